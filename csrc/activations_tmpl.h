@@ -1,0 +1,98 @@
+/* Hidden activations and their derivatives, on the rows of a matrix in place.
+ *
+ * An activation NAME is two functions of a vector:
+ *     NAME            z -> a
+ *     NAME_derivative a -> da/dz, in terms of the activation itself
+ * and a line of MLP_ACTIVATIONS in kernels.h.
+ */
+
+static inline VEC
+FN(identity)(VEC z)
+{
+    return z;
+}
+
+static inline VEC
+FN(identity_derivative)(VEC a)
+{
+    (void)a;
+    return FN(splat)(1);
+}
+
+static inline VEC
+FN(logistic_derivative)(VEC a)
+{
+    return a * (1 - a);
+}
+
+static inline VEC
+FN(tanh_derivative)(VEC a)
+{
+    return 1 - a * a;
+}
+
+/* NaN stays NaN, as in NumPy's maximum. */
+static inline VEC
+FN(relu)(VEC z)
+{
+    return FN(select)(z < 0, FN(splat)(0), z);
+}
+
+/* 0 at 0: the subgradient the notebook and scikit-learn take. */
+static inline VEC
+FN(relu_derivative)(VEC a)
+{
+    return FN(select)(a == 0, FN(splat)(0), FN(splat)(1));
+}
+
+typedef VEC FN(vector_function)(VEC);
+
+/* z = f(z) */
+static inline ALWAYS_INLINE void
+FN(map_rows)(FN(vector_function) * f, const mlp_matrix *z)
+{
+    for (ptrdiff_t i = 0; i < z->rows; i++) {
+        for (ptrdiff_t j = 0; j < z->cols; j += LANES) {
+            REAL *p = FN(at)(z, i, j);
+            FN(store)(p, z->col_stride, z->cols - j, f(FN(load)(p, z->col_stride, z->cols - j)));
+        }
+    }
+}
+
+/* delta = delta * f(a) */
+static inline ALWAYS_INLINE void
+FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, const mlp_matrix *delta)
+{
+    for (ptrdiff_t i = 0; i < delta->rows; i++) {
+        for (ptrdiff_t j = 0; j < delta->cols; j += LANES) {
+            REAL *p = FN(at)(delta, i, j);
+            ptrdiff_t count = delta->cols - j;
+            VEC slope = f(FN(load)(FN(at)(a, i, j), a->col_stride, count));
+            FN(store)(p, delta->col_stride, count, FN(load)(p, delta->col_stride, count) * slope);
+        }
+    }
+}
+
+/* z = activation(z) */
+static void
+FN(activate)(mlp_activation activation, const mlp_matrix *z)
+{
+    switch (activation) {
+#define A(CODE, name)                                                                              \
+    case MLP_##CODE: FN(map_rows)(FN(name), z); break;
+        MLP_ACTIVATIONS(A)
+#undef A
+    }
+}
+
+/* delta = delta * activation'(z), given a = activation(z) */
+static void
+FN(activate_backward)(mlp_activation activation, const mlp_matrix *a, const mlp_matrix *delta)
+{
+    switch (activation) {
+#define A(CODE, name)                                                                              \
+    case MLP_##CODE: FN(scale_rows)(FN(name##_derivative), a, delta); break;
+        MLP_ACTIVATIONS(A)
+#undef A
+    }
+}

@@ -1,0 +1,59 @@
+/* The kernels of one instruction set, for both dtypes.
+ *
+ * The including file, kernels_<isa>.c, defines
+ *     MLP_TABLE         the name of the table it exports
+ *     MLP_VECTOR_BYTES  the width of a vector register
+ *     TILE_ROWS, TILE_VECTORS  the shape of the register tile of a product:
+ *         TILE_ROWS * TILE_VECTORS sums, TILE_VECTORS operands and a broadcast
+ *         should just fit the registers
+ * and is compiled with the flags of its instruction set; setup.py lists them.
+ */
+#include <math.h>
+
+#include "arena.h"
+#include "kernels.h"
+
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define FN(name) JOIN(name, SUFFIX)
+#define VEC FN(vec)
+#define BITS_VEC FN(bits_vec)
+#define LANES (MLP_VECTOR_BYTES / (ptrdiff_t)sizeof(REAL))
+
+enum {
+    PACK_BYTES = 256 << 10, /* half a second-level cache */
+    SQUARE_LANES = 16,      /* partial sums of squares, the same on every instruction set */
+};
+
+static inline mlp_matrix
+mlp_transpose(const mlp_matrix *m)
+{
+    return (mlp_matrix){m->data, m->cols, m->rows, m->col_stride, m->row_stride};
+}
+
+#define REAL_BITS 32
+#include "real.h"
+
+#include "kernels_tmpl.h"
+
+#undef REAL_BITS
+#define REAL_BITS 64
+#include "real.h"
+
+#include "kernels_tmpl.h"
+
+const mlp_kernels MLP_TABLE[MLP_N_DTYPES] = {
+    [MLP_FLOAT32] =
+        {
+#define K(name) .name = {name##_f32, name##_workspace_f32},
+            MLP_KERNELS(K)
+#undef K
+        },
+    [MLP_FLOAT64] =
+        {
+#define K(name) .name = {name##_f64, name##_workspace_f64},
+            MLP_KERNELS(K)
+#undef K
+        },
+};

@@ -1,0 +1,32 @@
+/* Every kernel for one dtype; included by kernels_impl.h once for each. */
+
+/* Element (i, j) of a view. */
+static inline REAL *
+FN(at)(const mlp_matrix *m, ptrdiff_t i, ptrdiff_t j)
+{
+    return (REAL *)m->data + i * m->row_stride + j * m->col_stride;
+}
+
+/* Rows begin to end of a view. */
+static inline mlp_matrix
+FN(rows_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
+{
+    mlp_matrix rows = *m;
+    rows.data = FN(at)(m, begin, 0);
+    rows.rows = end - begin;
+    return rows;
+}
+
+#include "vector_tmpl.h"
+
+#include "gemm_tmpl.h"
+
+#include "activations_tmpl.h"
+
+#include "layers_tmpl.h"
+
+#include "softmax_tmpl.h"
+
+#include "update_tmpl.h"
+
+#include "epoch_tmpl.h"

@@ -1,0 +1,199 @@
+#include "threads.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#define SPIN_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define SPIN_PAUSE() __asm__ volatile("yield")
+#else
+#define SPIN_PAUSE() ((void)0)
+#endif
+
+enum {
+    SPINS = 2000,           /* some tens of microseconds, then a member sleeps */
+    POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s */
+    STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
+};
+
+typedef struct {
+    mlp_worker worker;
+    pthread_t thread;
+} member;
+
+/* On the heap: a calling thread that the interpreter ends inside poll must not
+ * take it away from the others. */
+struct mlp_team {
+    mlp_body *body;
+    void *args;
+    mlp_poll_function *poll;
+    void *poll_context;
+    int64_t next_poll_ms;
+    atomic_bool stop_requested;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t released;
+    atomic_int arrived;
+    atomic_uint generation;
+    bool stop; /* stop_requested as it was when the last member arrived */
+
+    int size;
+    member members[];
+};
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool
+mlp_poll(mlp_worker *worker)
+{
+    mlp_team *team = worker->team;
+    if (worker->rank == 0 && team->poll != NULL) {
+        int64_t now = now_ms();
+        if (now >= team->next_poll_ms) {
+            if (team->poll(team->poll_context)) {
+                atomic_store(&team->stop_requested, true);
+            }
+            team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+        }
+    }
+    return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+}
+
+bool
+mlp_barrier(mlp_worker *worker)
+{
+    mlp_team *team = worker->team;
+    if (worker->size == 1) {
+        return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+    }
+    unsigned generation = atomic_load(&team->generation);
+    if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->size) {
+        team->stop = atomic_load(&team->stop_requested);
+        atomic_store(&team->arrived, 0);
+        pthread_mutex_lock(&team->mutex);
+        atomic_store(&team->generation, generation + 1);
+        pthread_cond_broadcast(&team->released);
+        pthread_mutex_unlock(&team->mutex);
+        return team->stop;
+    }
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) {
+            return team->stop;
+        }
+        SPIN_PAUSE();
+    }
+    pthread_mutex_lock(&team->mutex);
+    while (atomic_load(&team->generation) == generation) {
+        pthread_cond_wait(&team->released, &team->mutex);
+    }
+    pthread_mutex_unlock(&team->mutex);
+    return team->stop;
+}
+
+static void *
+member_main(void *arg)
+{
+    member *self = arg;
+    mlp_team *team = self->worker.team;
+    /* The team's size is known once every thread that can be had has started. */
+    pthread_mutex_lock(&team->mutex);
+    while (team->size == 0) {
+        pthread_cond_wait(&team->released, &team->mutex);
+    }
+    self->worker.size = team->size;
+    pthread_mutex_unlock(&team->mutex);
+    team->body(&self->worker, team->args);
+    return NULL;
+}
+
+/* Starts members 1 to n_threads - 1 with all signals blocked, so that Python's
+ * handlers run on the threads Python knows. Returns the size of the team. */
+static int
+start_members(mlp_team *team, int n_threads)
+{
+    pthread_attr_t attributes;
+    if (n_threads == 1 || pthread_attr_init(&attributes) != 0) {
+        return 1;
+    }
+    sigset_t blocked, previous;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+    int size = 1;
+    for (; size < n_threads; size++) {
+        member *m = &team->members[size];
+        m->worker = (mlp_worker){.team = team, .rank = size};
+        if (pthread_create(&m->thread, &attributes, member_main, m) != 0) {
+            break;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    pthread_attr_destroy(&attributes);
+    return size;
+}
+
+mlp_outcome
+mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void *poll_context)
+{
+    mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
+    if (team == NULL) {
+        return MLP_NO_MEMORY;
+    }
+    team->body = body;
+    team->args = args;
+    team->poll = poll;
+    team->poll_context = poll_context;
+    team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+    atomic_init(&team->stop_requested, false);
+    atomic_init(&team->arrived, 0);
+    atomic_init(&team->generation, 0);
+    pthread_mutex_init(&team->mutex, NULL);
+    pthread_cond_init(&team->released, NULL);
+
+    int size = start_members(team, n_threads);
+    pthread_mutex_lock(&team->mutex);
+    team->size = size;
+    pthread_cond_broadcast(&team->released);
+    pthread_mutex_unlock(&team->mutex);
+
+    team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
+    body(&team->members[0].worker, args);
+
+    for (int i = 1; i < size; i++) {
+        pthread_join(team->members[i].thread, NULL);
+    }
+    bool stopped = atomic_load(&team->stop_requested);
+    pthread_cond_destroy(&team->released);
+    pthread_mutex_destroy(&team->mutex);
+    free(team);
+    return stopped ? MLP_STOPPED : MLP_DONE;
+}
+
+void
+mlp_share(const mlp_worker *worker, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
+          ptrdiff_t *end)
+{
+    ptrdiff_t grains = total / grain + (total % grain != 0);
+    ptrdiff_t each = grains / worker->size, more = grains % worker->size;
+    ptrdiff_t rank = worker->rank;
+    ptrdiff_t first = rank * each + (rank < more ? rank : more);
+    ptrdiff_t last = first + each + (rank < more);
+    *begin = first * grain < total ? first * grain : total;
+    *end = last * grain < total ? last * grain : total;
+}

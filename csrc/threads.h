@@ -1,0 +1,49 @@
+/* A team of threads that lives inside one C call.
+ *
+ * mlp_run starts the team, runs one body on every member and joins them before
+ * it returns, so nothing idles or spins between calls and fork() is safe.
+ * Members meet at barriers. The calling thread is member 0; it alone polls the
+ * caller (for Ctrl-C), and what it learns reaches the others as a stop flag.
+ */
+#ifndef MLP_THREADS_H
+#define MLP_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct mlp_team mlp_team;
+
+/* One member's place in its team. */
+typedef struct {
+    mlp_team *team;
+    int rank; /* 0 is the calling thread */
+    int size;
+} mlp_worker;
+
+typedef void mlp_body(mlp_worker *worker, void *args);
+
+/* Called by the calling thread about every 20 ms; true asks the work to stop. */
+typedef bool mlp_poll_function(void *context);
+
+typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY } mlp_outcome;
+
+/* Runs body(worker, args) on up to n_threads threads (fewer where the system
+ * refuses more) and waits for all of them. poll may be NULL. */
+mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll,
+                    void *poll_context);
+
+/* Waits for every member; what they wrote before is visible to all after.
+ * Returns the same answer to every member: whether the work is to stop. */
+bool mlp_barrier(mlp_worker *worker);
+
+/* To be called between tiles of long work: polls if this is the calling thread
+ * and it is time. Returns whether a stop was asked for; a member that leaves
+ * its tiles because of it goes on to the next barrier, which then says so to
+ * all, so results are only used past a barrier that returned false. */
+bool mlp_poll(mlp_worker *worker);
+
+/* The members' contiguous shares of `total` items, in multiples of `grain`. */
+void mlp_share(const mlp_worker *worker, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
+               ptrdiff_t *end);
+
+#endif

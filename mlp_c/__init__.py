@@ -1,0 +1,7 @@
+"""Multilayer perceptrons with scikit-learn's interface over C kernels."""
+
+from mlp_c import kernels
+from mlp_c._config import show_config
+from mlp_c._version import __version__
+
+__all__ = ["kernels", "show_config", "__version__"]

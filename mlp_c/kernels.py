@@ -1,0 +1,397 @@
+"""The network's kernels as functions of NumPy arrays.
+
+They read and write the caller's arrays where they lie: float32 or float64, all
+arrays of a call of one dtype, with any strides. Nothing is converted or copied;
+what cannot be used is refused with an exception that names the argument, before
+any output is touched. The GIL is released while they run.
+"""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+from sklearn.utils import check_random_state
+
+from mlp_c import _core
+from mlp_c._threads import effective_n_threads
+
+__all__ = [
+    "initialize",
+    "forward",
+    "softmax",
+    "softmax_cross_entropy",
+    "backward",
+    "sgd_step",
+]
+
+Activation = Literal["identity", "logistic", "tanh", "relu"]
+Array = np.ndarray[Any, np.dtype[Any]]
+Arrays = Sequence[Array]
+
+
+def forward(
+    X: Array,
+    weights: Arrays,
+    biases: Arrays,
+    *,
+    activation: Activation = "relu",
+    out: Arrays | None = None,
+    n_threads: int | None = None,
+) -> list[Array]:
+    r"""Activations of every layer for the rows of `X`.
+
+    .. math:: A_0 = X, \qquad A_{l+1} = f(A_l W_l + b_l)
+
+    with :math:`f` the activation for the hidden layers and the identity for the
+    last one, whose rows are the logits.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_in), float32 or float64
+        The input rows. Any strides; may be read-only.
+    weights : list of ndarrays of shape (n_in, n_out), dtype of `X`
+        One matrix a layer, each with as many rows as the one before has columns.
+        A single matrix is a network without hidden layers.
+    biases : list of ndarrays of shape (n_out,), dtype of `X`
+        One vector a layer.
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        The hidden layers' activation.
+    out : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
+        Where to write the activations, one array a layer. Must not overlap each
+        other or an input. New arrays where None.
+    n_threads : int, default=None
+        Threads to use, at least 1; None for what this process may use. The result
+        has the same bits for any number.
+
+    Returns
+    -------
+    list of ndarrays
+        The hidden layers' activations, then the logits: `out`, if given.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an array, or of another dtype or byte order.
+    ValueError
+        If shapes do not fit together, an array is not aligned, or an output is
+        read-only or overlaps something.
+
+    See Also
+    --------
+    backward : The gradients.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 6.5.4,
+    algorithm 6.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlp_c.kernels import forward
+    >>> X = np.array([[1.0, 2.0]])
+    >>> weights = [np.array([[1.0, -1.0], [1.0, -1.0]]), np.array([[1.0], [1.0]])]
+    >>> biases = [np.zeros(2), np.array([0.5])]
+    >>> forward(X, weights, biases)
+    [array([[3., 0.]]), array([[3.5]])]
+    """
+    return _core.forward(X, weights, biases, activation, out, effective_n_threads(n_threads))
+
+
+def softmax(logits: Array, *, out: Array | None = None) -> Array:
+    r"""Class probabilities for rows of logits.
+
+    .. math:: p_j = \frac{e^{z_j - \max z}}{\sum_i e^{z_i - \max z}}
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, k), float32 or float64
+        Any finite values.
+    out : ndarray of shape (n, k), dtype of `logits`, default=None
+        Where to write the probabilities. Must not overlap `logits`.
+
+    Returns
+    -------
+    ndarray of shape (n, k)
+        The probabilities: `out`, if given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `forward` does.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 4.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlp_c.kernels import softmax
+    >>> softmax(np.array([[1000.0, 1000.0], [0.0, -np.inf]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    return _core.softmax(logits, out)
+
+
+def softmax_cross_entropy(
+    logits: Array, y: Array, *, eps: float = 0.0, out: Array | None = None
+) -> tuple[float, Array]:
+    r"""Mean cross-entropy of softmax and its gradient, in one pass.
+
+    .. math::
+        L = -\frac{1}{n} \sum_{i,j} y_{ij} \log(p_{ij} + \epsilon), \qquad
+        \frac{\partial L}{\partial z_{ij}} = \frac{p_{ij} - y_{ij}}{n}
+
+    with :math:`p` the softmax of a row of logits. The gradient is that of
+    :math:`\epsilon = 0` and of rows of `y` that sum to 1, whatever is passed.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, k), float32 or float64
+        Any finite values: with ``eps=0.0`` the loss is computed from the logits
+        and stays finite where a probability underflows.
+    y : ndarray of shape (n,) or (n, k)
+        Labels in [0, k) of any integer dtype, or a row of targets each: one-hot or
+        soft, of the dtype of `logits` or bool. Rows need not sum to 1. A class
+        with target 0 adds nothing.
+    eps : float, default=0.0
+        Added to the probabilities in the reported loss, at least 0.
+    out : ndarray of shape (n, k), dtype of `logits`, default=None
+        Where to write the gradient. Must not overlap `logits` or `y`.
+
+    Returns
+    -------
+    loss : float
+        The mean loss in nats, 0.0 for no rows.
+    dlogits : ndarray of shape (n, k)
+        The gradient: `out`, if given.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type or dtype.
+    ValueError
+        If shapes do not fit, a label is outside [0, k), `eps` is negative or not
+        finite, or the output is read-only or overlaps an input.
+
+    References
+    ----------
+    Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.4,
+    equations 4.108 and 4.109.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlp_c.kernels import softmax_cross_entropy
+    >>> loss, dlogits = softmax_cross_entropy(np.zeros((1, 2)), np.array([1]))
+    >>> round(loss, 6), dlogits
+    (0.693147, array([[ 0.5, -0.5]]))
+    """
+    eps = _check_real("eps", eps)
+    if not 0 <= eps < math.inf:
+        raise ValueError(f"eps must be finite and at least 0, got {eps!r}")
+    return _core.softmax_cross_entropy(logits, y, eps, out)
+
+
+def backward(
+    X: Array,
+    activations: Arrays,
+    dlogits: Array,
+    weights: Arrays,
+    *,
+    activation: Activation = "relu",
+    out: tuple[Arrays, Arrays] | None = None,
+    n_threads: int | None = None,
+) -> tuple[list[Array], list[Array]]:
+    r"""Gradients of the weights and biases from the gradient of the logits.
+
+    .. math::
+        \frac{\partial L}{\partial W_l} = A_l^\top \Delta_l, \qquad
+        \frac{\partial L}{\partial b_l} = \sum_i \Delta_{l,i}, \qquad
+        \Delta_{l-1} = (\Delta_l W_l^\top) \odot f'(Z_{l-1})
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_in), float32 or float64
+        The rows given to `forward`.
+    activations : list of ndarrays of shape (n, n_out), dtype of `X`
+        What `forward` returned; the logits in it are not read.
+    dlogits : ndarray of shape (n, k), dtype of `X`
+        The gradient of the loss with respect to the logits.
+    weights : list of ndarrays of shape (n_in, n_out), dtype of `X`
+        The weights given to `forward`.
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        The hidden layers' activation. The derivative of relu at 0 is 0.
+    out : tuple (dweights, dbiases) of lists of ndarrays, dtype of `X`, default=None
+        Where to write the gradients. Must not overlap each other or an input.
+    n_threads : int, default=None
+        Threads to use, at least 1; None for what this process may use. The result
+        has the same bits for any number.
+
+    Returns
+    -------
+    dweights, dbiases : lists of ndarrays
+        Shaped as the weights and biases: `out`, if given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `forward` does.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 6.5.4,
+    algorithm 6.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlp_c.kernels import backward, forward
+    >>> X, weights, biases = np.array([[1.0, 2.0]]), [np.ones((2, 1))], [np.zeros(1)]
+    >>> activations = forward(X, weights, biases)
+    >>> backward(X, activations, np.array([[0.5]]), weights)
+    ([array([[0.5],
+           [1. ]])], [array([0.5])])
+    """
+    return _core.backward(
+        X, activations, dlogits, weights, activation, out, effective_n_threads(n_threads)
+    )
+
+
+def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
+    r"""One step of gradient descent, in place.
+
+    .. math:: \theta \leftarrow \theta - \eta \, \nabla_\theta L
+
+    Parameters
+    ----------
+    params : list of ndarrays of 1 or 2 dimensions, float32 or float64
+        Updated in place. Must not overlap each other or a gradient.
+    grads : list of ndarrays, shapes and dtype of `params`
+        Their gradients.
+    learning_rate : float
+        The step's length, finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `forward` does, or if `learning_rate` is not a finite number.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 8.3.1,
+    algorithm 8.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlp_c.kernels import sgd_step
+    >>> weights = np.array([1.0, 2.0])
+    >>> sgd_step([weights], [np.array([0.5, -0.5])], 0.1)
+    >>> weights
+    array([0.95, 2.05])
+    """
+    learning_rate = _check_real("learning_rate", learning_rate)
+    if not math.isfinite(learning_rate):
+        raise ValueError(f"learning_rate must be finite, got {learning_rate!r}")
+    _core.sgd_step(params, grads, learning_rate)
+
+
+def initialize(
+    layer_sizes: ArrayLike,
+    *,
+    init: Literal["he_normal", "glorot_uniform"] = "he_normal",
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    dtype: DTypeLike = np.float64,
+) -> tuple[list[Array], list[Array]]:
+    r"""Draws the initial weights and biases of a network.
+
+    'he_normal' draws :math:`W_{ij} \sim N(0, 2 / n_{in})` and sets the biases to
+    zero; 'glorot_uniform' draws weights, then biases, layer by layer from
+    :math:`U(-r, r)` with :math:`r = \sqrt{6 / (n_{in} + n_{out})}`, as
+    scikit-learn does. Draws are made in float64 and then cast.
+
+    Parameters
+    ----------
+    layer_sizes : array-like of int of shape (n_layers + 1,)
+        The widths from the input to the output, each at least 1.
+    init : {'he_normal', 'glorot_uniform'}, default='he_normal'
+        The distribution.
+    random_state : int, RandomState, Generator or None, default=None
+        Where the numbers come from. A RandomState or Generator goes on from where
+        it stands; an int starts a RandomState; None takes NumPy's global one.
+    dtype : {float32, float64}, default=float64
+        The dtype of the arrays.
+
+    Returns
+    -------
+    weights : list of ndarrays of shape (n_in, n_out)
+    biases : list of ndarrays of shape (n_out,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not one of these.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015), section 2.2.
+    Glorot & Bengio, "Understanding the difficulty of training deep feedforward
+    neural networks" (2010), equation 16.
+
+    Examples
+    --------
+    >>> from mlp_c.kernels import initialize
+    >>> weights, biases = initialize([784, 128, 10], random_state=42)
+    >>> [w.shape for w in weights], [b.shape for b in biases]
+    ([(784, 128), (128, 10)], [(128,), (10,)])
+    """
+    sizes = list(np.atleast_1d(np.asarray(layer_sizes, dtype=object)))
+    if len(sizes) < 2 or not all(
+        isinstance(size, Integral) and not isinstance(size, bool) and size >= 1 for size in sizes
+    ):
+        raise ValueError(
+            f"layer_sizes must hold two or more integers of at least 1, got {layer_sizes!r}"
+        )
+    draw = _INITIALIZERS.get(init)
+    if draw is None:
+        raise ValueError(f"init must be one of {sorted(_INITIALIZERS)}, got {init!r}")
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"dtype must be float32 or float64, got {dtype}")
+    if not isinstance(random_state, np.random.Generator):
+        random_state = check_random_state(random_state)
+    weights, biases = [], []
+    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        w, b = draw(random_state, int(n_in), int(n_out))
+        weights.append(w.astype(dtype, copy=False))
+        biases.append(b.astype(dtype, copy=False))
+    return weights, biases
+
+
+def _he_normal(random_state: Any, n_in: int, n_out: int) -> tuple[Array, Array]:
+    return random_state.standard_normal((n_in, n_out)) * np.sqrt(2.0 / n_in), np.zeros(n_out)
+
+
+def _glorot_uniform(
+    random_state: Any, n_in: int, n_out: int, factor: float = 6.0
+) -> tuple[Array, Array]:
+    bound = np.sqrt(factor / (n_in + n_out))
+    return (
+        random_state.uniform(-bound, bound, (n_in, n_out)),
+        random_state.uniform(-bound, bound, n_out),
+    )
+
+
+_INITIALIZERS = {"he_normal": _he_normal, "glorot_uniform": _glorot_uniform}
+
+
+def _check_real(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a real number, got {type(value).__name__}")
+    return float(value)

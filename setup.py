@@ -1,0 +1,79 @@
+"""Builds mlp_c._core: one object per instruction set, each with flags of its own."""
+
+import os
+import platform
+import shlex
+import sys
+
+import numpy
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
+
+# A new instruction set: a line here, kernels_<name>.c and a line in cpu.c.
+ISA_FLAGS = {
+    "x86_64": {"avx2": ["-mavx2", "-mfma"]},
+}
+MACHINE = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+ISAS = ISA_FLAGS.get(MACHINE, {})
+
+# C11 alone turns the contraction to fused multiply-adds off; the kernels count on
+# it. Never -ffast-math: at link time it would set FTZ for the whole process.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=fast", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
+LINK_FLAGS = ["-pthread", *shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))]
+
+NO_COMPILER = """
+mlp_c is written in C and no working C compiler was found.
+    Debian, Ubuntu:  apt install gcc python3-dev
+    Fedora:          dnf install gcc python3-devel
+    macOS:           xcode-select --install
+The compiler said: {}
+"""
+
+
+class BuildExt(build_ext):
+    """Compiles each instruction set's kernels with its flags; says so without a compiler."""
+
+    def build_extension(self, ext):
+        try:
+            for name, flags in ISAS.items():
+                ext.extra_objects += self.compiler.compile(
+                    [f"csrc/kernels_{name}.c"],
+                    output_dir=self.build_temp,
+                    include_dirs=ext.include_dirs,
+                    extra_postargs=[*FLAGS, *flags],
+                    depends=ext.depends,
+                )
+            super().build_extension(ext)
+        except (CCompilerError, CompileError, ExecError, PlatformError, OSError) as error:
+            if isinstance(error, CompileError) and not isinstance(error.__cause__, ExecError):
+                raise
+            raise PlatformError(NO_COMPILER.format(error)) from error
+
+
+def define_string(name, value):
+    return name, '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags in ISAS.items())])
+core = Extension(
+    "mlp_c._core",
+    sources=[
+        f"csrc/{name}.c" for name in ("module", "pyarrays", "threads", "cpu", "kernels_baseline")
+    ],
+    include_dirs=["csrc", numpy.get_include()],
+    depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc")) if name.endswith(".h")],
+    define_macros=[
+        ("_GNU_SOURCE", None),
+        *((f"MLP_HAVE_{name.upper()}", "1") for name in ISAS),
+        define_string("MLP_BUILD_FLAGS", build_flags),
+    ],
+    extra_compile_args=FLAGS,
+    extra_link_args=LINK_FLAGS,
+)
+
+if sys.platform == "win32":
+    sys.exit("mlp_c needs POSIX threads; Windows is not supported yet.")
+
+setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})
