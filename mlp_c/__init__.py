@@ -1,7 +1,8 @@
 """Multilayer perceptrons with scikit-learn's interface over C kernels."""
 
 from mlp_c import kernels
+from mlp_c._classifier import MLPClassifier
 from mlp_c._config import show_config
 from mlp_c._version import __version__
 
-__all__ = ["kernels", "show_config", "__version__"]
+__all__ = ["MLPClassifier", "kernels", "show_config", "__version__"]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from mlp_c import _core
+from mlp_c._initializers import INITIALIZERS, draw
 from mlp_c._threads import effective_n_threads
 
 __all__ = [
@@ -351,44 +352,22 @@ def initialize(
     >>> [w.shape for w in weights], [b.shape for b in biases]
     ([(784, 128), (128, 10)], [(128,), (10,)])
     """
-    sizes = list(np.atleast_1d(np.asarray(layer_sizes, dtype=object)))
-    if len(sizes) < 2 or not all(
-        isinstance(size, Integral) and not isinstance(size, bool) and size >= 1 for size in sizes
-    ):
+    sizes = [
+        int(size) if isinstance(size, Integral) and not isinstance(size, bool) else 0
+        for size in np.atleast_1d(np.asarray(layer_sizes, dtype=object))
+    ]
+    if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(
             f"layer_sizes must hold two or more integers of at least 1, got {layer_sizes!r}"
         )
-    draw = _INITIALIZERS.get(init)
-    if draw is None:
-        raise ValueError(f"init must be one of {sorted(_INITIALIZERS)}, got {init!r}")
+    if init not in INITIALIZERS:
+        raise ValueError(f"init must be one of {sorted(INITIALIZERS)}, got {init!r}")
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}")
     if not isinstance(random_state, np.random.Generator):
         random_state = check_random_state(random_state)
-    weights, biases = [], []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        w, b = draw(random_state, int(n_in), int(n_out))
-        weights.append(w.astype(dtype, copy=False))
-        biases.append(b.astype(dtype, copy=False))
-    return weights, biases
-
-
-def _he_normal(random_state: Any, n_in: int, n_out: int) -> tuple[Array, Array]:
-    return random_state.standard_normal((n_in, n_out)) * np.sqrt(2.0 / n_in), np.zeros(n_out)
-
-
-def _glorot_uniform(
-    random_state: Any, n_in: int, n_out: int, factor: float = 6.0
-) -> tuple[Array, Array]:
-    bound = np.sqrt(factor / (n_in + n_out))
-    return (
-        random_state.uniform(-bound, bound, (n_in, n_out)),
-        random_state.uniform(-bound, bound, n_out),
-    )
-
-
-_INITIALIZERS = {"he_normal": _he_normal, "glorot_uniform": _glorot_uniform}
+    return draw(init, sizes, "relu", random_state, dtype)
 
 
 def _check_real(name: str, value: Any) -> float:
