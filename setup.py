@@ -60,7 +60,8 @@ build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags
 core = Extension(
     "mlp_c._core",
     sources=[
-        f"csrc/{name}.c" for name in ("module", "pyarrays", "threads", "cpu", "kernels_baseline")
+        f"csrc/{name}.c"
+        for name in ("module", "pyarrays", "pyoverlap", "threads", "cpu", "kernels_baseline")
     ],
     include_dirs=["csrc", numpy.get_include()],
     depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc")) if name.endswith(".h")],

@@ -1,10 +1,26 @@
 #include "pyarrays.h"
 
+#include "pyoverlap.h"
+
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #include <numpy/arrayobject.h>
 
-enum { NAME_BYTES = 64, SHAPE_BYTES = 64, OVERLAP_WORK = 100000 };
+enum { NAME_BYTES = 64, TEXT_BYTES = 96, OVERLAP_WORK = 100000 };
+
+/* What an array must be. */
+typedef struct {
+    const char *name;
+    Py_ssize_t index;     /* of an element, as in weights[1]; else MLP_ANY */
+    int ndim;             /* 1, 2 or MLP_ANY of these */
+    ptrdiff_t rows, cols; /* or MLP_ANY; a vector is one row */
+    mlp_access access;
+} expectation;
+
+struct mlp_array {
+    PyArrayObject *array; /* kept by the call */
+    expectation expected;
+};
 
 static const int typenums[MLP_N_DTYPES] = {NPY_FLOAT32, NPY_FLOAT64};
 static const char *const dtype_names[MLP_N_DTYPES] = {"float32", "float64"};
@@ -15,116 +31,122 @@ mlp_import_numpy(void)
     return PyArray_ImportNumPyAPI();
 }
 
+/* ---- messages ---- */
+
+/* Sets `type` with "<name> must <what>, got <came>" and fails the call. Takes over
+ * came, which may be NULL with an exception set. */
 static void
-write_name(const char *name, Py_ssize_t index, char buffer[NAME_BYTES])
+reject(mlp_call *call, PyObject *type, const expectation *expected, const char *what,
+       PyObject *came)
 {
-    if (index < 0) {
-        PyOS_snprintf(buffer, NAME_BYTES, "%s", name);
+    call->failed = true;
+    if (came == NULL) {
+        return;
+    }
+    if (expected->index == MLP_ANY) {
+        PyErr_Format(type, "%s must %s, got %S", expected->name, what, came);
     }
     else {
-        PyOS_snprintf(buffer, NAME_BYTES, "%s[%zd]", name, index);
+        PyErr_Format(type, "%s[%zd] must %s, got %S", expected->name, expected->index, what, came);
+    }
+    Py_DECREF(came);
+}
+
+static void
+reject_text(mlp_call *call, PyObject *type, const expectation *expected, const char *what,
+            const char *came)
+{
+    reject(call, type, expected, what, PyUnicode_FromString(came));
+}
+
+static void
+reject_attribute(mlp_call *call, PyObject *type, const expectation *expected, const char *what,
+                 PyArrayObject *array, const char *attribute)
+{
+    reject(call, type, expected, what, PyObject_GetAttrString((PyObject *)array, attribute));
+}
+
+static void
+write_size(ptrdiff_t size, char buffer[24])
+{
+    if (size == MLP_ANY) {
+        strcpy(buffer, "any");
+    }
+    else {
+        PyOS_snprintf(buffer, 24, "%zd", (Py_ssize_t)size);
     }
 }
 
 static void
-write_size(ptrdiff_t size, char *buffer, size_t room)
+reject_shape(mlp_call *call, const expectation *expected, PyArrayObject *array)
 {
-    if (size == MLP_ANY_SIZE) {
-        PyOS_snprintf(buffer, room, "any");
-    }
-    else {
-        PyOS_snprintf(buffer, room, "%zd", (Py_ssize_t)size);
-    }
-}
-
-static void
-write_shape(const mlp_expected *expected, char buffer[SHAPE_BYTES])
-{
-    char rows[24], cols[24];
-    write_size(expected->rows, rows, sizeof rows);
-    write_size(expected->cols, cols, sizeof cols);
+    char rows[24], cols[24], what[TEXT_BYTES];
+    write_size(expected->rows, rows);
+    write_size(expected->cols, cols);
     if (expected->ndim == 1) {
-        PyOS_snprintf(buffer, SHAPE_BYTES, "(%s,)", cols);
+        PyOS_snprintf(what, sizeof what, "have shape (%s,)", cols);
     }
     else {
-        PyOS_snprintf(buffer, SHAPE_BYTES, "(%s, %s)", rows, cols);
+        PyOS_snprintf(what, sizeof what, "have shape (%s, %s)", rows, cols);
     }
+    reject_attribute(call, PyExc_ValueError, expected, what, array, "shape");
 }
 
-/* Sets `type` with "<name> must <what>, got <came>". Steals came, which may be
- * NULL with an exception set. Returns -1. */
-static int
-reject(PyObject *type, const char *name, const char *what, PyObject *came)
-{
-    if (came != NULL) {
-        PyErr_Format(type, "%s must %s, got %S", name, what, came);
-        Py_DECREF(came);
-    }
-    return -1;
-}
+/* ---- one array ---- */
 
-static int
-require_array(PyObject *obj, const char *name)
+static PyArrayObject *
+require_array(mlp_call *call, PyObject *obj, const expectation *expected)
 {
     if (PyArray_Check(obj)) {
-        return 0;
+        return (PyArrayObject *)obj;
     }
-    PyErr_Format(PyExc_TypeError, "%s must be a NumPy array, got %s", name, Py_TYPE(obj)->tp_name);
-    return -1;
+    reject_text(call, PyExc_TypeError, expected, "be a NumPy array", Py_TYPE(obj)->tp_name);
+    return NULL;
 }
 
-/* -1 if the array is neither native float32 nor native float64; no exception. */
+/* Which kernel dtype an array has, or MLP_ANY. */
 static int
 find_dtype(PyArrayObject *array)
 {
-    if (!PyArray_ISNBO(PyArray_DESCR(array)->byteorder)) {
-        return -1;
-    }
     for (int dtype = 0; dtype < MLP_N_DTYPES; dtype++) {
-        if (PyArray_TYPE(array) == typenums[dtype]) {
+        if (PyArray_TYPE(array) == typenums[dtype] && PyArray_ISNOTSWAPPED(array)) {
             return dtype;
         }
     }
-    return -1;
+    return MLP_ANY;
 }
 
-int
-mlp_dtype_of(PyObject *obj, const char *name)
+static bool
+check_dtype(mlp_call *call, PyArrayObject *array, const expectation *expected)
 {
-    if (require_array(obj, name) < 0) {
-        return -1;
+    int dtype = find_dtype(array);
+    if (dtype != MLP_ANY && (call->dtype == MLP_ANY || call->dtype == dtype)) {
+        call->dtype = dtype;
+        return true;
     }
-    int dtype = find_dtype((PyArrayObject *)obj);
-    if (dtype < 0) {
-        reject(PyExc_TypeError, name, "have dtype float32 or float64",
-               PyObject_GetAttrString(obj, "dtype"));
+    char what[TEXT_BYTES] = "have dtype float32 or float64";
+    if (call->dtype != MLP_ANY) {
+        PyOS_snprintf(what, sizeof what, "have dtype %s", dtype_names[call->dtype]);
     }
-    return dtype;
+    reject_attribute(call, PyExc_TypeError, expected, what, array, "dtype");
+    return false;
 }
 
-/* Checks everything but the dtype; the view's strides are in items of the
- * array's own dtype. */
-static int
-view_array(PyArrayObject *array, const char *name, const mlp_expected *expected, mlp_array *result)
+/* The view of an array whose dtype is settled; everything else is checked here. */
+static mlp_matrix
+view_array(mlp_call *call, PyArrayObject *array, const expectation *expected)
 {
     int ndim = PyArray_NDIM(array);
-    *result = (mlp_array){
-        .array = (PyObject *)array, .ndim = ndim, .name = expected->name, .index = expected->index};
-    mlp_matrix *view = &result->view;
-    const npy_intp *shape = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
-    if (expected->ndim == 0 ? ndim != 1 && ndim != 2 : ndim != expected->ndim) {
-        char what[64];
-        if (expected->ndim == 0) {
-            PyOS_snprintf(what, sizeof what, "have 1 or 2 dimensions");
-        }
-        else {
-            PyOS_snprintf(what, sizeof what, "have %d dimension%s", expected->ndim,
-                          expected->ndim == 1 ? "" : "s");
-        }
-        return reject(PyExc_ValueError, name, what, PyLong_FromLong(ndim));
+    if (ndim < 1 || ndim > 2 || (expected->ndim != MLP_ANY && ndim != expected->ndim)) {
+        const char *what = expected->ndim == 1   ? "have 1 dimension"
+                           : expected->ndim == 2 ? "have 2 dimensions"
+                                                 : "have 1 or 2 dimensions";
+        reject(call, PyExc_ValueError, expected, what, PyLong_FromLong(ndim));
+        return (mlp_matrix){0};
     }
+    const npy_intp *shape = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
     ptrdiff_t item = PyArray_ITEMSIZE(array);
-    *view = (mlp_matrix){
+    mlp_matrix view = {
         .data = PyArray_DATA(array),
         .rows = ndim == 2 ? shape[0] : 1,
         .cols = shape[ndim - 1],
@@ -132,347 +154,339 @@ view_array(PyArrayObject *array, const char *name, const mlp_expected *expected,
         .row_stride = ndim == 2 && shape[0] > 1 ? strides[0] : 0,
         .col_stride = shape[ndim - 1] > 1 ? strides[ndim - 1] : 0,
     };
-    if ((expected->rows != MLP_ANY_SIZE && view->rows != expected->rows)
-        || (expected->cols != MLP_ANY_SIZE && view->cols != expected->cols)) {
-        char shape_text[SHAPE_BYTES], what[SHAPE_BYTES + 16];
-        write_shape(expected, shape_text);
-        PyOS_snprintf(what, sizeof what, "have shape %s", shape_text);
-        return reject(PyExc_ValueError, name, what,
-                      PyObject_GetAttrString((PyObject *)array, "shape"));
+    if ((expected->rows != MLP_ANY && view.rows != expected->rows)
+        || (expected->cols != MLP_ANY && view.cols != expected->cols)) {
+        reject_shape(call, expected, array);
     }
-    if (!PyArray_ISALIGNED(array) || view->row_stride % item != 0 || view->col_stride % item != 0) {
-        PyErr_Format(PyExc_ValueError, "%s must be aligned to its dtype", name);
-        return -1;
+    else if (!PyArray_ISALIGNED(array) || view.row_stride % item != 0
+             || view.col_stride % item != 0) {
+        reject_text(call, PyExc_ValueError, expected, "be aligned to its dtype",
+                    "a misaligned array");
     }
-    view->row_stride /= item;
-    view->col_stride /= item;
-    if (expected->access == MLP_WRITE && !PyArray_ISWRITEABLE(array)) {
-        PyErr_Format(PyExc_ValueError, "%s must be writeable, got a read-only array", name);
-        return -1;
+    else if (expected->access == MLP_WRITE && !PyArray_ISWRITEABLE(array)) {
+        reject_text(call, PyExc_ValueError, expected, "be writeable", "a read-only array");
     }
-    return 0;
+    view.row_stride /= item;
+    view.col_stride /= item;
+    return view;
 }
 
-int
-mlp_view_array(PyObject *obj, const mlp_expected *expected, mlp_array *array)
-{
-    char name[NAME_BYTES];
-    write_name(expected->name, expected->index, name);
-    if (require_array(obj, name) < 0) {
-        return -1;
-    }
-    int dtype = find_dtype((PyArrayObject *)obj);
-    if (dtype < 0 || (expected->dtype != MLP_ANY_DTYPE && dtype != expected->dtype)) {
-        char what[48] = "have dtype float32 or float64";
-        if (expected->dtype != MLP_ANY_DTYPE) {
-            PyOS_snprintf(what, sizeof what, "have dtype %s", dtype_names[expected->dtype]);
-        }
-        return reject(PyExc_TypeError, name, what, PyObject_GetAttrString(obj, "dtype"));
-    }
-    return view_array((PyArrayObject *)obj, name, expected, array);
-}
-
-PyObject *
-mlp_new_array(int dtype, int ndim, ptrdiff_t rows, ptrdiff_t cols)
-{
-    npy_intp shape[2] = {ndim == 1 ? cols : rows, cols};
-    return PyArray_SimpleNew(ndim, shape, typenums[dtype]);
-}
-
-/* Whether two elements of an array may share memory. Exact for what slicing and
- * transposing make; other overlapping-looking strides count as overlapping. */
+/* Keeps an object until the call ends. */
 static bool
-overlaps_itself(PyArrayObject *array)
+keep(mlp_call *call, PyObject *obj)
 {
-    const npy_intp *shape = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
-    npy_intp used = PyArray_ITEMSIZE(array); /* bytes an element and its inner neighbours span */
-    bool seen[2] = {false, false};
-    for (int round = 0; round < PyArray_NDIM(array); round++) {
-        int least = -1;
-        for (int d = 0; d < PyArray_NDIM(array); d++) {
-            if (!seen[d] && (least < 0 || Py_ABS(strides[d]) < Py_ABS(strides[least]))) {
-                least = d;
-            }
-        }
-        seen[least] = true;
-        if (shape[least] == 0) {
-            return false;
-        }
-        if (shape[least] > 1) {
-            if (Py_ABS(strides[least]) < used) {
-                return true;
-            }
-            used += (shape[least] - 1) * Py_ABS(strides[least]);
-        }
+    if (obj == NULL || PyList_Append(call->kept, obj) < 0) {
+        call->failed = true;
     }
-    return false;
+    return !call->failed;
 }
 
 static void
-find_bounds(PyArrayObject *array, uintptr_t *low, uintptr_t *high)
+add_array(mlp_call *call, PyArrayObject *array, const expectation *expected)
 {
-    *low = *high = (uintptr_t)PyArray_DATA(array);
-    if (PyArray_SIZE(array) == 0) {
-        return;
+    if (call->n_arrays == call->capacity) {
+        Py_ssize_t capacity = 2 * call->capacity + 16;
+        mlp_array *arrays = PyMem_Resize(call->arrays, mlp_array, capacity);
+        if (arrays == NULL) {
+            PyErr_NoMemory();
+            call->failed = true;
+            return;
+        }
+        call->arrays = arrays;
+        call->capacity = capacity;
     }
-    for (int d = 0; d < PyArray_NDIM(array); d++) {
-        npy_intp reach = (PyArray_DIM(array, d) - 1) * PyArray_STRIDE(array, d);
-        *(reach < 0 ? low : high) += (uintptr_t)reach;
+    if (keep(call, (PyObject *)array)) {
+        call->arrays[call->n_arrays++] = (mlp_array){array, *expected};
     }
-    *high += (uintptr_t)PyArray_ITEMSIZE(array);
 }
 
-/* 1 if two arrays share memory, 0 if not, -1 with an exception set. Interleaved
- * arrays are left to NumPy; what it finds too hard counts as sharing. */
-static int
-share_memory(PyArrayObject *a, PyArrayObject *b)
+static mlp_matrix
+take_array(mlp_call *call, PyObject *obj, const expectation *expected)
 {
-    uintptr_t a_low, a_high, b_low, b_high;
-    find_bounds(a, &a_low, &a_high);
-    find_bounds(b, &b_low, &b_high);
-    if (a_high <= b_low || b_high <= a_low || a_low == a_high || b_low == b_high) {
-        return 0;
-    }
-    PyObject *numpy = PyImport_ImportModule("numpy");
-    if (numpy == NULL) {
-        return -1;
-    }
-    PyObject *answer = PyObject_CallMethod(numpy, "shares_memory", "OOi", (PyObject *)a,
-                                           (PyObject *)b, (int)OVERLAP_WORK);
-    Py_DECREF(numpy);
-    if (answer == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_RuntimeError)) { /* numpy.exceptions.TooHardError */
-            PyErr_Clear();
-            return 1;
-        }
-        return -1;
-    }
-    int shared = PyObject_IsTrue(answer);
-    Py_DECREF(answer);
-    return shared;
-}
-
-int
-mlp_check_outputs(const mlp_array *outputs, Py_ssize_t n)
-{
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (overlaps_itself((PyArrayObject *)outputs[i].array)) {
-            char name[NAME_BYTES];
-            write_name(outputs[i].name, outputs[i].index, name);
-            PyErr_Format(PyExc_ValueError, "%s must not overlap itself", name);
-            return -1;
-        }
-        if (mlp_check_disjoint(outputs + i, 1, outputs, i) < 0) {
-            return -1;
+    mlp_matrix view = {0};
+    PyArrayObject *array = call->failed ? NULL : require_array(call, obj, expected);
+    if (array != NULL && check_dtype(call, array, expected)) {
+        view = view_array(call, array, expected);
+        if (!call->failed) {
+            add_array(call, array, expected);
         }
     }
-    return 0;
+    return view;
 }
 
-int
-mlp_check_disjoint(const mlp_array *outputs, Py_ssize_t n_outputs, const mlp_array *others,
-                   Py_ssize_t n_others)
+mlp_matrix
+mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows, ptrdiff_t cols,
+                mlp_access access)
 {
-    for (Py_ssize_t i = 0; i < n_outputs; i++) {
-        for (Py_ssize_t j = 0; j < n_others; j++) {
-            int shared =
-                share_memory((PyArrayObject *)outputs[i].array, (PyArrayObject *)others[j].array);
-            if (shared != 0) {
-                char name[NAME_BYTES], other[NAME_BYTES];
-                write_name(outputs[i].name, outputs[i].index, name);
-                write_name(others[j].name, others[j].index, other);
-                if (shared > 0) {
-                    PyErr_Format(PyExc_ValueError, "%s must not overlap %s", name, other);
-                }
-                return -1;
-            }
-        }
+    return take_array(call, obj, &(expectation){name, MLP_ANY, 2, rows, cols, access});
+}
+
+/* ---- lists ---- */
+
+/* Opens a list of n arrays (or MLP_ANY) as a tuple that the call keeps, whatever
+ * becomes of the caller's list. */
+static PyObject *
+open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_list *list)
+{
+    *list = (mlp_list){0};
+    if (call->failed) {
+        return NULL;
     }
-    return 0;
-}
-
-void
-mlp_close_list(mlp_array_list *list)
-{
-    Py_XDECREF(list->tuple);
-    PyMem_Free(list->arrays);
-    PyMem_Free(list->views);
-    *list = (mlp_array_list){0};
-}
-
-int
-mlp_open_list(PyObject *obj, const char *name, Py_ssize_t n, mlp_array_list *list)
-{
-    *list = (mlp_array_list){0};
+    expectation expected = {.name = name, .index = MLP_ANY};
     if (!PyList_Check(obj) && !PyTuple_Check(obj)) {
-        PyErr_Format(PyExc_TypeError, "%s must be a list of arrays, got %s", name,
-                     Py_TYPE(obj)->tp_name);
-        return -1;
+        reject_text(call, PyExc_TypeError, &expected, "be a list of arrays", Py_TYPE(obj)->tp_name);
+        return NULL;
     }
-    list->tuple = PySequence_Tuple(obj);
-    if (list->tuple == NULL) {
-        return -1;
+    PyObject *tuple = PySequence_Tuple(obj);
+    keep(call, tuple);
+    Py_XDECREF(tuple);
+    if (call->failed) {
+        return NULL;
     }
-    list->n = PyTuple_GET_SIZE(list->tuple);
-    if (n != MLP_ANY_SIZE && list->n != n) {
-        PyErr_Format(PyExc_ValueError, "%s must hold %zd arrays, got %zd", name, n, list->n);
-        return -1;
+    list->n = PyTuple_GET_SIZE(tuple);
+    list->first = call->n_arrays;
+    if (n != MLP_ANY && list->n != n) {
+        char what[TEXT_BYTES];
+        PyOS_snprintf(what, sizeof what, "hold %zd arrays", n);
+        reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(list->n));
+        return NULL;
     }
-    list->arrays = PyMem_New(mlp_array, list->n + 1);
-    list->views = PyMem_New(mlp_matrix, list->n + 1);
-    if (list->arrays == NULL || list->views == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    return 0;
+    list->views = mlp_take_memory(call, list->n, sizeof(mlp_matrix));
+    return list->views == NULL ? NULL : tuple;
 }
 
-int
-mlp_view_element(mlp_array_list *list, Py_ssize_t i, mlp_expected expected)
+mlp_list
+mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim, mlp_access access)
 {
-    expected.index = i;
-    if (mlp_view_array(PyTuple_GET_ITEM(list->tuple, i), &expected, &list->arrays[i]) < 0) {
-        return -1;
+    mlp_list list;
+    PyObject *tuple = open_list(call, obj, name, MLP_ANY, &list);
+    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
+        expectation expected = {name, i, ndim, MLP_ANY, MLP_ANY, access};
+        list.views[i] = take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
     }
-    list->views[i] = list->arrays[i].view;
-    return 0;
+    return list;
+}
+
+/* What element i of a list must be to be like another's. */
+static expectation
+expect_like(mlp_call *call, const char *name, mlp_list like, Py_ssize_t i, ptrdiff_t rows, int ndim,
+            mlp_access access)
+{
+    return (expectation){
+        .name = name,
+        .index = i,
+        .ndim = ndim == MLP_LIKE ? PyArray_NDIM(call->arrays[like.first + i].array) : ndim,
+        .rows = rows == MLP_LIKE ? like.views[i].rows : rows,
+        .cols = like.views[i].cols,
+        .access = access,
+    };
+}
+
+mlp_list
+mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like, ptrdiff_t rows,
+                   int ndim, mlp_access access)
+{
+    mlp_list list;
+    PyObject *tuple = open_list(call, obj, name, like.n, &list);
+    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
+        expectation expected = expect_like(call, name, like, i, rows, ndim, access);
+        list.views[i] = take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
+    }
+    return list;
+}
+
+static PyObject *
+new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols)
+{
+    npy_intp shape[2] = {ndim == 1 ? cols : rows, cols};
+    PyObject *array = PyArray_SimpleNew(ndim, shape, typenums[call->dtype]);
+    if (array == NULL) {
+        call->failed = true;
+    }
+    return array;
 }
 
 PyObject *
-mlp_open_like(PyObject *obj, const char *name, const mlp_array_list *like, ptrdiff_t rows, int ndim,
-              int dtype, mlp_access access, mlp_array_list *list)
+mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols)
 {
-    PyObject *arrays = obj == Py_None ? PyList_New(like->n) : Py_NewRef(obj);
-    for (Py_ssize_t i = 0; arrays != NULL && obj == Py_None && i < like->n; i++) {
-        const mlp_matrix *shape = &like->views[i];
-        PyObject *array = mlp_new_array(dtype, ndim == MLP_LIKE ? like->arrays[i].ndim : ndim,
-                                        rows == MLP_LIKE ? shape->rows : rows, shape->cols);
-        if (array == NULL) {
-            Py_CLEAR(arrays);
-        }
-        else {
-            PyList_SET_ITEM(arrays, i, array);
-        }
-    }
-    if (arrays == NULL || mlp_open_list(arrays, name, like->n, list) < 0) {
-        goto fail;
-    }
-    for (Py_ssize_t i = 0; i < list->n; i++) {
-        const mlp_matrix *shape = &like->views[i];
-        mlp_expected expected = {.name = name,
-                                 .ndim = ndim == MLP_LIKE ? like->arrays[i].ndim : ndim,
-                                 .rows = rows == MLP_LIKE ? shape->rows : rows,
-                                 .cols = shape->cols,
-                                 .dtype = dtype,
-                                 .access = access};
-        if (mlp_view_element(list, i, expected) < 0) {
-            goto fail;
-        }
-    }
-    return arrays;
-fail:
-    Py_XDECREF(arrays);
-    return NULL;
+    PyObject *array = call->failed ? NULL : new_array(call, 2, rows, cols);
+    bool kept = array != NULL && keep(call, array);
+    Py_XDECREF(array);
+    return kept ? array : NULL;
 }
 
-/* A private int64 copy of an integer vector; -1 sizes are free. NULL with an
- * exception set. */
-static PyArrayObject *
-copy_integers(PyObject *obj, const char *name, ptrdiff_t n)
+PyObject *
+mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim)
 {
-    if (require_array(obj, name) < 0) {
+    PyObject *list = call->failed ? NULL : PyList_New(0);
+    for (Py_ssize_t i = 0; list != NULL && i < like.n && !call->failed; i++) {
+        expectation expected = expect_like(call, "", like, i, rows, ndim, MLP_WRITE);
+        PyObject *array = new_array(call, expected.ndim, expected.rows, expected.cols);
+        if (array == NULL || PyList_Append(list, array) < 0) {
+            call->failed = true;
+        }
+        Py_XDECREF(array);
+    }
+    bool kept = keep(call, list);
+    Py_XDECREF(list);
+    return kept ? list : NULL;
+}
+
+/* ---- integers and targets ---- */
+
+/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. */
+static PyArrayObject *
+take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
+{
+    expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
+    PyArrayObject *array = call->failed ? NULL : require_array(call, obj, &expected);
+    if (array == NULL) {
         return NULL;
     }
-    if (!PyArray_ISINTEGER((PyArrayObject *)obj)) {
-        reject(PyExc_TypeError, name, "hold integers", PyObject_GetAttrString(obj, "dtype"));
+    if (!PyArray_ISINTEGER(array)) {
+        reject_attribute(call, PyExc_TypeError, &expected, "hold integers", array, "dtype");
         return NULL;
     }
-    if (PyArray_NDIM((PyArrayObject *)obj) != 1
-        || (n != MLP_ANY_SIZE && PyArray_DIM((PyArrayObject *)obj, 0) != n)) {
-        char size[24], what[48];
-        write_size(n, size, sizeof size);
-        PyOS_snprintf(what, sizeof what, "have shape (%s,)", size);
-        reject(PyExc_ValueError, name, what, PyObject_GetAttrString(obj, "shape"));
+    if (PyArray_NDIM(array) != 1 || (n != MLP_ANY && PyArray_DIM(array, 0) != n)) {
+        reject_shape(call, &expected, array);
         return NULL;
     }
     /* uint64 values from 2^63 on become negative, and are refused as such. */
-    return (PyArrayObject *)PyArray_FROMANY(obj, NPY_INT64, 1, 1,
-                                            NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY
-                                                | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
-}
-
-static int
-check_range(const int64_t *values, ptrdiff_t n, const char *name, ptrdiff_t limit)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        if (values[i] < 0 || values[i] >= limit) {
-            PyErr_Format(PyExc_ValueError,
-                         "%s must hold integers in [0, %zd), got %lld at index %zd", name,
-                         (Py_ssize_t)limit, (long long)values[i], (Py_ssize_t)i);
-            return -1;
+    PyArrayObject *copy = (PyArrayObject *)PyArray_FROMANY(
+        obj, NPY_INT64, 1, 1,
+        NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
+    keep(call, (PyObject *)copy);
+    Py_XDECREF(copy);
+    for (ptrdiff_t i = 0; !call->failed && i < PyArray_DIM(copy, 0); i++) {
+        int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
+        if (value < 0 || value >= limit) {
+            char what[TEXT_BYTES];
+            PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
+            reject(call, PyExc_ValueError, &expected, what,
+                   PyUnicode_FromFormat("%lld at index %zd", (long long)value, (Py_ssize_t)i));
         }
     }
-    return 0;
+    return call->failed ? NULL : copy;
 }
 
-int32_t *
-mlp_copy_labels(PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
+const int64_t *
+mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows, ptrdiff_t *n)
 {
-    PyArrayObject *copy = copy_integers(obj, name, n);
-    if (copy == NULL) {
+    if (obj == Py_None) {
+        *n = n_rows;
         return NULL;
     }
-    const int64_t *values = PyArray_DATA(copy);
-    int32_t *labels = NULL;
-    if (check_range(values, n, name, k < INT32_MAX ? k : INT32_MAX) == 0) {
-        labels = PyMem_New(int32_t, n > 0 ? n : 1);
-        if (labels == NULL) {
-            PyErr_NoMemory();
-        }
-        for (ptrdiff_t i = 0; labels != NULL && i < n; i++) {
-            labels[i] = (int32_t)values[i];
-        }
-    }
-    Py_DECREF(copy);
-    return labels;
+    PyArrayObject *copy = take_integers(call, obj, name, MLP_ANY, n_rows);
+    *n = copy == NULL ? 0 : PyArray_DIM(copy, 0);
+    return copy == NULL ? NULL : PyArray_DATA(copy);
 }
 
-PyObject *
-mlp_copy_order(PyObject *obj, const char *name, ptrdiff_t n_rows, const int64_t **order,
-               ptrdiff_t *n)
+static mlp_targets
+take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
-    PyArrayObject *copy = copy_integers(obj, name, MLP_ANY_SIZE);
-    if (copy == NULL) {
+    PyArrayObject *copy = take_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
+    int32_t *labels = mlp_take_memory(call, n, sizeof(int32_t));
+    for (ptrdiff_t i = 0; labels != NULL && i < n; i++) {
+        labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
+    }
+    return (mlp_targets){.labels = labels};
+}
+
+mlp_targets
+mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
+{
+    expectation expected = {name, MLP_ANY, 2, n, k, MLP_READ};
+    PyArrayObject *array = call->failed ? NULL : require_array(call, obj, &expected);
+    if (array == NULL) {
+        return (mlp_targets){0};
+    }
+    if (PyArray_NDIM(array) == 1) {
+        return take_labels(call, obj, name, n, k);
+    }
+    if (PyArray_TYPE(array) != NPY_BOOL) {
+        return (mlp_targets){.matrix = take_array(call, obj, &expected)};
+    }
+    mlp_targets targets = {.matrix = view_array(call, array, &expected), .is_bool = true};
+    if (!call->failed) {
+        add_array(call, array, &expected);
+    }
+    return targets;
+}
+
+/* ---- the call ---- */
+
+/* Fails the call where array i, which is written, shares memory with array j. */
+static void
+check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
+{
+    const mlp_array *written = &call->arrays[i], *other = &call->arrays[j];
+    int shared = i == j ? mlp_overlaps_itself((PyObject *)written->array)
+                        : mlp_share_memory((PyObject *)written->array, (PyObject *)other->array);
+    if (shared < 0) {
+        call->failed = true;
+    }
+    else if (shared > 0) {
+        const expectation *with = &other->expected;
+        PyObject *name =
+            i == j ? PyUnicode_FromString("one that overlaps itself")
+            : with->index == MLP_ANY
+                ? PyUnicode_FromFormat("one that overlaps %s", with->name)
+                : PyUnicode_FromFormat("one that overlaps %s[%zd]", with->name, with->index);
+        reject(call, PyExc_ValueError, &written->expected, "be an array of its own", name);
+    }
+}
+
+void
+mlp_begin(mlp_call *call)
+{
+    *call = (mlp_call){.dtype = MLP_ANY, .kept = PyList_New(0)};
+    call->failed = call->kept == NULL;
+}
+
+bool
+mlp_ready(mlp_call *call)
+{
+    for (Py_ssize_t i = 0; i < call->n_arrays && !call->failed; i++) {
+        for (Py_ssize_t j = 0; j < call->n_arrays && !call->failed; j++) {
+            /* Each pair once: two written ones from the later. */
+            bool both = call->arrays[j].expected.access == MLP_WRITE;
+            if (call->arrays[i].expected.access == MLP_WRITE && (!both || j <= i)) {
+                check_disjoint(call, i, j);
+            }
+        }
+    }
+    return !call->failed;
+}
+
+void *
+mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item)
+{
+    size_t bytes;
+    void **block = NULL;
+    if (call->failed) {
         return NULL;
     }
-    *order = PyArray_DATA(copy);
-    *n = PyArray_DIM(copy, 0);
-    if (check_range(*order, *n, name, n_rows) < 0) {
-        Py_CLEAR(copy);
+    if (!__builtin_mul_overflow((size_t)n, item, &bytes) && bytes < PY_SSIZE_T_MAX - 64) {
+        block = PyMem_Malloc(bytes + 2 * sizeof(void *));
     }
-    return (PyObject *)copy;
+    if (block == NULL) {
+        PyErr_NoMemory();
+        call->failed = true;
+        return NULL;
+    }
+    *block = call->blocks;
+    call->blocks = block;
+    return block + 2; /* keeps the alignment of malloc */
 }
 
-int
-mlp_is_label_array(PyObject *obj)
+void
+mlp_end(mlp_call *call)
 {
-    return PyArray_Check(obj) && PyArray_NDIM((PyArrayObject *)obj) == 1;
-}
-
-int
-mlp_view_targets(PyObject *obj, const mlp_expected *expected, mlp_targets *targets,
-                 mlp_array *array)
-{
-    *targets = (mlp_targets){.labels = NULL};
-    if (PyArray_Check(obj) && PyArray_TYPE((PyArrayObject *)obj) == NPY_BOOL) {
-        targets->is_bool = true;
-        if (view_array((PyArrayObject *)obj, expected->name, expected, array) < 0) {
-            return -1;
-        }
+    while (call->blocks != NULL) {
+        void **block = call->blocks;
+        call->blocks = *block;
+        PyMem_Free(block);
     }
-    else if (mlp_view_array(obj, expected, array) < 0) {
-        return -1;
-    }
-    targets->matrix = array->view;
-    return 0;
+    PyMem_Free(call->arrays);
+    Py_XDECREF(call->kept);
 }

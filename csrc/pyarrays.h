@@ -1,8 +1,10 @@
-/* NumPy arrays as checked views.
+/* The arrays of one call as checked views.
  *
- * Every function here either returns views that a kernel may use as they are or
- * sets TypeError or ValueError naming the argument, what came and what was
- * expected. Nothing is converted. All need the GIL.
+ * A call takes its arrays one after the other. What cannot be used as it lies
+ * sets TypeError or ValueError, naming the argument, what came and what was
+ * expected, and makes the rest of the call do nothing, so that a function takes
+ * all it needs, asks once whether the call is ready, and ends it. Nothing is
+ * converted. All functions need the GIL.
  */
 #ifndef MLP_PYARRAYS_H
 #define MLP_PYARRAYS_H
@@ -12,83 +14,68 @@
 
 #include "kernels.h"
 
-enum { MLP_ANY_SIZE = -1, MLP_ANY_DTYPE = -1, MLP_LIKE = -2 };
-
 typedef enum { MLP_READ, MLP_WRITE } mlp_access;
 
-/* What an argument must be. The name may be of an element: index >= 0 is added
- * as in weights[1]. */
-typedef struct {
-    const char *name;
-    Py_ssize_t index;
-    int ndim;             /* 1 or 2; 0 for either */
-    ptrdiff_t rows, cols; /* MLP_ANY_SIZE where free; a vector is one row */
-    int dtype;            /* an mlp_dtype, or MLP_ANY_DTYPE for either */
-    mlp_access access;
-} mlp_expected;
+/* Stands for a size or dimension that is free, or the same as the like list's. */
+enum { MLP_ANY = -1, MLP_LIKE = -2 };
 
-/* A checked array; the caller holds a reference to it for as long as it is used. */
+typedef struct mlp_array mlp_array;
+
 typedef struct {
-    PyObject *array; /* borrowed */
-    mlp_matrix view;
-    int ndim;
-    const char *name;
-    Py_ssize_t index;
-} mlp_array;
+    bool failed; /* an exception is set */
+    int dtype;   /* of all arrays: that of the first; MLP_ANY until then */
+    mlp_array *arrays;
+    Py_ssize_t n_arrays, capacity;
+    PyObject *kept; /* list of what must live until the end */
+    void **blocks;  /* memory freed at the end, each linked to the one before */
+} mlp_call;
+
+/* The views of a list of arrays. */
+typedef struct {
+    Py_ssize_t n;
+    Py_ssize_t first; /* of its arrays among the call's */
+    mlp_matrix *views;
+} mlp_list;
 
 int mlp_import_numpy(void);
 
-/* Fills *array from obj; -1 with an exception set. */
-int mlp_view_array(PyObject *obj, const mlp_expected *expected, mlp_array *array);
+void mlp_begin(mlp_call *call);
+void mlp_end(mlp_call *call);
 
-/* The dtype of a float32 or float64 array; -1 with an exception set. */
-int mlp_dtype_of(PyObject *obj, const char *name);
+/* Whether every array was taken and no written one shares memory with itself or
+ * any other. */
+bool mlp_ready(mlp_call *call);
 
-/* A new uninitialised C-ordered array; a vector where ndim is 1. */
-PyObject *mlp_new_array(int dtype, int ndim, ptrdiff_t rows, ptrdiff_t cols);
+/* A matrix of the call's dtype and these sizes; a size may be MLP_ANY. */
+mlp_matrix mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
+                           ptrdiff_t cols, mlp_access access);
 
-/* No output shares memory with itself or with another output. */
-int mlp_check_outputs(const mlp_array *outputs, Py_ssize_t n);
+/* A list of arrays of one or two dimensions (ndim MLP_ANY) or of ndim. */
+mlp_list mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim,
+                       mlp_access access);
 
-/* No output shares memory with any of the others. */
-int mlp_check_disjoint(const mlp_array *outputs, Py_ssize_t n_outputs, const mlp_array *others,
-                       Py_ssize_t n_others);
+/* A list of as many arrays as like's, with their columns; rows and ndim may be
+ * MLP_LIKE. A vector is one row. */
+mlp_list mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like,
+                            ptrdiff_t rows, int ndim, mlp_access access);
 
-/* A list or tuple of arrays. Close it whether opening it succeeded or not. */
-typedef struct {
-    PyObject *tuple; /* keeps the arrays, whatever becomes of the caller's list */
-    Py_ssize_t n;
-    mlp_array *arrays;
-    mlp_matrix *views;
-} mlp_array_list;
+/* A new list of new arrays of such shapes, kept by the call; NULL if it failed. */
+PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim);
 
-/* Opens a list of n arrays, or of MLP_ANY_SIZE; its elements are still to be viewed. */
-int mlp_open_list(PyObject *obj, const char *name, Py_ssize_t n, mlp_array_list *list);
+/* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
+PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
 
-/* Views element i, which must be as expected (whose index is set here). */
-int mlp_view_element(mlp_array_list *list, Py_ssize_t i, mlp_expected expected);
+/* n labels in [0, k) where obj is a vector, else a row of k targets each, of the
+ * call's dtype or bool. Labels are copied first and then checked, so that nobody
+ * can change them after. */
+mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
+                             ptrdiff_t k);
 
-/* Opens a list and views its elements, each with the columns of like's, and its
- * rows and ndim where they are given as MLP_LIKE. Where obj is None, the list is
- * of new arrays. Returns a new reference to what was opened. */
-PyObject *mlp_open_like(PyObject *obj, const char *name, const mlp_array_list *like, ptrdiff_t rows,
-                        int ndim, int dtype, mlp_access access, mlp_array_list *list);
+/* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
+const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
+                              ptrdiff_t *n);
 
-void mlp_close_list(mlp_array_list *list);
-
-/* Whether class targets come as labels (a vector) rather than as a row each. */
-int mlp_is_label_array(PyObject *obj);
-
-/* A private copy of n integer labels, each checked to be in [0, k); to be freed
- * with PyMem_Free. Copied before it is checked: nobody can change it after. */
-int32_t *mlp_copy_labels(PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k);
-
-/* A private copy, as a new array, of row numbers, each in [0, n_rows). */
-PyObject *mlp_copy_order(PyObject *obj, const char *name, ptrdiff_t n_rows, const int64_t **order,
-                         ptrdiff_t *n);
-
-/* Targets, a row each, of the expected dtype or bool. */
-int mlp_view_targets(PyObject *obj, const mlp_expected *expected, mlp_targets *targets,
-                     mlp_array *array);
+/* Memory for n items until the end; NULL if the call failed. */
+void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
 
 #endif

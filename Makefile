@@ -1,0 +1,52 @@
+# make notebook   the MNIST notebook, executed on a fresh machine
+# make test       everything that must pass
+# The rest: test-all, bench, format, clean.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml setup.py $(wildcard csrc/*.[ch])
+EXECUTED := notebooks/executed
+
+# Developers keep MNIST beside the checkout, for machines without a network.
+ifneq ($(wildcard ../shared/scikit_learn_data),)
+export SCIKIT_LEARN_DATA ?= $(abspath ../shared/scikit_learn_data)
+endif
+
+.PHONY: notebook test lint test-all bench format clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# $(VENV)/<extra>: the package, editable, with that extra's requirements.
+$(VENV)/%: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+notebook: $(VENV)/notebook
+	mkdir -p $(EXECUTED)
+	MLP_C_FIGURES=$(abspath $(EXECUTED)) $(BIN)/jupyter nbconvert --to notebook --execute \
+	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/mnist.ipynb
+	@echo "The executed notebook and its pictures: $(EXECUTED)/"
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-all:
+	$(PYTHON) tests/run_on_all_pythons.py
+
+bench: $(VENV)/bench
+	$(BIN)/python -m benchmarks $(BENCH)
+
+format: $(VENV)/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	clang-format -i csrc/*.[ch]
+
+clean:
+	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so
