@@ -19,7 +19,15 @@ ISAS = ISA_FLAGS.get(MACHINE, {})
 
 # C11 alone turns the contraction to fused multiply-adds off; the kernels count on
 # it. Never -ffast-math: at link time it would set FTZ for the whole process.
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=fast", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+]
 FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
 LINK_FLAGS = ["-pthread", *shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))]
 

@@ -78,7 +78,7 @@ static void
 FN(activate)(mlp_activation activation, const mlp_matrix *z)
 {
     switch (activation) {
-#define A(CODE, name)                                                                              \
+#define A(CODE, name) \
     case MLP_##CODE: FN(map_rows)(FN(name), z); break;
         MLP_ACTIVATIONS(A)
 #undef A
@@ -90,7 +90,7 @@ static void
 FN(activate_backward)(mlp_activation activation, const mlp_matrix *a, const mlp_matrix *delta)
 {
     switch (activation) {
-#define A(CODE, name)                                                                              \
+#define A(CODE, name) \
     case MLP_##CODE: FN(scale_rows)(FN(name##_derivative), a, delta); break;
         MLP_ACTIVATIONS(A)
 #undef A

@@ -20,7 +20,7 @@ enum {
 typedef struct {
     const mlp_matrix *bias;
     bool accumulate;
-} FN(gemm_start);
+} GEMM_START;
 
 /* packed[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column. */
 static void
@@ -78,7 +78,7 @@ FN(gemm_tile)(const REAL *a, ptrdiff_t a_row, ptrdiff_t a_inner, const REAL *pan
  * where the team is to stop. */
 static void
 FN(gemm)(mlp_worker *worker, const mlp_matrix *a, const mlp_matrix *b, const mlp_matrix *c,
-         FN(gemm_start) start, REAL *pack)
+         GEMM_START start, REAL *pack)
 {
     ptrdiff_t inner = a->cols;
     ptrdiff_t p = 0;

@@ -33,11 +33,22 @@ typedef struct {
     ptrdiff_t row_stride, col_stride;
 } mlp_matrix;
 
+/* Rows of a dense array or of a sparse one (CSR, columns of a row ascending). */
+typedef struct {
+    ptrdiff_t rows, cols;
+    mlp_matrix dense;       /* used where values is NULL */
+    const void *values;     /* nnz elements */
+    const void *columns;    /* of the elements */
+    const void *row_starts; /* rows + 1 positions in values */
+    ptrdiff_t nnz;
+    bool wide; /* columns and row_starts are int64_t, else int32_t */
+} mlp_input;
+
 /* Hidden activations: code, name. Their templates are in activations_tmpl.h. */
-#define MLP_ACTIVATIONS(A)                                                                         \
-    A(IDENTITY, identity)                                                                          \
-    A(LOGISTIC, logistic)                                                                          \
-    A(TANH, tanh)                                                                                  \
+#define MLP_ACTIVATIONS(A) \
+    A(IDENTITY, identity)  \
+    A(LOGISTIC, logistic)  \
+    A(TANH, tanh)          \
     A(RELU, relu)
 
 typedef enum {
@@ -56,35 +67,74 @@ typedef struct {
 
 /* What the loss compares with: one label a row, or one row of targets each. */
 typedef struct {
-    const int32_t *labels; /* each in [0, number of logits), or NULL */
+    const int32_t *labels; /* each in [0, number of outputs), or NULL */
     mlp_matrix matrix;     /* used where labels is NULL */
     bool is_bool;          /* matrix holds bool, not the kernel's dtype */
 } mlp_targets;
 
-/* Cross-entropy of softmax. The loss of a class of probability p is
- * -log(p + eps), held within [floor, ceiling]; the gradient knows of neither. */
-typedef struct {
-    double eps, floor, ceiling;
-} mlp_loss;
-
-/* Update rules: code, name. Their templates are in update_tmpl.h. */
-#define MLP_RULES(R)                                                                               \
-    R(SGD, sgd)                                                                                    \
-    R(MOMENTUM, momentum)                                                                          \
-    R(NESTEROV, nesterov)
+/* Losses with their canonical output activations: code, name, output. Their
+ * templates are in losses_tmpl.h. */
+#define MLP_LOSSES(L)                         \
+    L(CROSS_ENTROPY, cross_entropy, softmax)  \
+    L(LOGISTIC_LOSS, logistic_loss, logistic) \
+    L(SQUARED_ERROR, squared_error, identity) \
+    L(POISSON_LOSS, poisson_loss, exp)
 
 typedef enum {
-#define R(CODE, name) MLP_##CODE,
+#define L(CODE, name, output) MLP_##CODE,
+    MLP_LOSSES(L)
+#undef L
+} mlp_loss_function;
+
+/* The loss of a class of probability p is -log(p + eps), held within [floor,
+ * ceiling]; the gradient knows of neither. */
+typedef struct {
+    mlp_loss_function function;
+    double eps, floor, ceiling;
+    double gradient_scale; /* what the gradient is multiplied with, 1 for none */
+} mlp_loss;
+
+/* Update rules: code, name, moments they keep. Their templates are in
+ * update_tmpl.h. */
+#define MLP_RULES(R)         \
+    R(SGD, sgd, 0)           \
+    R(MOMENTUM, momentum, 1) \
+    R(NESTEROV, nesterov, 1) \
+    R(ADAM, adam, 2)
+
+typedef enum {
+#define R(CODE, name, moments) MLP_##CODE,
     MLP_RULES(R)
 #undef R
 } mlp_rule;
+
+enum { MLP_MAX_MOMENTS = 2 };
 
 /* An update rule and its constants. */
 typedef struct {
     mlp_rule rule;
     double learning_rate;
-    double momentum;
+    double momentum;                /* of momentum and nesterov */
+    double beta_1, beta_2, epsilon; /* of adam */
+    int64_t steps;                  /* updates made before, for adam; counted on by train_epoch */
 } mlp_optimizer;
+
+/* What a network is trained on: rows, their targets and weights. */
+typedef struct {
+    mlp_input x;
+    mlp_targets targets;
+    const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
+    const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
+    ptrdiff_t n;
+} mlp_data;
+
+/* What is minimised over a batch of rows r with weights w_r:
+ *     (sum of w_r loss_r + l2 / 2 * sum of squared weights) / sum of w_r */
+typedef struct {
+    mlp_network network;
+    mlp_loss loss;
+    double l2;
+} mlp_objective;
 
 /* activations[l] (n, weights[l].cols) written for every layer, the last one
  * without its activation (the logits). x (n, weights[0].rows), weights and
@@ -126,45 +176,63 @@ typedef struct {
     mlp_matrix *dweights, *dbiases;
 } mlp_backward_args;
 
-/* params[i] updated in place from grads[i] and, for the rules that keep one,
- * the velocity moments[i] (also in place; else NULL). Same shapes. Rows are
- * shared out. */
+/* params[i] updated in place from grads[i]; for a rule that keeps moments, they
+ * too, moments[m][i], else NULL. All of one shape. Rows are shared out. */
 typedef struct {
     void *workspace;
     ptrdiff_t n_params;
     mlp_matrix *params;
     const mlp_matrix *grads;
-    mlp_matrix *moments;
+    mlp_matrix *moments[MLP_MAX_MOMENTS];
     mlp_optimizer optimizer;
 } mlp_update_args;
 
-/* One pass over the rows in batches: forward, loss, backward, update.
- * x (any number of rows), targets, order read; the network's weights and
- * biases updated in place once a batch's gradients are whole. Where the team
- * is stopped, the parameters are those after the last whole batch.
- * total_loss written: sum over batches of (mean loss + l2/2 * sum of squared
- * weights / batch rows) * batch rows, with the weights before the update. */
+/* One pass over the data in batches: forward, loss, backward, update. Data read;
+ * the network's weights and biases and the moments (first those of the weights,
+ * then those of the biases) updated in place once a batch's gradients are whole.
+ * Where the team is stopped, they are those after the last whole batch. A batch
+ * whose sample weights sum to 0 is passed over. total_loss written: the sum over
+ * batches of objective * rows, with the weights before the update. */
 typedef struct {
     void *workspace;
-    mlp_matrix x;
-    mlp_targets targets;
-    const int64_t *order; /* n row numbers of x, or NULL: 0 .. n-1 */
-    ptrdiff_t n, batch_size;
-    mlp_network network;
-    mlp_matrix *weight_moments, *bias_moments; /* or NULL */
-    mlp_loss loss;
+    mlp_data data;
+    mlp_objective objective;
+    ptrdiff_t batch_size;
+    mlp_matrix *moments[MLP_MAX_MOMENTS];
     mlp_optimizer optimizer;
-    double l2; /* divided by the batch's rows, on weights only */
     double total_loss;
 } mlp_train_epoch_args;
 
-#define MLP_KERNELS(K)                                                                             \
-    K(forward)                                                                                     \
-    K(softmax)                                                                                     \
-    K(softmax_cross_entropy)                                                                       \
-    K(backward)                                                                                    \
-    K(update)                                                                                      \
-    K(train_epoch)
+/* loss and its gradient, dweights and dbiases, written: the objective over all of
+ * the data, which is read, as is the network. */
+typedef struct {
+    void *workspace;
+    mlp_data data;
+    mlp_objective objective;
+    mlp_matrix *dweights, *dbiases;
+    double loss;
+} mlp_loss_gradient_args;
+
+/* out (n, k) written: the last layer's outputs for the rows of x, with the output
+ * activation of a loss. x and network read. Rows are shared out; no activation
+ * is kept for more than a chunk of them. */
+typedef struct {
+    void *workspace;
+    mlp_input x;
+    mlp_network network;
+    mlp_loss_function loss;
+    mlp_matrix out;
+} mlp_predict_args;
+
+#define MLP_KERNELS(K)       \
+    K(forward)               \
+    K(softmax)               \
+    K(softmax_cross_entropy) \
+    K(backward)              \
+    K(update)                \
+    K(train_epoch)           \
+    K(loss_gradient)         \
+    K(predict)
 
 typedef struct {
     mlp_body *run;

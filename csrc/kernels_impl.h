@@ -9,6 +9,7 @@
  * and is compiled with the flags of its instruction set; setup.py lists them.
  */
 #include <math.h>
+#include <string.h>
 
 #include "arena.h"
 #include "kernels.h"
@@ -19,6 +20,12 @@
 #define FN(name) JOIN(name, SUFFIX)
 #define VEC FN(vec)
 #define BITS_VEC FN(bits_vec)
+#define ROW_SUMS FN(row_sums)
+#define ROWS FN(rows)
+#define GEMM_START FN(gemm_start)
+#define CHUNK FN(chunk)
+#define CONSTANTS FN(constants_of_rule)
+#define SPACE FN(space)
 #define LANES (MLP_VECTOR_BYTES / (ptrdiff_t)sizeof(REAL))
 
 enum {

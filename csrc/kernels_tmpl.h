@@ -17,15 +17,26 @@ FN(rows_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
     return rows;
 }
 
+/* Polls now and then in a loop over rows; returns whether to stop. */
+static inline bool
+FN(poll_row)(mlp_worker *worker, ptrdiff_t row)
+{
+    return row % 256 == 0 && mlp_poll(worker);
+}
+
 #include "vector_tmpl.h"
 
 #include "gemm_tmpl.h"
 
 #include "activations_tmpl.h"
 
-#include "layers_tmpl.h"
-
 #include "softmax_tmpl.h"
+
+#include "losses_tmpl.h"
+
+#include "sparse_tmpl.h"
+
+#include "layers_tmpl.h"
 
 #include "update_tmpl.h"
 

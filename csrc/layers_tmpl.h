@@ -9,23 +9,45 @@ enum { FN(CHUNK_ROWS) = FN(BLOCK_INNER) };
 /* One member's view of the rows in work and of what the layers make of them:
  * its own, of memory that the team shares; and a block of its own for packing. */
 typedef struct {
-    mlp_matrix x;
+    ROWS sparse;             /* the rows, where sparse.input is not NULL */
+    mlp_matrix x;            /* the rows otherwise */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
     REAL *pack;
-} FN(chunk);
+} CHUNK;
+
+/* Points a chunk at n rows of x from `first` on, in an order if there is one;
+ * scattered dense rows are for the caller to gather. */
+static void
+FN(set_rows)(CHUNK *chunk, const mlp_input *x, const int64_t *order, ptrdiff_t first, ptrdiff_t n)
+{
+    if (x->values != NULL) {
+        chunk->sparse = (ROWS){x, order, first};
+    }
+    else if (order == NULL) {
+        chunk->x = FN(rows_of)(&x->dense, first, first + n);
+    }
+}
 
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
  * the last layer, for the rows begin to end. */
 static void
-FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const FN(chunk) * chunk,
+FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
                  ptrdiff_t begin, ptrdiff_t end)
 {
-    mlp_matrix input = FN(rows_of)(&chunk->x, begin, end);
+    mlp_matrix input = {0};
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        FN(gemm_start) start = {.bias = &network->biases[l]};
-        FN(gemm)(worker, &input, &network->weights[l], &output, start, chunk->pack);
+        if (l == 0 && chunk->sparse.input != NULL) {
+            FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin);
+        }
+        else {
+            if (l == 0) {
+                input = FN(rows_of)(&chunk->x, begin, end);
+            }
+            FN(gemm)(worker, &input, weights, &output, (GEMM_START){.bias = bias}, chunk->pack);
+        }
         if (l < network->n_layers - 1) {
             FN(activate)(network->activation, &output);
         }
@@ -36,7 +58,7 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const FN(chunk)
 /* deltas[l] = (deltas[l + 1] weights[l + 1]^T) * f'(z[l]) from the last layer,
  * whose deltas are given, down to the first, for the rows begin to end. */
 static void
-FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const FN(chunk) * chunk,
+FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
                   ptrdiff_t begin, ptrdiff_t end)
 {
     for (ptrdiff_t l = network->n_layers - 2; l >= 0; l--) {
@@ -44,7 +66,7 @@ FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const FN(chunk
         mlp_matrix delta = FN(rows_of)(&chunk->deltas[l], begin, end);
         mlp_matrix activation = FN(rows_of)(&chunk->activations[l], begin, end);
         mlp_matrix weights_t = mlp_transpose(&network->weights[l + 1]);
-        FN(gemm)(worker, &above, &weights_t, &delta, (FN(gemm_start)){.bias = NULL}, chunk->pack);
+        FN(gemm)(worker, &above, &weights_t, &delta, (GEMM_START){.bias = NULL}, chunk->pack);
         FN(activate_backward)(network->activation, &activation, &delta);
     }
 }
@@ -69,20 +91,25 @@ FN(sum_rows)(const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
 /* dweights[l] = activations[l - 1]^T deltas[l] and dbiases[l] = column sums of
  * deltas[l], or those added; each member its input units, member 0 the biases. */
 static void
-FN(gradients)(mlp_worker *worker, ptrdiff_t n_layers, const FN(chunk) * chunk, bool accumulate,
+FN(gradients)(mlp_worker *worker, ptrdiff_t n_layers, const CHUNK *chunk, bool accumulate,
               const mlp_matrix *dweights, const mlp_matrix *dbiases)
 {
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         ptrdiff_t begin, end;
         mlp_share(worker, dweights[l].rows, TILE_ROWS, &begin, &end);
-        mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
-        inputs_t = FN(rows_of)(&inputs_t, begin, end);
-        mlp_matrix share = FN(rows_of)(&dweights[l], begin, end);
-        FN(gemm_start) start = {.accumulate = accumulate};
-        FN(gemm)(worker, &inputs_t, &chunk->deltas[l], &share, start, chunk->pack);
         if (worker->rank == 0) {
             FN(sum_rows)(&chunk->deltas[l], accumulate, &dbiases[l]);
         }
+        if (l == 0 && chunk->sparse.input != NULL) {
+            FN(sparse_gradient)
+            (worker, &chunk->sparse, &chunk->deltas[0], accumulate, &dweights[0], begin, end);
+            continue;
+        }
+        mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
+        inputs_t = FN(rows_of)(&inputs_t, begin, end);
+        mlp_matrix share = FN(rows_of)(&dweights[l], begin, end);
+        GEMM_START start = {.accumulate = accumulate};
+        FN(gemm)(worker, &inputs_t, &chunk->deltas[l], &share, start, chunk->pack);
     }
 }
 
@@ -95,7 +122,7 @@ FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
 
 /* What each member has of its own. */
 static void
-FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, FN(chunk) * chunk)
+FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CHUNK *chunk)
 {
     enum { PACK = PACK_BYTES / sizeof(REAL) };
     REAL *packs = mlp_take(arena, n_threads, PACK, sizeof(REAL));
@@ -108,14 +135,14 @@ FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, FN
 }
 
 /* Buffers of `rows` rows for the first n of a network's layers, views of them
- * written to `views` unless the arena only counts. */
+ * written to `views` unless that is NULL. */
 static void
 FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdiff_t rows,
                 mlp_matrix *views)
 {
     for (ptrdiff_t l = 0; l < n; l++) {
         mlp_matrix buffer = FN(take_matrix)(arena, rows, network->weights[l].cols);
-        if (arena->base != NULL) {
+        if (views != NULL) {
             views[l] = buffer;
         }
     }
@@ -126,7 +153,7 @@ FN(forward_workspace)(const void *arguments, int n_threads)
 {
     const mlp_forward_args *args = arguments;
     mlp_arena arena = {NULL, 0};
-    FN(chunk) chunk = {0};
+    CHUNK chunk = {0};
     FN(take_chunk)(&arena, args->network.n_layers, n_threads, 0, &chunk);
     return arena.used;
 }
@@ -136,7 +163,7 @@ FN(forward)(mlp_worker *worker, void *arguments)
 {
     mlp_forward_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
-    FN(chunk) chunk = {0};
+    CHUNK chunk = {0};
     FN(take_chunk)(&arena, args->network.n_layers, worker->size, worker->rank, &chunk);
     chunk.x = args->x;
     chunk.activations = args->activations;
@@ -145,10 +172,10 @@ FN(forward)(mlp_worker *worker, void *arguments)
     FN(forward_rows)(worker, &args->network, &chunk, begin, end);
 }
 
-static FN(chunk)
-    FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads, int rank)
+static CHUNK
+FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads, int rank)
 {
-    FN(chunk) chunk = {0};
+    CHUNK chunk = {0};
     FN(take_chunk)(arena, args->network.n_layers, n_threads, rank, &chunk);
     FN(take_layers)
     (arena, &args->network, args->network.n_layers - 1, FN(CHUNK_ROWS), chunk.deltas);
@@ -168,7 +195,7 @@ FN(backward)(mlp_worker *worker, void *arguments)
 {
     mlp_backward_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
-    FN(chunk) chunk = FN(take_backward)(&arena, args, worker->size, worker->rank);
+    CHUNK chunk = FN(take_backward)(&arena, args, worker->size, worker->rank);
     ptrdiff_t n_layers = args->network.n_layers, n = args->x.rows;
     ptrdiff_t first = 0;
     do { /* once even where there are no rows: the gradients are then zero */
@@ -191,4 +218,49 @@ FN(backward)(mlp_worker *worker, void *arguments)
         }
         first = last;
     } while (first < n);
+}
+
+/* Rows that one member of predict takes through the layers at a time. */
+enum { FN(PREDICT_ROWS) = FN(BLOCK_ROWS) };
+
+static CHUNK
+FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, int rank)
+{
+    CHUNK chunk = {0};
+    ptrdiff_t n_layers = args->network.n_layers;
+    FN(take_chunk)(arena, n_layers, n_threads, rank, &chunk);
+    for (int member = 0; member < n_threads; member++) {
+        FN(take_layers)
+        (arena, &args->network, n_layers - 1, FN(PREDICT_ROWS),
+         member == rank ? chunk.activations : NULL);
+    }
+    return chunk;
+}
+
+static size_t
+FN(predict_workspace)(const void *arguments, int n_threads)
+{
+    mlp_arena arena = {NULL, 0};
+    FN(take_predict)(&arena, arguments, n_threads, 0);
+    return arena.used;
+}
+
+static void
+FN(predict)(mlp_worker *worker, void *arguments)
+{
+    mlp_predict_args *args = arguments;
+    mlp_arena arena = {args->workspace, 0};
+    CHUNK chunk = FN(take_predict)(&arena, args, worker->size, worker->rank);
+    mlp_matrix *logits = &chunk.activations[args->network.n_layers - 1];
+    ptrdiff_t begin, end;
+    mlp_share(worker, args->x.rows, TILE_ROWS, &begin, &end);
+    for (ptrdiff_t first = begin; first < end && !mlp_poll(worker); first += FN(PREDICT_ROWS)) {
+        ptrdiff_t n = end - first < FN(PREDICT_ROWS) ? end - first : FN(PREDICT_ROWS);
+        FN(set_rows)(&chunk, &args->x, NULL, first, n);
+        *logits = FN(rows_of)(&args->out, first, first + n);
+        FN(forward_rows)(worker, &args->network, &chunk, 0, n);
+        for (ptrdiff_t i = 0; i < n; i++) {
+            FN(output_row)(args->loss, FN(at)(logits, i, 0), logits->col_stride, logits->cols);
+        }
+    }
 }

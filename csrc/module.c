@@ -93,48 +93,55 @@ useful_threads(int n_threads, double work, double work_per_thread)
 
 /* ---- arguments ---- */
 
-static const char *const activation_names[] = {
-#define A(CODE, name) [MLP_##CODE] = #name,
-    MLP_ACTIVATIONS(A)
+#define A(CODE, name) #name,
+static const char *const activation_names[] = {MLP_ACTIVATIONS(A) NULL};
 #undef A
-        NULL};
-
-static const char *const rule_names[] = {
-#define R(CODE, name) [MLP_##CODE] = #name,
-    MLP_RULES(R)
+#define R(CODE, name, moments) #name,
+static const char *const rule_names[] = {MLP_RULES(R) NULL};
 #undef R
-        NULL};
+#define R(CODE, name, moments) moments,
+static const int rule_moments[] = {MLP_RULES(R)};
+#undef R
+#define L(CODE, name, output) #name,
+static const char *const loss_names[] = {MLP_LOSSES(L) NULL};
+#undef L
 
 /* Which of the names (ended by NULL) it is; fails the call if none. */
 static int
-parse_name(mlp_call *call, const char *const *names, const char *argument, const char *name)
+parse_name(mlp_call *call, const char *const *names, const char *argument, PyObject *name)
 {
+    if (call->failed) {
+        return 0;
+    }
+    call->failed = true;
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError, "%s must be a str, got %s", argument, Py_TYPE(name)->tp_name);
+        return 0;
+    }
     char choices[256] = "";
-    for (int i = 0; names[i] != NULL && !call->failed; i++) {
-        if (strcmp(names[i], name) == 0) {
+    for (int i = 0; names[i] != NULL; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0) {
+            call->failed = false;
             return i;
         }
         size_t used = strlen(choices);
         PyOS_snprintf(choices + used, sizeof choices - used, "%s'%s'", i == 0 ? "" : ", ",
                       names[i]);
     }
-    if (!call->failed) {
-        PyErr_Format(PyExc_ValueError, "%s must be one of %s, got '%s'", argument, choices, name);
-        call->failed = true;
-    }
+    PyErr_Format(PyExc_ValueError, "%s must be one of %s, got %R", argument, choices, name);
     return 0;
 }
 
 static mlp_activation
-parse_activation(mlp_call *call, const char *name)
+parse_activation(mlp_call *call, PyObject *name)
 {
     return (mlp_activation)parse_name(call, activation_names, "activation", name);
 }
 
-static mlp_rule
-parse_rule(mlp_call *call, const char *name)
+static mlp_loss_function
+parse_loss(mlp_call *call, PyObject *name)
 {
-    return (mlp_rule)parse_name(call, rule_names, "rule", name);
+    return (mlp_loss_function)parse_name(call, loss_names, "loss", name);
 }
 
 /* Multiply-adds of a pass of so many rows through the layers. */
@@ -177,9 +184,9 @@ static PyObject *
 core_forward(PyObject *module, PyObject *args)
 {
     PyObject *x_obj, *weights_obj, *biases_obj, *out, *result = NULL;
-    const char *activation;
+    PyObject *activation;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOsOi:forward", &x_obj, &weights_obj, &biases_obj, &activation,
+    if (!PyArg_ParseTuple(args, "OOOOOi:forward", &x_obj, &weights_obj, &biases_obj, &activation,
                           &out, &n_threads)) {
         return NULL;
     }
@@ -268,9 +275,9 @@ static PyObject *
 core_backward(PyObject *module, PyObject *args)
 {
     PyObject *x_obj, *activations_obj, *dlogits_obj, *weights_obj, *out, *result = NULL;
-    const char *activation;
+    PyObject *activation;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOsOi:backward", &x_obj, &activations_obj, &dlogits_obj,
+    if (!PyArg_ParseTuple(args, "OOOOOOi:backward", &x_obj, &activations_obj, &dlogits_obj,
                           &weights_obj, &activation, &out, &n_threads)) {
         return NULL;
     }
@@ -336,24 +343,78 @@ core_sgd_step(PyObject *module, PyObject *args)
     return result;
 }
 
-/* train_epoch(X, y, order, batch_size, weights, biases, moments, activation, rule,
- *     learning_rate, momentum, l2, loss_bounds, n_threads) -> total loss
+/* The biases of a network whose weights were taken, and the network. */
+static mlp_network
+take_network(mlp_call *call, mlp_list weights, PyObject *biases_obj, PyObject *activation,
+             mlp_access access)
+{
+    mlp_list biases = mlp_take_list_like(call, biases_obj, "biases", weights, 1, 1, access);
+    return (mlp_network){weights.n, parse_activation(call, activation), weights.views,
+                         biases.views};
+}
+
+/* Outputs of the last layer. */
+static ptrdiff_t
+count_outputs(const mlp_call *call, mlp_list weights)
+{
+    return call->failed ? 0 : weights.views[weights.n - 1].cols;
+}
+
+/* What a function that trains is given of its data and objective. */
+typedef struct {
+    PyObject *x, *y, *sample_weight, *order, *weights, *biases;
+    PyObject *activation, *loss;
+} training_arguments;
+
+/* Takes the data and the network, whose weights it returns. */
+static mlp_list
+take_training(mlp_call *call, const training_arguments *given, mlp_access access, mlp_data *data,
+              mlp_objective *objective)
+{
+    objective->loss.function = parse_loss(call, given->loss);
+    data->x = mlp_take_input(call, given->x, "X");
+    mlp_list weights = take_weights(call, given->weights, data->x.cols, access);
+    objective->network = take_network(call, weights, given->biases, given->activation, access);
+    data->targets =
+        mlp_take_targets(call, given->y, "y", data->x.rows, count_outputs(call, weights));
+    if (!call->failed && data->targets.labels != NULL
+        && objective->loss.function != MLP_CROSS_ENTROPY) {
+        PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss %R, got labels",
+                     given->loss);
+        call->failed = true;
+    }
+    data->sample_weight =
+        mlp_take_vector(call, given->sample_weight, "sample_weight", data->x.rows);
+    data->order = mlp_take_order(call, given->order, "order", data->x.rows, &data->n);
+    return weights;
+}
+
+/* train_epoch(X, y, sample_weight, order, weights, biases, activation,
+ *     (loss, floor, ceiling), l2, batch_size,
+ *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon, steps), moments, n_threads)
+ *     -> (total loss, steps)
  *
- * order is None or row numbers; moments is (weight moments, bias moments), not
- * looked at for a rule that has none; loss_bounds is (floor, ceiling). */
+ * X is an array or the tuple of a sparse matrix; order is None or row numbers;
+ * moments is a tuple of as many lists as the rule keeps, each with an array for
+ * every weights array and then every biases array. */
 static PyObject *
 core_train_epoch(PyObject *module, PyObject *args)
 {
-    PyObject *x_obj, *y_obj, *order_obj, *weights_obj, *biases_obj, *result = NULL;
-    PyObject *weight_moments_obj, *bias_moments_obj;
-    const char *activation, *rule;
+    training_arguments given;
+    PyObject *moments, *result = NULL;
+    PyObject *rule;
+    long long steps;
     int n_threads;
-    mlp_train_epoch_args epoch = {0};
-    if (!PyArg_ParseTuple(args, "OOOnOO(OO)ssddd(dd)i:train_epoch", &x_obj, &y_obj, &order_obj,
-                          &epoch.batch_size, &weights_obj, &biases_obj, &weight_moments_obj,
-                          &bias_moments_obj, &activation, &rule, &epoch.optimizer.learning_rate,
-                          &epoch.optimizer.momentum, &epoch.l2, &epoch.loss.floor,
-                          &epoch.loss.ceiling, &n_threads)) {
+    mlp_train_epoch_args epoch = {.objective.loss.gradient_scale = 1};
+    mlp_objective *objective = &epoch.objective;
+    mlp_optimizer *optimizer = &epoch.optimizer;
+    if (!PyArg_ParseTuple(args, "OOOOOOO(Odd)dn(OdddddL)O!i:train_epoch", &given.x, &given.y,
+                          &given.sample_weight, &given.order, &given.weights, &given.biases,
+                          &given.activation, &given.loss, &objective->loss.floor,
+                          &objective->loss.ceiling, &objective->l2, &epoch.batch_size, &rule,
+                          &optimizer->learning_rate, &optimizer->momentum, &optimizer->beta_1,
+                          &optimizer->beta_2, &optimizer->epsilon, &steps, &PyTuple_Type, &moments,
+                          &n_threads)) {
         return NULL;
     }
     if (epoch.batch_size < 1) {
@@ -362,32 +423,93 @@ core_train_epoch(PyObject *module, PyObject *args)
     }
     mlp_call call;
     mlp_begin(&call);
-    epoch.network.activation = parse_activation(&call, activation);
-    epoch.optimizer.rule = parse_rule(&call, rule);
-    epoch.x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
-    mlp_list weights = take_weights(&call, weights_obj, epoch.x.cols, MLP_WRITE);
-    mlp_list biases = mlp_take_list_like(&call, biases_obj, "biases", weights, 1, 1, MLP_WRITE);
-    epoch.network.n_layers = weights.n;
-    epoch.network.weights = weights.views;
-    epoch.network.biases = biases.views;
-    ptrdiff_t n_out = call.failed ? 0 : weights.views[weights.n - 1].cols;
-    epoch.targets = mlp_take_targets(&call, y_obj, "y", epoch.x.rows, n_out);
-    epoch.order = mlp_take_order(&call, order_obj, "order", epoch.x.rows, &epoch.n);
-    if (epoch.optimizer.rule != MLP_SGD) {
-        epoch.weight_moments = mlp_take_list_like(&call, weight_moments_obj, "moments[0]", weights,
-                                                  MLP_LIKE, 2, MLP_WRITE)
-                                   .views;
-        epoch.bias_moments =
-            mlp_take_list_like(&call, bias_moments_obj, "moments[1]", biases, 1, 1, MLP_WRITE)
-                .views;
+    mlp_list weights = take_training(&call, &given, MLP_WRITE, &epoch.data, objective);
+    optimizer->rule = (mlp_rule)parse_name(&call, rule_names, "rule", rule);
+    optimizer->steps = steps;
+    int n_moments = rule_moments[optimizer->rule];
+    if (!call.failed && PyTuple_GET_SIZE(moments) != n_moments) {
+        PyErr_Format(PyExc_ValueError, "moments must hold %d lists for rule %R, got %zd", n_moments,
+                     rule, PyTuple_GET_SIZE(moments));
+        call.failed = true;
     }
-    ptrdiff_t batch_rows = Py_MIN(epoch.batch_size, epoch.n);
-    n_threads = useful_threads(n_threads, 3 * count_work(epoch.n, weights), WORK_PER_THREAD);
+    mlp_list parameters = mlp_join(&call, weights, objective->network.biases);
+    for (int m = 0; m < n_moments && !call.failed; m++) {
+        epoch.moments[m] = mlp_take_list_like(&call, PyTuple_GET_ITEM(moments, m), "moments",
+                                              parameters, MLP_LIKE, MLP_LIKE, MLP_WRITE)
+                               .views;
+    }
+    ptrdiff_t batch_rows = Py_MIN(epoch.batch_size, epoch.data.n);
+    n_threads = useful_threads(n_threads, 3 * count_work(epoch.data.n, weights), WORK_PER_THREAD);
     n_threads =
         useful_threads(n_threads, 3 * count_work(batch_rows, weights), BATCH_WORK_PER_THREAD);
     if (mlp_ready(&call)
         && run_kernel(module, &kernels_for(module, &call)->train_epoch, &epoch, n_threads)) {
-        result = PyFloat_FromDouble(epoch.total_loss);
+        result = Py_BuildValue("(dL)", epoch.total_loss, (long long)optimizer->steps);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* loss_gradient(X, y, sample_weight, weights, biases, activation,
+ *     (loss, floor, ceiling, gradient_scale), l2, dweights, dbiases, n_threads) -> loss */
+static PyObject *
+core_loss_gradient(PyObject *module, PyObject *args)
+{
+    training_arguments given = {.order = Py_None};
+    PyObject *dweights_obj, *dbiases_obj, *result = NULL;
+    int n_threads;
+    mlp_loss_gradient_args kernel_args = {0};
+    mlp_objective *objective = &kernel_args.objective;
+    if (!PyArg_ParseTuple(args, "OOOOOO(Oddd)dOOi:loss_gradient", &given.x, &given.y,
+                          &given.sample_weight, &given.weights, &given.biases, &given.activation,
+                          &given.loss, &objective->loss.floor, &objective->loss.ceiling,
+                          &objective->loss.gradient_scale, &objective->l2, &dweights_obj,
+                          &dbiases_obj, &n_threads)) {
+        return NULL;
+    }
+    mlp_call call;
+    mlp_begin(&call);
+    mlp_list weights = take_training(&call, &given, MLP_READ, &kernel_args.data, objective);
+    kernel_args.dweights =
+        mlp_take_list_like(&call, dweights_obj, "dweights", weights, MLP_LIKE, 2, MLP_WRITE).views;
+    kernel_args.dbiases =
+        mlp_take_list_like(&call, dbiases_obj, "dbiases", weights, 1, 1, MLP_WRITE).views;
+    n_threads =
+        useful_threads(n_threads, 3 * count_work(kernel_args.data.n, weights), WORK_PER_THREAD);
+    if (mlp_ready(&call)
+        && run_kernel(module, &kernels_for(module, &call)->loss_gradient, &kernel_args,
+                      n_threads)) {
+        result = PyFloat_FromDouble(kernel_args.loss);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* predict(X, weights, biases, activation, loss, n_threads) -> outputs */
+static PyObject *
+core_predict(PyObject *module, PyObject *args)
+{
+    PyObject *x_obj, *weights_obj, *biases_obj, *result = NULL;
+    PyObject *activation, *loss;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "OOOOOi:predict", &x_obj, &weights_obj, &biases_obj, &activation,
+                          &loss, &n_threads)) {
+        return NULL;
+    }
+    mlp_predict_args kernel_args = {0};
+    mlp_call call;
+    mlp_begin(&call);
+    kernel_args.loss = parse_loss(&call, loss);
+    kernel_args.x = mlp_take_input(&call, x_obj, "X");
+    mlp_list weights = take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
+    kernel_args.network = take_network(&call, weights, biases_obj, activation, MLP_READ);
+    ptrdiff_t n = kernel_args.x.rows, n_outputs = count_outputs(&call, weights);
+    PyObject *out = mlp_new_matrix(&call, n, n_outputs);
+    kernel_args.out = mlp_take_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
+    n_threads = useful_threads(n_threads, count_work(n, weights), WORK_PER_THREAD);
+    if (mlp_ready(&call)
+        && run_kernel(module, &kernels_for(module, &call)->predict, &kernel_args, n_threads)) {
+        result = Py_NewRef(out);
     }
     mlp_end(&call);
     return result;
@@ -506,6 +628,8 @@ static PyMethodDef module_methods[] = {
     {"backward", core_backward, METH_VARARGS, NULL},
     {"sgd_step", core_sgd_step, METH_VARARGS, NULL},
     {"train_epoch", core_train_epoch, METH_VARARGS, NULL},
+    {"loss_gradient", core_loss_gradient, METH_VARARGS, NULL},
+    {"predict", core_predict, METH_VARARGS, NULL},
     {"set_isa", core_set_isa, METH_O, NULL},
     {"config", core_config, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -295,6 +295,18 @@ mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list lik
     return list;
 }
 
+mlp_list
+mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next)
+{
+    mlp_list joined = {2 * list.n, list.first, NULL};
+    joined.views = mlp_take_memory(call, joined.n, sizeof(mlp_matrix));
+    for (Py_ssize_t i = 0; i < list.n && !call->failed; i++) {
+        joined.views[i] = list.views[i];
+        joined.views[list.n + i] = next[i];
+    }
+    return joined;
+}
+
 static PyObject *
 new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols)
 {
@@ -362,11 +374,119 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
         if (value < 0 || value >= limit) {
             char what[TEXT_BYTES];
             PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
-            reject(call, PyExc_ValueError, &expected, what,
-                   PyUnicode_FromFormat("%lld at index %zd", (long long)value, (Py_ssize_t)i));
+            PyObject *came = PySequence_GetItem(obj, i);
+            if (came != NULL) {
+                Py_SETREF(came, PyUnicode_FromFormat("%S at index %zd", came, (Py_ssize_t)i));
+            }
+            reject(call, PyExc_ValueError, &expected, what, came);
         }
     }
+    if (!call->failed) {
+        add_array(call, array, &expected); /* no output may write over it all the same */
+    }
     return call->failed ? NULL : copy;
+}
+
+/* The data of a contiguous vector of one of two types; NULL if the call failed. */
+static const void *
+take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, bool *wide)
+{
+    expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
+    PyArrayObject *array = call->failed ? NULL : require_array(call, obj, &expected);
+    if (array == NULL) {
+        return NULL;
+    }
+    if (wide == NULL) {
+        if (!check_dtype(call, array, &expected)) {
+            return NULL;
+        }
+    }
+    else {
+        *wide = PyArray_ITEMSIZE(array) == 8;
+        if (!PyArray_ISSIGNED(array) || !PyArray_ISINTEGER(array) || !PyArray_ISNOTSWAPPED(array)
+            || (PyArray_ITEMSIZE(array) != 4 && !*wide)) {
+            reject_attribute(call, PyExc_TypeError, &expected, "have dtype int32 or int64", array,
+                             "dtype");
+            return NULL;
+        }
+    }
+    mlp_matrix view = view_array(call, array, &expected);
+    if (!call->failed && view.cols > 1 && view.col_stride != 1) {
+        reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
+    }
+    if (!call->failed) {
+        add_array(call, array, &expected);
+    }
+    return call->failed ? NULL : view.data;
+}
+
+const void *
+mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
+{
+    return obj == Py_None ? NULL : take_contiguous(call, obj, name, n, NULL);
+}
+
+static int64_t
+index_at(const void *indices, bool wide, ptrdiff_t i)
+{
+    return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
+}
+
+/* Whether rows begin where the last ended and columns ascend within their bounds. */
+static bool
+is_canonical(const mlp_input *x)
+{
+    int64_t end = 0;
+    if (index_at(x->row_starts, x->wide, 0) != 0) {
+        return false;
+    }
+    for (ptrdiff_t row = 0; row < x->rows; row++) {
+        int64_t begin = end;
+        end = index_at(x->row_starts, x->wide, row + 1);
+        if (end < begin || end > x->nnz) {
+            return false;
+        }
+        int64_t last = -1;
+        for (int64_t e = begin; e < end; e++) {
+            int64_t column = index_at(x->columns, x->wide, e);
+            if (column <= last || column >= x->cols) {
+                return false;
+            }
+            last = column;
+        }
+    }
+    return true;
+}
+
+mlp_input
+mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
+{
+    if (!PyTuple_Check(obj)) {
+        mlp_matrix dense = mlp_take_matrix(call, obj, name, MLP_ANY, MLP_ANY, MLP_READ);
+        return (mlp_input){.rows = dense.rows, .cols = dense.cols, .dense = dense};
+    }
+    PyObject *values, *columns, *row_starts;
+    Py_ssize_t n_columns;
+    mlp_input x = {0};
+    if (call->failed
+        || !PyArg_ParseTuple(obj, "OOOn", &values, &columns, &row_starts, &n_columns)) {
+        call->failed = true;
+        return x;
+    }
+    bool wide_columns = false;
+    x.values = take_contiguous(call, values, "X.data", MLP_ANY, NULL);
+    x.nnz = call->failed ? 0 : PyArray_DIM((PyArrayObject *)values, 0);
+    x.columns = take_contiguous(call, columns, "X.indices", x.nnz, &wide_columns);
+    x.row_starts = take_contiguous(call, row_starts, "X.indptr", MLP_ANY, &x.wide);
+    x.rows = call->failed ? 0 : PyArray_DIM((PyArrayObject *)row_starts, 0) - 1;
+    x.cols = n_columns;
+    if (!call->failed && (x.rows < 0 || wide_columns != x.wide || !is_canonical(&x))) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s must be in canonical CSR form, with indices in [0, %zd) of one dtype",
+                     name, n_columns);
+        call->failed = true;
+    }
+    return x;
 }
 
 const int64_t *

@@ -59,6 +59,9 @@ mlp_list mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim
 mlp_list mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like,
                             ptrdiff_t rows, int ndim, mlp_access access);
 
+/* A list of n arrays followed by as many, taken right after it and viewed by next. */
+mlp_list mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next);
+
 /* A new list of new arrays of such shapes, kept by the call; NULL if it failed. */
 PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim);
 
@@ -70,6 +73,14 @@ PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
  * can change them after. */
 mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                              ptrdiff_t k);
+
+/* Rows of the call's dtype: a matrix, or the tuple (values, columns, row_starts,
+ * n_columns) of a sparse one, whose three vectors are contiguous, the latter two
+ * of int32 or both of int64. */
+mlp_input mlp_take_input(mlp_call *call, PyObject *obj, const char *name);
+
+/* n contiguous elements of the call's dtype; NULL for None. */
+const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
 const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,

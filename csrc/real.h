@@ -7,6 +7,7 @@
 #undef REAL
 #undef BITS
 #undef SUFFIX
+#undef SQRT
 #undef MANTISSA_BITS
 #undef MANTISSA_MASK
 #undef ONE_BITS
@@ -29,6 +30,7 @@
 #define REAL float
 #define BITS int32_t
 #define SUFFIX f32
+#define SQRT sqrtf
 #define MANTISSA_BITS 23
 #define MANTISSA_MASK 0x7fffff
 #define ONE_BITS 0x3f800000
@@ -54,6 +56,7 @@ static const float artanh_terms_f32[] = {1.f / 9, 1.f / 7, 1.f / 5, 1.f / 3};
 #define REAL double
 #define BITS int64_t
 #define SUFFIX f64
+#define SQRT sqrt
 #define MANTISSA_BITS 52
 #define MANTISSA_MASK 0xfffffffffffff
 #define ONE_BITS 0x3ff0000000000000

@@ -6,23 +6,16 @@
  * the probability itself underflows.
  */
 
-/* Polls now and then in a loop over rows; returns whether to stop. */
-static inline bool
-FN(poll_row)(mlp_worker *worker, ptrdiff_t row)
-{
-    return row % 256 == 0 && mlp_poll(worker);
-}
-
 typedef struct {
     REAL largest; /* of the logits */
     REAL sum;     /* of exp(logits - largest), in order */
-} FN(softmax_row_sums);
+} ROW_SUMS;
 
 /* out = exp(z - max z) for one row of k logits. */
-static FN(softmax_row_sums)
-    FN(softmax_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
+static ROW_SUMS
+FN(softmax_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
 {
-    FN(softmax_row_sums) row = {.largest = -(REAL)INFINITY, .sum = 0};
+    ROW_SUMS row = {.largest = -(REAL)INFINITY, .sum = 0};
     for (ptrdiff_t j = 0; j < k; j++) {
         REAL value = z[j * z_stride];
         row.largest = value > row.largest ? value : row.largest;
@@ -37,6 +30,17 @@ static FN(softmax_row_sums)
     return row;
 }
 
+/* out = softmax(z) for one row; out may be z. */
+static void
+FN(normalize_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
+{
+    REAL sum = FN(softmax_row)(z, z_stride, k, out, out_stride).sum;
+    for (ptrdiff_t j = 0; j < k; j += LANES) {
+        REAL *p = out + j * out_stride;
+        FN(store)(p, out_stride, k - j, FN(load)(p, out_stride, k - j) / sum);
+    }
+}
+
 static size_t
 FN(softmax_workspace)(const void *args, int n_threads)
 {
@@ -49,17 +53,12 @@ static void
 FN(softmax)(mlp_worker *worker, void *arguments)
 {
     mlp_softmax_args *args = arguments;
-    ptrdiff_t k = args->out.cols, stride = args->out.col_stride;
+    const mlp_matrix *logits = &args->logits, *out = &args->out;
     ptrdiff_t begin, end;
-    mlp_share(worker, args->out.rows, 1, &begin, &end);
+    mlp_share(worker, out->rows, 1, &begin, &end);
     for (ptrdiff_t i = begin; i < end && !FN(poll_row)(worker, i); i++) {
-        REAL *out = FN(at)(&args->out, i, 0);
-        FN(softmax_row_sums)
-        row = FN(softmax_row)(FN(at)(&args->logits, i, 0), args->logits.col_stride, k, out, stride);
-        for (ptrdiff_t j = 0; j < k; j += LANES) {
-            VEC p = FN(load)(out + j * stride, stride, k - j) / row.sum;
-            FN(store)(out + j * stride, stride, k - j, p);
-        }
+        FN(normalize_row)
+        (FN(at)(logits, i, 0), logits->col_stride, out->cols, FN(at)(out, i, 0), out->col_stride);
     }
 }
 
@@ -79,52 +78,51 @@ FN(load_targets)(const mlp_targets *targets, ptrdiff_t row, ptrdiff_t j)
     return y;
 }
 
-/* -log(p + eps) for classes of shifted logits z and probabilities p, held
- * within the loss's bounds. */
-static inline VEC
-FN(class_loss)(const mlp_loss *loss, VEC z, VEC p, VEC log_sum)
+/* -log(p + eps) for a class of probability p and logit z, held within the loss's
+ * bounds. In double, where the difference of any two float logits is finite. */
+static double
+FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
 {
-    VEC value = log_sum - z;
+    double value;
     if (loss->eps > 0) {
-        value = -FN(log)(p + (REAL)loss->eps);
+        value = -(double)FN(log)(FN(splat)(p + (REAL)loss->eps))[0];
     }
-    return FN(clamp)(value, (REAL)loss->floor, (REAL)loss->ceiling);
+    else {
+        value = (double)FN(log)(FN(splat)(row.sum))[0] - ((double)z - (double)row.largest);
+    }
+    value = value < loss->floor ? loss->floor : value;
+    return value > loss->ceiling ? loss->ceiling : value;
 }
 
-/* One row: dlogits = (p - y) * scale; returns the loss. `row` counts rows of
- * the targets. */
+/* One row: d = (p - y) * scale; returns the loss. `row` counts rows of the
+ * targets. */
 static double
 FN(cross_entropy_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k,
                       const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d,
                       ptrdiff_t d_stride)
 {
-    FN(softmax_row_sums) sums = FN(softmax_row)(z, z_stride, k, d, d_stride);
-    VEC log_sum = FN(log)(FN(splat)(sums.sum));
+    ROW_SUMS sums = FN(softmax_row)(z, z_stride, k, d, d_stride);
     if (targets->labels != NULL) {
-        ptrdiff_t at = targets->labels[row];
-        REAL p = d[at * d_stride] / sums.sum;
-        VEC value =
-            FN(class_loss)(loss, FN(splat)(z[at * z_stride] - sums.largest), FN(splat)(p), log_sum);
+        ptrdiff_t label = targets->labels[row];
+        REAL p = d[label * d_stride] / sums.sum;
         for (ptrdiff_t j = 0; j < k; j += LANES) {
             REAL *out = d + j * d_stride;
             VEC e = FN(load)(out, d_stride, k - j);
             FN(store)(out, d_stride, k - j, e / sums.sum * scale);
         }
-        d[at * d_stride] = (p - 1) * scale;
-        return (double)value[0];
+        d[label * d_stride] = (p - 1) * scale;
+        return FN(class_loss)(loss, z[label * z_stride], p, sums);
     }
     double total = 0;
     for (ptrdiff_t j = 0; j < k; j += LANES) {
         REAL *out = d + j * d_stride;
         VEC y = FN(load_targets)(targets, row, j);
         VEC p = FN(load)(out, d_stride, k - j) / sums.sum;
-        VEC shifted = FN(load)(z + j * z_stride, z_stride, k - j) - sums.largest;
         FN(store)(out, d_stride, k - j, (p - y) * scale);
-        VEC value = FN(class_loss)(loss, shifted, p, log_sum);
         for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
             if (y[lane] != 0) { /* 0 log 0 = 0 */
-                double term = (double)y[lane] * (double)value[lane];
-                total += term;
+                REAL logit = z[(j + lane) * z_stride];
+                total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
             }
         }
     }

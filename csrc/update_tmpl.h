@@ -1,41 +1,74 @@
 /* Update rules: parameters from gradients, in place.
  *
- * momentum, Nesterov: Sutskever, Martens, Dahl & Hinton, "On the importance of
+ * momentum, nesterov: Sutskever, Martens, Dahl & Hinton, "On the importance of
  * initialization and momentum in deep learning" (2013), in the form that keeps
  * the learning rate inside the velocity, as scikit-learn does.
+ * adam: Kingma & Ba, "Adam: a method for stochastic optimization" (2014), with
+ * the bias corrections folded into the learning rate (end of section 2).
  *
- * A rule is a function that returns the new parameters for old ones, their
- * gradients and their moments, a code in mlp_rule, and a case in update_rows.
+ * A rule is a line of MLP_RULES in kernels.h and a function NAME here, which
+ * returns the new parameters and updates the moments.
  */
 
 typedef struct {
     REAL learning_rate, momentum;
+    REAL beta_1, beta_2, one_minus_beta_1, one_minus_beta_2, epsilon;
     REAL l2; /* adds l2 * parameter to its gradient */
-} FN(update_constants);
+} CONSTANTS;
 
-typedef VEC FN(update_rule)(const FN(update_constants) *, VEC p, VEC gradient, VEC *velocity);
+static CONSTANTS
+FN(constants)(const mlp_optimizer *o, double l2)
+{
+    double learning_rate = o->learning_rate;
+    if (o->rule == MLP_ADAM) {
+        double t = (double)o->steps + 1;
+        learning_rate *= sqrt(1 - pow(o->beta_2, t)) / (1 - pow(o->beta_1, t));
+    }
+    return (CONSTANTS){
+        .learning_rate = (REAL)learning_rate,
+        .momentum = (REAL)o->momentum,
+        .beta_1 = (REAL)o->beta_1,
+        .beta_2 = (REAL)o->beta_2,
+        .one_minus_beta_1 = (REAL)(1 - o->beta_1),
+        .one_minus_beta_2 = (REAL)(1 - o->beta_2),
+        .epsilon = (REAL)o->epsilon,
+        .l2 = (REAL)l2,
+    };
+}
+
+typedef VEC FN(rule)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[]);
 
 static inline VEC
-FN(sgd)(const FN(update_constants) * c, VEC p, VEC gradient, VEC *velocity)
+FN(sgd)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
 {
-    (void)velocity;
+    (void)moments;
     return p - c->learning_rate * gradient;
 }
 
 static inline VEC
-FN(momentum)(const FN(update_constants) * c, VEC p, VEC gradient, VEC *velocity)
+FN(momentum)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
 {
     VEC step = c->learning_rate * gradient;
-    *velocity = c->momentum * *velocity - step;
-    return p + *velocity;
+    moments[0] = c->momentum * moments[0] - step;
+    return p + moments[0];
 }
 
 static inline VEC
-FN(nesterov)(const FN(update_constants) * c, VEC p, VEC gradient, VEC *velocity)
+FN(nesterov)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
 {
     VEC step = c->learning_rate * gradient;
-    *velocity = c->momentum * *velocity - step;
-    return p + (c->momentum * *velocity - step);
+    moments[0] = c->momentum * moments[0] - step;
+    return p + (c->momentum * moments[0] - step);
+}
+
+static inline VEC
+FN(adam)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
+{
+    VEC first = c->one_minus_beta_1 * gradient;
+    VEC second = c->one_minus_beta_2 * gradient * gradient;
+    moments[0] = c->beta_1 * moments[0] + first;
+    moments[1] = c->beta_2 * moments[1] + second;
+    return p - c->learning_rate * moments[0] / (FN(sqrt)(moments[1]) + c->epsilon);
 }
 
 /* The sum of SQUARE_LANES lanes, in order. */
@@ -49,11 +82,30 @@ FN(sum_lanes)(const VEC sums[])
     return total;
 }
 
+/* gradient += l2 * p for rows begin to end; squares as below, of those rows. */
+static void
+FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, ptrdiff_t begin, ptrdiff_t end,
+           double *squares)
+{
+    for (ptrdiff_t i = begin; i < end; i++) {
+        VEC sums[SQUARE_LANES / LANES] = {0};
+        for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
+            ptrdiff_t count = p->cols - j;
+            VEC value = FN(load)(FN(at)(p, i, j), p->col_stride, count);
+            REAL *g = FN(at)(gradient, i, j);
+            FN(store)
+            (g, gradient->col_stride, count, FN(load)(g, gradient->col_stride, count) + l2 * value);
+            sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
+        }
+        squares[i] = FN(sum_lanes)(sums);
+    }
+}
+
 /* Applies a rule to a matrix. squares (a row each, or NULL) receives the sum of
  * a row's squared parameters as they were before. */
 static inline ALWAYS_INLINE void
-FN(apply_rule)(FN(update_rule) * rule, const FN(update_constants) * constants, const mlp_matrix *p,
-               const mlp_matrix *gradient, const mlp_matrix *velocity, double *squares)
+FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *c, const mlp_matrix *p,
+               const mlp_matrix *gradient, const mlp_matrix moments[], double *squares)
 {
     for (ptrdiff_t i = 0; i < p->rows; i++) {
         VEC sums[SQUARE_LANES / LANES] = {0};
@@ -62,14 +114,17 @@ FN(apply_rule)(FN(update_rule) * rule, const FN(update_constants) * constants, c
             REAL *element = FN(at)(p, i, j);
             VEC old = FN(load)(element, p->col_stride, count);
             VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
-            VEC v = {0};
-            if (velocity != NULL) {
-                v = FN(load)(FN(at)(velocity, i, j), velocity->col_stride, count);
+            VEC kept[MLP_MAX_MOMENTS];
+            for (int m = 0; m < n_moments; m++) {
+                kept[m] = FN(load)(FN(at)(&moments[m], i, j), moments[m].col_stride, count);
             }
-            VEC updated = rule(constants, old, g + constants->l2 * old, &v);
+            if (c->l2 != 0) { /* 0 * inf would be NaN */
+                g += c->l2 * old;
+            }
+            VEC updated = rule(c, old, g, kept);
             FN(store)(element, p->col_stride, count, updated);
-            if (velocity != NULL) {
-                FN(store)(FN(at)(velocity, i, j), velocity->col_stride, count, v);
+            for (int m = 0; m < n_moments; m++) {
+                FN(store)(FN(at)(&moments[m], i, j), moments[m].col_stride, count, kept[m]);
             }
             sums[j / LANES % (SQUARE_LANES / LANES)] += old * old;
         }
@@ -79,15 +134,23 @@ FN(apply_rule)(FN(update_rule) * rule, const FN(update_constants) * constants, c
     }
 }
 
+/* moments: MLP_MAX_MOMENTS lists of views, or NULL where the rule keeps fewer;
+ * `at` is the parameter's place in them. */
 static void
-FN(update_rows)(const mlp_optimizer *optimizer, double l2, const mlp_matrix *p,
-                const mlp_matrix *gradient, const mlp_matrix *velocity, double *squares)
+FN(update_rows)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p, const mlp_matrix *gradient,
+                mlp_matrix *const moments[], ptrdiff_t at, ptrdiff_t begin, ptrdiff_t end,
+                double *squares)
 {
-    FN(update_constants) c = {(REAL)optimizer->learning_rate, (REAL)optimizer->momentum, (REAL)l2};
-    switch (optimizer->rule) {
-    case MLP_SGD: FN(apply_rule)(FN(sgd), &c, p, gradient, NULL, squares); break;
-    case MLP_MOMENTUM: FN(apply_rule)(FN(momentum), &c, p, gradient, velocity, squares); break;
-    case MLP_NESTEROV: FN(apply_rule)(FN(nesterov), &c, p, gradient, velocity, squares); break;
+    mlp_matrix p_rows = FN(rows_of)(p, begin, end), g_rows = FN(rows_of)(gradient, begin, end);
+    mlp_matrix m_rows[MLP_MAX_MOMENTS] = {0};
+    for (int m = 0; m < MLP_MAX_MOMENTS && moments[m] != NULL; m++) {
+        m_rows[m] = FN(rows_of)(&moments[m][at], begin, end);
+    }
+    switch (rule) {
+#define R(CODE, name, n) \
+    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, &p_rows, &g_rows, m_rows, squares); break;
+        MLP_RULES(R)
+#undef R
     }
 }
 
@@ -103,16 +166,12 @@ static void
 FN(update)(mlp_worker *worker, void *arguments)
 {
     mlp_update_args *args = arguments;
+    CONSTANTS constants = FN(constants)(&args->optimizer, 0);
     for (ptrdiff_t i = 0; i < args->n_params; i++) {
         ptrdiff_t begin, end;
         mlp_share(worker, args->params[i].rows, 1, &begin, &end);
-        mlp_matrix p = FN(rows_of)(&args->params[i], begin, end);
-        mlp_matrix gradient = FN(rows_of)(&args->grads[i], begin, end);
-        mlp_matrix velocity = {0};
-        if (args->moments != NULL) {
-            velocity = FN(rows_of)(&args->moments[i], begin, end);
-        }
         FN(update_rows)
-        (&args->optimizer, 0, &p, &gradient, args->moments == NULL ? NULL : &velocity, NULL);
+        (args->optimizer.rule, &constants, &args->params[i], &args->grads[i], args->moments, i,
+         begin, end, NULL);
     }
 }

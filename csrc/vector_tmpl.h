@@ -58,6 +58,18 @@ FN(clamp)(VEC x, REAL low, REAL high)
     return FN(select)(x > high, FN(splat)(high), x);
 }
 
+/* The lanes are spelled out for the compiler to join: there is no vector form. */
+static inline VEC
+FN(sqrt)(VEC x)
+{
+    REAL lanes[LANES];
+    *(VEC *)lanes = x;
+    for (ptrdiff_t i = 0; i < LANES; i++) {
+        lanes[i] = SQRT(lanes[i]);
+    }
+    return *(VEC *)lanes;
+}
+
 /* 2^k for integral k whose result is a normal number. */
 static inline VEC
 FN(exp2_integral)(VEC k)

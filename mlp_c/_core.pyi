@@ -5,6 +5,7 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Sequence[Array]
+Rows = Array | tuple[Array, Array, Array, int]
 
 def forward(
     X: Array,
@@ -31,21 +32,37 @@ def backward(
 ) -> tuple[list[Array], list[Array]]: ...
 def sgd_step(params: Arrays, grads: Arrays, learning_rate: float, /) -> None: ...
 def train_epoch(
-    X: Array,
+    X: Rows,
     y: Array,
+    sample_weight: Array | None,
     order: Array | None,
-    batch_size: int,
     weights: Arrays,
     biases: Arrays,
-    moments: tuple[Arrays | None, Arrays | None],
     activation: str,
-    rule: str,
-    learning_rate: float,
-    momentum: float,
+    loss: tuple[str, float, float],
     l2: float,
-    loss_bounds: tuple[float, float],
+    batch_size: int,
+    optimizer: tuple[str, float, float, float, float, float, int],
+    moments: tuple[Arrays, ...],
+    n_threads: int,
+    /,
+) -> tuple[float, int]: ...
+def loss_gradient(
+    X: Rows,
+    y: Array,
+    sample_weight: Array | None,
+    weights: Arrays,
+    biases: Arrays,
+    activation: str,
+    loss: tuple[str, float, float, float],
+    l2: float,
+    dweights: Arrays,
+    dbiases: Arrays,
     n_threads: int,
     /,
 ) -> float: ...
+def predict(
+    X: Rows, weights: Arrays, biases: Arrays, activation: str, loss: str, n_threads: int, /
+) -> Array: ...
 def set_isa(limit: str, /) -> str: ...
 def config() -> dict[str, Any]: ...
