@@ -1,28 +1,31 @@
 """What the estimators share: parameters, the course of a fit, and prediction."""
 
 from abc import ABC, abstractmethod
-from itertools import chain
+from collections.abc import Callable
+from itertools import chain, pairwise
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-from sklearn.base import BaseEstimator, _fit_context
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlp_c import _core
+from mlp_c._callbacks import FitTasks, NoTasks
+from mlp_c._data import Data, kernel_input
 from mlp_c._initializers import draw
-from mlp_c._optimizers import SGD
+from mlp_c._lbfgs import minimize_loss
+from mlp_c._optimizers import SGD, Adam
 from mlp_c._threads import effective_n_threads
 from mlp_c._training import train
 
-_PREDICT_CHUNK_ROWS = 4096
 
-
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
     hidden_layer_sizes: Any
@@ -84,43 +87,66 @@ class BaseMLP(BaseEstimator, ABC):
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
+    # The parameters are scikit-learn's; its pages describe them.
+    _doc_link_module = "mlp_c"
+    _doc_link_template = (
+        "https://scikit-learn.org/stable/modules/generated/"
+        "sklearn.neural_network.{estimator_name}.html"
+    )
+
     def _set_parameters(self, values: dict[str, Any]) -> None:
         """Store what ``__init__`` was given: its ``locals()``."""
         for name in self._get_param_names():
             setattr(self, name, values[name])
 
+    # ---- what a subclass says ----
+
+    @property
     @abstractmethod
-    def _validate_data(
-        self, X: Any, y: Any, *, reset: bool, incremental: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Check `X` and `y`; return the rows and the encoded targets."""
+    def _loss_name(self) -> str:
+        """The kernels' name of the loss."""
+
+    @abstractmethod
+    def _encode_targets(self, y: Any, *, keep_classes: bool) -> np.ndarray:
+        """Targets as the kernels take them; numbers are cast to the rows' dtype later."""
 
     @abstractmethod
     def _count_outputs(self, y: np.ndarray) -> int:
-        """Outputs of a network for the encoded targets `y`."""
+        """Outputs of a network for encoded targets."""
 
     @abstractmethod
-    def _score(self, X: np.ndarray, y: np.ndarray) -> float:
-        """Score predictions for checked rows against encoded targets."""
+    def _score_outputs(
+        self, y: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None
+    ) -> float:
+        """Score the outputs of rows with the encoded targets `y`."""
 
-    def _loss_bounds(self, dtype: np.dtype[Any]) -> tuple[float, float]:
+    def _loss_bounds(self) -> tuple[float, float]:
         """Least and greatest loss of a class, from clipping its probability."""
-        eps = float(np.finfo(dtype).eps)
+        eps = float(np.finfo(self.coefs_[0].dtype).eps)
         return -float(np.log1p(-eps)), -float(np.log(eps))
 
+    def _loss_gradient_scale(self) -> float:
+        """What makes (output - target) the gradient of the loss that is reported."""
+        return 1.0
+
+    # ---- fitting ----
+
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseMLP":
         """Fit the model to rows `X` and targets `y`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The training rows. C-ordered float32 or float64 arrays are used where they
-            lie; anything else is converted once, to float64 unless it is float32.
-        y : array-like of shape (n_samples,)
-            The targets.
-        sample_weight : None
-            Weights of the samples; not implemented yet.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training rows. C-ordered float32 or float64 arrays and canonical CSR
+            matrices are used where they lie; anything else is converted once, to float64
+            unless it is float32.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets: labels, a label indicator matrix, or numbers for a regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, none negative and not all zero. A batch whose weights
+            are all zero is passed over.
 
         Returns
         -------
@@ -129,43 +155,37 @@ class BaseMLP(BaseEstimator, ABC):
 
         Raises
         ------
-        NotImplementedError
-            For what this version cannot do yet.
         ValueError
-            If a parameter, `X` or `y` is unsuitable, or training diverges.
+            If a parameter, `X`, `y` or `sample_weight` is unsuitable, or the weights become
+            infinite or NaN.
         """
         return self._fit(X, y, sample_weight)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> "BaseMLP":
-        self._refuse_unfinished(X, sample_weight)
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
-        if any(not isinstance(size, Integral) or size < 1 for size in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes must be integers > 0, got {self.hidden_layer_sizes!r}"
-            )
-        first = not (self.warm_start and hasattr(self, "coefs_"))
-        X, y = self._validate_data(X, y, reset=first, incremental=False)
-        self._random_state = check_random_state(self.random_state)
-        self.n_outputs_ = self._count_outputs(y)
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False) -> "BaseMLP":
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        hidden = self._hidden_widths()
+        first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+        data = self._check_data(X, y, sample_weight, reset=first, incremental=incremental)
+        self.n_outputs_ = self._count_outputs(data.y)
+        widths = [self.n_features_in_, *hidden, self.n_outputs_]
+        random_state = check_random_state(self.random_state)
         if first:
-            self._initialize([X.shape[1], *hidden, self.n_outputs_], X.dtype)
-        self._optimizer = SGD(
-            self.coefs_,
-            self.intercepts_,
-            learning_rate_init=self.learning_rate_init,
-            schedule=self.learning_rate,
-            power_t=self.power_t,
-            momentum=self.momentum,
-            nesterov=self.nesterovs_momentum,
-        )
-        rows = validation = None
-        if self.early_stopping:
-            rows, held_out = self._split(X.shape[0])
-            validation = X[held_out], y[held_out]
-        train(self, X, y, rows, validation)
-        if self.early_stopping:
-            self.coefs_, self.intercepts_ = self._best_weights
-            del self._best_weights
+            self._initialize(widths, random_state, data.dtype)
+        elif [w.shape for w in self.coefs_] != list(pairwise(widths)):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
+                f"on from, of shapes {[w.shape for w in self.coefs_]}"
+            )
+        tasks: Any = NoTasks()
+        if hasattr(self, "_skl_callbacks"):
+            tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
+        data = data.astype(self.coefs_[0].dtype)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(data, tasks)
+        else:
+            self._fit_stochastic(data, random_state, tasks, incremental)
+        tasks.end()
         if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
@@ -173,22 +193,108 @@ class BaseMLP(BaseEstimator, ABC):
             )
         return self
 
-    def _refuse_unfinished(self, X: Any, sample_weight: Any) -> None:
-        unfinished = {
-            f"solver={self.solver!r}": self.solver != "sgd",
-            "sample_weight": sample_weight is not None,
-            "sparse X": scipy.sparse.issparse(X),
-        }
-        for what, asked in unfinished.items():
-            if asked:
-                raise NotImplementedError(f"{what} is not implemented yet in mlp_c")
+    def _hidden_widths(self) -> list[int]:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        if any(not isinstance(size, Integral) or size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return [int(size) for size in sizes]
 
-    def _split(self, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, incremental: bool
+    ) -> Data:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+            dtype=(np.float64, np.float32),
+            order="C",
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(
+                _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+            )
+        encoded = self._encode_targets(y, keep_classes=self.warm_start or incremental)
+        return Data(kernel_input(X), encoded, sample_weight, np.arange(X.shape[0]))
+
+    def _initialize(
+        self, widths: list[int], random_state: np.random.RandomState, dtype: np.dtype[Any]
+    ) -> None:
+        """Draw the weights and begin the record of the training."""
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.n_layers_ = len(widths)
+        self.coefs_, self.intercepts_ = draw(
+            self.init, widths, self.activation, random_state, dtype
+        )
+        self.__dict__.pop("_optimizer", None)
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+            self.best_loss_: float | None = None if self.early_stopping else np.inf
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+            self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+
+    def _fit_lbfgs(self, data: Data, tasks: Any) -> None:
+        """Minimise in float64, whatever the dtype of the rows, which the weights keep."""
+        dtype = self.coefs_[0].dtype
+        self._cast_weights(np.float64)
+        minimize_loss(self, data.astype(np.float64), tasks)
+        self._cast_weights(dtype)
+
+    def _cast_weights(self, dtype: Any) -> None:
+        self.coefs_ = [w.astype(dtype, copy=False) for w in self.coefs_]
+        self.intercepts_ = [b.astype(dtype, copy=False) for b in self.intercepts_]
+
+    def _fit_stochastic(
+        self, data: Data, random_state: np.random.RandomState, tasks: Any, incremental: bool
+    ) -> None:
+        if not (incremental and hasattr(self, "_optimizer")):
+            self._optimizer = self._new_optimizer()
+        score_validation = None
+        if self.early_stopping:
+            data.rows, held_out = self._split(data, random_state)
+            score_validation = self._validation_score(data, held_out)
+        train(self, data, random_state, score_validation, tasks, one_epoch=incremental)
+        if self.early_stopping and hasattr(self, "_best_weights"):
+            self.coefs_, self.intercepts_ = self._best_weights
+            del self._best_weights
+
+    def _new_optimizer(self) -> SGD | Adam:
+        params = self.coefs_ + self.intercepts_
+        if self.solver == "adam":
+            return Adam(
+                params,
+                learning_rate_init=self.learning_rate_init,
+                beta_1=self.beta_1,
+                beta_2=self.beta_2,
+                epsilon=self.epsilon,
+            )
+        return SGD(
+            params,
+            learning_rate_init=self.learning_rate_init,
+            schedule=self.learning_rate,
+            power_t=self.power_t,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum,
+        )
+
+    def _split(
+        self, data: Data, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw the rows to train on and those to validate with."""
+        # A single binary output is stratified, as in scikit-learn.
+        stratify = data.y if is_classifier(self) and self.n_outputs_ == 1 else None
         rows, held_out = train_test_split(
-            np.arange(n_samples),
-            random_state=self._random_state,
+            data.rows,
+            random_state=random_state,
             test_size=self.validation_fraction,
+            stratify=stratify,
         )
         if len(held_out) < 2:
             raise ValueError(
@@ -197,34 +303,62 @@ class BaseMLP(BaseEstimator, ABC):
             )
         return rows, held_out
 
-    def _initialize(self, widths: list[int], dtype: np.dtype[Any]) -> None:
-        """Draw the weights and begin the record of the training."""
-        self.n_layers_ = len(widths)
-        self.n_iter_ = 0
-        self.t_ = 0
-        self.coefs_, self.intercepts_ = draw(
-            self.init, widths, self.activation, self._random_state, dtype
+    def _validation_score(self, data: Data, held_out: np.ndarray) -> Callable[[], float]:
+        """A function that scores the present weights on the rows held out."""
+        if isinstance(data.X, tuple):
+            values, columns, row_starts, n_features = data.X
+            X = csr_matrix((values, columns, row_starts), shape=(len(data.y), n_features))
+            rows = kernel_input(X[held_out])
+        else:
+            rows = data.X[held_out]
+        y = data.y[held_out]
+        weight = None if data.sample_weight is None else data.sample_weight[held_out]
+        return lambda: self._score_outputs(y, self._run(rows), weight)
+
+    def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
+
+    def _copy_progress(self) -> dict[str, Any]:
+        """What training goes on changing, for a model as it is now."""
+        progress: dict[str, Any] = dict(
+            zip(("coefs_", "intercepts_"), self._copy_weights(), strict=True)
         )
-        self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
-        self.best_loss_: float | None = None if self.early_stopping else np.inf
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+        for name in ("loss_curve_", "validation_scores_"):
+            if getattr(self, name, None) is not None:
+                progress[name] = list(getattr(self, name))
+        return progress
 
-    def _forward(self, X: np.ndarray) -> np.ndarray:
-        """Logits of checked rows, a chunk at a time: no activation of all rows is kept."""
-        n_threads = effective_n_threads(self.n_threads)
-        n = X.shape[0]
-        chunk = min(n, _PREDICT_CHUNK_ROWS)
-        hidden = [np.empty((chunk, w.shape[1]), X.dtype) for w in self.coefs_[:-1]]
-        logits = np.empty((n, self.n_outputs_), X.dtype)
-        for begin in range(0, n, _PREDICT_CHUNK_ROWS):
-            rows = X[begin : begin + chunk]
-            out = [*(h[: len(rows)] for h in hidden), logits[begin : begin + chunk]]
-            _core.forward(rows, self.coefs_, self.intercepts_, self.activation, out, n_threads)
-        return logits
+    def _check_partial_fit(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+            )
+        return True
 
-    def _validate_rows(self, X: Any) -> np.ndarray:
-        """Check rows to predict for; they come back in the dtype of the weights."""
-        X = validate_data(self, X, reset=False)
-        return np.asarray(X, dtype=self.coefs_[0].dtype)
+    # ---- prediction ----
+
+    def _run(self, rows: Any) -> np.ndarray:
+        """Outputs of the network for rows as the kernels take them, in their dtype."""
+        dtype = (rows[0] if isinstance(rows, tuple) else rows).dtype
+        return _core.predict(
+            rows,
+            [w.astype(dtype, copy=False) for w in self.coefs_],
+            [b.astype(dtype, copy=False) for b in self.intercepts_],
+            self.activation,
+            self._loss_name,
+            effective_n_threads(self.n_threads),
+        )
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Outputs of the fitted network for rows from a user, in the wider dtype of both."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        if dtype not in (np.float32, np.float64):
+            dtype = np.dtype(np.float64)
+        return self._run(kernel_input(X.astype(dtype, copy=False)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

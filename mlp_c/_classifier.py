@@ -3,18 +3,58 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
 
-from mlp_c import kernels
+from mlp_c import _labels
 from mlp_c._base import BaseMLP
+from mlp_c._docs import documented
 
 
+@documented
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """placeholder"""
+    """Multilayer perceptron classifier.
+
+    Minimises the log-loss, with the parameters, the random stream and the numbers of
+    scikit-learn's ``MLPClassifier``.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    {attributes}
+    out_activation_ : str
+        The output activation: 'softmax' for several classes that exclude each other, else
+        'logistic'.
+
+    See Also
+    --------
+    MLPRegressor : Multilayer perceptron regressor.
+
+    {notes}
+
+    Examples
+    --------
+    >>> from mlp_c import MLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier(random_state=1, max_iter=500).fit(X, y)
+    >>> model.predict(X[:2])
+    array([0, 0])
+    >>> round(model.score(X, y), 2)
+    0.98
+    """
+
+    loss = "log_loss"
 
     def __init__(
         self,
@@ -47,58 +87,88 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
-    def _validate_data(self, X, y, *, reset, incremental):
-        X, y = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), order="C", reset=reset
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if reset:
-            self._label_binarizer = LabelBinarizer().fit(y)
-            if self._label_binarizer.y_type_ != "multiclass":
-                raise NotImplementedError(
-                    f"{self._label_binarizer.y_type_} targets are not implemented yet in mlp_c"
-                )
-            self.classes_ = self._label_binarizer.classes_
-            self.out_activation_ = "softmax"
-        elif set(unique_labels(y)) != set(self.classes_):
+    @property
+    def _loss_name(self):
+        return "cross_entropy" if self._target_kind == "multiclass" else "logistic_loss"
+
+    def _encode_targets(self, y, *, keep_classes):
+        if keep_classes and hasattr(self, "classes_"):
+            self._check_classes(unique_labels(y))
+        else:
+            self._target_kind, self.classes_ = _labels.find_classes(y)
+        self.out_activation_ = "softmax" if self._target_kind == "multiclass" else "logistic"
+        return _labels.encode(self._target_kind, self.classes_, y)
+
+    def _check_classes(self, classes):
+        if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {self.classes_}, `y` has {unique_labels(y)}"
+                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
-        return X, np.searchsorted(self.classes_, y)
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
 
     def _count_outputs(self, y):
-        return len(self.classes_)
+        return _labels.count_outputs(self._target_kind, self.classes_)
 
-    def _score(self, X, y):
-        logits = self._forward(X)
-        if not np.isfinite(logits).all():
-            return np.nan
-        return float(np.mean(logits.argmax(axis=1) == y))
+    def _score_outputs(self, y, outputs, sample_weight):
+        hits = _labels.hits(self._target_kind, y, outputs)
+        return float(np.average(hits, weights=sample_weight))
+
+    @available_if(lambda self: self._check_partial_fit())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> "MLPClassifier":
+        """Go on for one epoch over the given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, none negative and not all zero.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be; needed in the first call, and not in later ones.
+
+        Returns
+        -------
+        self
+            The estimator.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            known = y if type_of_target(y).startswith("multilabel") else classes
+            self._target_kind, self.classes_ = _labels.find_classes(known)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the classes of rows.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows.
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            The likeliest class of each row, the first of equals.
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            The likeliest class of each row, the first of equals; or which of the labels
+            apply.
         """
-        check_is_fitted(self)
-        return self.classes_[self._forward(self._validate_rows(X)).argmax(axis=1)]
+        outputs = self._outputs(X)
+        return _labels.decode(self._target_kind, self.classes_, outputs)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows.
 
         Returns
@@ -106,5 +176,26 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples, n_classes)
             The probabilities, classes ordered as in ``classes_``.
         """
-        check_is_fitted(self)
-        return kernels.softmax(self._forward(self._validate_rows(X)))
+        outputs = self._outputs(X)
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Their natural logarithms.
+        """
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,6 +1,7 @@
-"""The loop over epochs and the rule that ends it."""
+"""The stochastic solvers: the loop over epochs and what ends it."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
 from mlp_c import _core
+from mlp_c._data import Data
 from mlp_c._threads import effective_n_threads
 
 
 def train(
     model: Any,
-    X: np.ndarray,
-    y: np.ndarray,
-    rows: np.ndarray | None,
-    validation: tuple[np.ndarray, np.ndarray] | None,
+    data: Data,
+    random_state: np.random.RandomState,
+    score_validation: Callable[[], float] | None,
+    tasks: Any,
     *,
     one_epoch: bool = False,
 ) -> None:
@@ -25,68 +27,71 @@ def train(
     Parameters
     ----------
     model : estimator
-        Its ``coefs_`` and ``intercepts_`` are updated in place; the attributes that
-        report on the training are set.
-    X : ndarray of shape (n_samples, n_features)
-    y : ndarray
-        Encoded targets of all rows of `X`.
-    rows : ndarray of int or None
-        The rows to train on; all where None.
-    validation : tuple (X, y) or None
-        Rows whose score decides about stopping; the training loss does where None.
+        Its ``coefs_`` and ``intercepts_`` are updated in place; the attributes that report
+        on the training are set.
+    data : Data
+        What to train on.
+    random_state : RandomState
+        Draws the order of the rows, one shuffle of the last order for every epoch.
+    score_validation : callable or None
+        Gives the score that decides about stopping; the training loss does where None.
+    tasks : FitTasks or NoTasks
+        Told of every epoch; may stop the training.
     one_epoch : bool
         Whether to stop after one epoch in any case, as ``partial_fit`` does.
     """
     optimizer = model._optimizer
-    n_samples = X.shape[0] if rows is None else len(rows)
-    batch_size = _batch_size(model.batch_size, n_samples)
+    batch_size = _batch_size(model.batch_size, data.n)
     n_threads = effective_n_threads(model.n_threads)
-    position = np.arange(n_samples)
+    loss = (model._loss_name, *model._loss_bounds())
+    in_order = data.takes_all and not model.shuffle
+    position = np.arange(data.n)
     try:
         model.n_iter_ = 0
         for _ in range(model.max_iter):
+            tasks.begin_epoch()
             if model.shuffle:
-                position = shuffle(position, random_state=model._random_state)
-            order = position if rows is None else rows[position]
-            total_loss = _core.train_epoch(
-                X,
-                y,
-                order if model.shuffle or rows is not None else None,
-                batch_size,
+                position = shuffle(position, random_state=random_state)
+            total_loss, steps = _core.train_epoch(
+                data.X,
+                data.y,
+                data.sample_weight,
+                None if in_order else data.rows[position],
                 model.coefs_,
                 model.intercepts_,
-                optimizer.moments,
                 model.activation,
-                optimizer.rule,
-                optimizer.learning_rate,
-                optimizer.momentum,
-                model.alpha,
-                model._loss_bounds(X.dtype),
+                loss,
+                float(model.alpha),
+                batch_size,
+                optimizer.constants(),
+                optimizer.moments,
                 n_threads,
             )
             model.n_iter_ += 1
-            model.t_ += n_samples
-            model.loss_ = total_loss / n_samples
+            model.t_ += data.n
+            model.loss_ = total_loss / data.n
             model.loss_curve_.append(model.loss_)
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-            message = _watch_progress(model, validation)
-            optimizer.epoch_ends(model.t_)
-            if message is not None:
-                if optimizer.plateau(message, model.verbose):
+            plateau = _watch_progress(model, score_validation)
+            optimizer.epoch_ends(steps, model.t_)
+            if tasks.end_epoch():
+                break
+            if plateau is not None:
+                if optimizer.plateau(plateau, model.verbose):
                     break
                 model._no_improvement_count = 0
             if one_epoch:
                 break
         else:
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and "
-                "the optimization hasn't converged yet.",
+                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=5)
 
 
 def _batch_size(requested: Any, n_samples: int) -> int:
@@ -94,27 +99,23 @@ def _batch_size(requested: Any, n_samples: int) -> int:
         return min(200, n_samples)
     if requested > n_samples:
         warnings.warn(
-            f"Got `batch_size` {requested}, larger than the {n_samples} training samples. "
-            "It is going to be clipped.",
-            stacklevel=5,
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=6,
         )
     return min(int(requested), n_samples)
 
 
-def _watch_progress(model: Any, validation: Any) -> str | None:
+def _watch_progress(model: Any, score_validation: Callable[[], float] | None) -> str | None:
     """Note whether the epoch brought an improvement; what to say if too many did not."""
-    if validation is not None:
-        score = model._score(*validation)
+    if score_validation is not None:
+        score = score_validation()
         model.validation_scores_.append(score)
         if model.verbose:
             print(f"Validation score: {score:f}")
         improved = not score < model.best_validation_score_ + model.tol
         if score > model.best_validation_score_:
             model.best_validation_score_ = score
-            model._best_weights = (
-                [w.copy() for w in model.coefs_],
-                [b.copy() for b in model.intercepts_],
-            )
+            model._best_weights = model._copy_weights()
         what = "Validation score"
     else:
         improved = not model.loss_ > model.best_loss_ - model.tol

@@ -360,17 +360,26 @@ def initialize(
         raise ValueError(
             f"layer_sizes must hold two or more integers of at least 1, got {layer_sizes!r}"
         )
-    if init not in INITIALIZERS:
+    if not isinstance(init, str) or init not in INITIALIZERS:
         raise ValueError(f"init must be one of {sorted(INITIALIZERS)}, got {init!r}")
-    dtype = np.dtype(dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"dtype must be float32 or float64, got {dtype}")
+    if not any(_is_dtype(dtype, real) for real in (np.float32, np.float64)):
+        raise TypeError(f"dtype must be float32 or float64, got {dtype!r}")
     if not isinstance(random_state, np.random.Generator):
         random_state = check_random_state(random_state)
     return draw(init, sizes, "relu", random_state, dtype)
 
 
+def _is_dtype(given: Any, dtype: Any) -> bool:
+    try:
+        return np.dtype(given) == np.dtype(dtype)
+    except (TypeError, ValueError):
+        return False
+
+
 def _check_real(name: str, value: Any) -> float:
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a real number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of an int; refused by every caller
+        return math.inf

@@ -1,0 +1,66 @@
+"""Training data as the kernels take it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+
+def kernel_input(X: Any) -> Any:
+    """Checked rows as the kernels take them: an array, or the parts of a CSR matrix."""
+    if not issparse(X):
+        return X
+    X = X.tocsr()
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X.data, X.indices, X.indptr, X.shape[1]
+
+
+@dataclass
+class Data:
+    """Rows, their encoded targets and weights; and which of the rows to use.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features) or tuple
+        As `kernel_input` gives it.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Encoded targets.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights, all 1 where None.
+    rows : ndarray of int
+        The rows to train on, in order.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    rows: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """How many rows to train on."""
+        return len(self.rows)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether these are all rows."""
+        return len(self.rows) == len(self.y)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the rows."""
+        return (self.X[0] if isinstance(self.X, tuple) else self.X).dtype
+
+    def astype(self, dtype: Any) -> "Data":
+        """The same data in another dtype; nothing is copied that has it."""
+
+        def cast(array: Any) -> Any:
+            if array is None or array.dtype.kind != "f":
+                return array
+            return array.astype(dtype, copy=False)
+
+        X = (cast(self.X[0]), *self.X[1:]) if isinstance(self.X, tuple) else cast(self.X)
+        return replace(self, X=X, y=cast(self.y), sample_weight=cast(self.sample_weight))

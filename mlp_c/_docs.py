@@ -1,0 +1,120 @@
+"""What the docstrings of both estimators have in common."""
+
+import inspect
+from typing import Any
+
+_PARAMETERS = """
+hidden_layer_sizes : int or array-like of int of shape (n_hidden,), default=(100,)
+    The widths of the hidden layers; an empty sequence is a linear model.
+activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+    The activation of the hidden layers.
+solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    What minimises the loss: SciPy's L-BFGS-B over all rows at once, or batches of rows with
+    stochastic gradient descent or Adam.
+alpha : float, default=0.0001
+    Strength of the L2 term, ``alpha / 2`` times the squared weights (not the biases) over the
+    sum of the batch's sample weights.
+batch_size : int or 'auto', default='auto'
+    Rows in a batch of a stochastic solver; 'auto' is ``min(200, n_samples)``. A larger number
+    than there are rows is clipped, with a warning.
+learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    The learning rate's schedule, with solver 'sgd': constant; divided by
+    ``(rows seen + 1) ** power_t`` at the end of every epoch; or divided by 5 on every plateau,
+    until it is 1e-6.
+learning_rate_init : float, default=0.001
+    The initial learning rate, with a stochastic solver.
+power_t : float, default=0.5
+    The exponent of 'invscaling'.
+max_iter : int, default=200
+    The most epochs of a stochastic solver, or iterations of 'lbfgs'.
+shuffle : bool, default=True
+    Whether to shuffle the rows before each epoch of a stochastic solver.
+random_state : int, RandomState instance or None, default=None
+    Where the initial weights, the validation rows and the orders of the rows come from. The
+    same int gives the numbers that scikit-learn gives for it.
+tol : float, default=1e-4
+    By how much the loss or the validation score must improve; with 'lbfgs', the greatest
+    component of the gradient to stop at.
+verbose : bool, default=False
+    Whether to print the loss of each epoch.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights of the last fit.
+momentum : float, default=0.9
+    The momentum of 'sgd', in [0, 1].
+nesterovs_momentum : bool, default=True
+    Whether it is Nesterov's.
+early_stopping : bool, default=False
+    Whether a stochastic solver holds out rows, stops when their score no longer improves, and
+    ends with the best weights.
+validation_fraction : float, default=0.1
+    The fraction of rows held out, in [0, 1).
+beta_1 : float, default=0.9
+    Adam's decay of the first moment, in [0, 1).
+beta_2 : float, default=0.999
+    Adam's decay of the second moment, in [0, 1).
+epsilon : float, default=1e-8
+    What Adam adds to the root of the second moment.
+n_iter_no_change : int or inf, default=10
+    Epochs without improvement that make a plateau.
+max_fun : int, default=15000
+    The most evaluations of the loss by 'lbfgs'.
+init : {'glorot_uniform', 'he_normal'}, default='glorot_uniform'
+    How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
+    ``2 / n_in`` with biases zero.
+n_threads : int or None, default=None
+    Threads to use; None for what this process may use. The results have the same bits for any
+    number.
+"""
+
+_ATTRIBUTES = """
+coefs_ : list of ndarrays of shape (n_in, n_out)
+    The weights of each layer, in the dtype of the training rows.
+intercepts_ : list of ndarrays of shape (n_out,)
+    Its biases.
+loss_ : float
+    The loss of the last epoch or iteration.
+loss_curve_ : list of float
+    The loss of every epoch of a stochastic solver.
+best_loss_ : float or None
+    The least of them; None with `early_stopping`.
+validation_scores_ : list of float or None
+    The validation score of every epoch, with `early_stopping`: accuracy or R^2.
+best_validation_score_ : float or None
+    The greatest of them.
+t_ : int
+    Training rows seen by a stochastic solver.
+n_iter_ : int
+    Epochs or iterations run.
+n_layers_ : int
+    Layers, those of the inputs and outputs included.
+n_outputs_ : int
+    Outputs of the network.
+n_features_in_ : int
+    Features seen in ``fit``.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Their names, where `X` had names that are all strings.
+"""
+
+_NOTES = """
+Notes
+-----
+Stopping the training with Ctrl-C leaves a usable model, with a warning: the weights are
+those after the last whole batch, or the last iteration of 'lbfgs'. With 'lbfgs' float32 rows
+are converted to float64 once; the fitted weights are float32.
+
+References
+----------
+Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks"
+(2010); He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015); Kingma & Ba, "Adam: a
+method for stochastic optimization" (2014).
+"""
+
+
+def documented(cls: Any) -> Any:
+    """Fill in the parts of a class's docstring that both estimators share."""
+    parts = {"parameters": _PARAMETERS, "attributes": _ATTRIBUTES, "notes": _NOTES}
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    for name, text in parts.items():
+        doc = doc.replace(f"{{{name}}}", text.strip())
+    cls.__doc__ = doc
+    return cls

@@ -1,0 +1,90 @@
+"""The solver 'lbfgs': SciPy's optimiser on the kernels' loss and gradient."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
+from sklearn.utils.optimize import _check_optimize_result
+
+from mlp_c import _core
+from mlp_c._data import Data
+from mlp_c._threads import effective_n_threads
+
+
+def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
+    """Minimise a model's loss over all of the data; everything in float64.
+
+    Parameters
+    ----------
+    model : estimator
+        Its ``coefs_`` and ``intercepts_``, float64, are where to start, and are replaced.
+    data : Data
+        The data, float64.
+    tasks : FitTasks or NoTasks
+        Told of every iteration; may stop the optimisation.
+    """
+    n_threads = effective_n_threads(model.n_threads)
+    loss = (model._loss_name, *model._loss_bounds(), model._loss_gradient_scale())
+    n_layers = len(model.coefs_)
+    shapes = [p.shape for p in model.coefs_ + model.intercepts_]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+
+    def unpack(vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Views of a vector of all parameters: weights, then biases."""
+        views = [
+            part.reshape(shape)
+            for part, shape in zip(np.split(vector, ends[:-1]), shapes, strict=True)
+        ]
+        return views[:n_layers], views[n_layers:]
+
+    def loss_and_gradient(vector: np.ndarray) -> tuple[float, np.ndarray]:
+        gradient = np.empty_like(vector)
+        value = _core.loss_gradient(
+            data.X,
+            data.y,
+            data.sample_weight,
+            *unpack(vector),
+            model.activation,
+            loss,
+            float(model.alpha),
+            *unpack(gradient),
+            n_threads,
+        )
+        return value, gradient
+
+    def after_iteration(intermediate_result: Any) -> None:
+        model.coefs_, model.intercepts_ = unpack(intermediate_result.x.copy())
+        model.loss_ = float(intermediate_result.fun)
+        model.n_iter_ += 1
+        if tasks.end_epoch():
+            raise StopIteration
+        if model.n_iter_ < model.max_iter:
+            tasks.begin_epoch()
+
+    start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
+    model.n_iter_ = 0
+    tasks.begin_epoch()
+    try:
+        result = minimize(
+            loss_and_gradient,
+            start,
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={
+                "maxfun": model.max_fun,
+                "maxiter": model.max_iter,
+                "gtol": model.tol,
+                **_get_additional_lbfgs_options_dict("iprint", 1 if model.verbose else -1),
+            },
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=5)
+        return
+    model.coefs_, model.intercepts_ = unpack(result.x)
+    model.loss_ = float(result.fun)
+    model.n_iter_ = result.nit
+    if result.status != 99:  # stopped by a callback
+        model.n_iter_ = _check_optimize_result("lbfgs", result, model.max_iter)

@@ -1,0 +1,151 @@
+"""The regressor: numbers in, numbers out."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from mlp_c._base import BaseMLP
+from mlp_c._docs import documented
+
+
+@documented
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron regressor.
+
+    Minimises the squared error or the Poisson deviance, with the parameters, the random
+    stream and the numbers of scikit-learn's ``MLPRegressor``.
+
+    Parameters
+    ----------
+    loss : {'squared_error', 'poisson'}, default='squared_error'
+        What to minimise: half the mean squared error, or half the mean Poisson deviance
+        summed over outputs, whose output activation is the exponential and whose targets
+        must not be negative.
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+    out_activation_ : str
+        The output activation: 'identity' or 'exp'.
+
+    See Also
+    --------
+    MLPClassifier : Multilayer perceptron classifier.
+
+    {notes}
+
+    Examples
+    --------
+    >>> from mlp_c import MLPRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
+    >>> model = MLPRegressor(random_state=1, max_iter=2000, tol=0.1).fit(X, y)
+    >>> round(model.score(X, y), 3)
+    0.997
+    """
+
+    _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        init="glorot_uniform",
+        n_threads=None,
+    ):
+        self._set_parameters(locals())
+
+    @property
+    def _loss_name(self):
+        return {"squared_error": "squared_error", "poisson": "poisson_loss"}[self.loss]
+
+    def _loss_gradient_scale(self):
+        # The squared error is a mean over outputs, the Poisson deviance a sum.
+        return 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
+
+    def _encode_targets(self, y, *, keep_classes):
+        if self.loss == "poisson" and np.min(y) < 0:
+            raise ValueError(f"y must not be negative for loss='poisson', got {np.min(y)}")
+        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        return np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+
+    def _count_outputs(self, y):
+        return y.shape[1]
+
+    def _score_outputs(self, y, outputs, sample_weight):
+        if not np.isfinite(outputs).all():
+            return np.nan
+        return r2_score(y, outputs, sample_weight=sample_weight)
+
+    @available_if(lambda self: self._check_partial_fit())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Go on for one epoch over the given rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, none negative and not all zero.
+
+        Returns
+        -------
+        self
+            The estimator.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted targets.
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
