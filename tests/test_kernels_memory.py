@@ -1,0 +1,148 @@
+"""No kernel copies its inputs, leaks, or allocates by their size."""
+
+import gc
+import itertools
+import sys
+import tracemalloc
+
+import calls
+import numpy as np
+import pytest
+
+from mlp_c import kernels
+
+MB = 1 << 20
+N_CALLS = 10_000
+# Rows and widths that make the largest input 60 MB or more in float32.
+LARGE = {
+    "forward": (100_000, (160, 4, 3)),
+    "softmax": (100_000, (1, 160)),
+    "softmax_cross_entropy": (100_000, (1, 160)),
+    "backward": (100_000, (160, 4, 3)),
+    "sgd_step": (1, (100_000, 160)),
+}
+
+each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
+
+
+def broadcast(dtype):
+    return lambda *shape: np.broadcast_to(dtype.type(0.5), shape)
+
+
+def column_major(dtype):
+    return lambda *shape: np.full(shape, 0.5, dtype, order="F")
+
+
+def peak_of(kernel, arguments):
+    """The most memory in use at once, beyond what is in use before, in bytes."""
+    tracemalloc.start()
+    try:
+        calls.run(kernel, arguments)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("draw", [broadcast, column_major])
+@each_kernel
+def test_large_inputs_are_read_where_they_lie(kernel, draw, dtype):
+    """Stride tricks and Fortran order alike: the workspace is under 2 MB a thread."""
+    n, widths = LARGE[kernel]
+    arguments = calls.example(kernel, dtype, n, widths, draw=draw(dtype))
+    assert max(array.nbytes for _, array in calls.leaves(arguments)) > 60 * MB
+    assert peak_of(kernel, arguments) < 2 * MB
+    if "n_threads" in arguments:
+        assert peak_of(kernel, {**arguments, "n_threads": 2}) < 2 * 2 * MB
+
+
+@pytest.mark.parametrize("kind", ["labels", "bool"])
+def test_targets_are_not_made_into_rows_of_the_dtype(kind, dtype):
+    """Labels are copied, at 12 bytes each while they are checked; bool rows never."""
+    n, widths = LARGE["softmax_cross_entropy"]
+    y = np.zeros(n, np.int8) if kind == "labels" else np.ones((n, widths[-1]), bool)
+    arguments = calls.example("softmax_cross_entropy", dtype, n, widths, draw=broadcast(dtype))
+    assert peak_of("softmax_cross_entropy", {**arguments, "y": y}) < 2 * MB
+
+
+def test_the_measure_sees_what_kernels_allocate(dtype):
+    """New outputs count, to the byte; so does the workspace."""
+    arguments = calls.example("forward", dtype, 50_000, (2, 30), draw=broadcast(dtype))
+    size = arguments.pop("out")[0].nbytes
+    assert size + 0.25 * MB < peak_of("forward", arguments) < size + 2 * MB
+
+
+def footprint(arguments):
+    """What a leak would raise: references, tracked objects, memory blocks, bytes."""
+    gc.collect()
+    references = [sys.getrefcount(array) for _, array in calls.leaves(arguments)]
+    return (
+        sum(references),
+        len(gc.get_objects()),
+        sys.getallocatedblocks(),
+        tracemalloc.get_traced_memory()[0],
+    )
+
+
+def growth(arguments, call):
+    """By how much N_CALLS calls raise the footprint, after some to warm up."""
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            call()
+        before = footprint(arguments)
+        for _ in range(N_CALLS):
+            call()
+        return np.subtract(footprint(arguments), before)
+    finally:
+        tracemalloc.stop()
+
+
+def assert_flat(grown):
+    """Far less than one of anything a call."""
+    assert (np.abs(grown) <= [3, 50, 500, 50_000]).all(), grown
+
+
+@each_kernel
+def test_good_calls_leave_nothing_behind(kernel):
+    arguments = calls.example(kernel, n=3)
+    assert_flat(growth(arguments, lambda: calls.run(kernel, arguments)))
+
+
+@pytest.mark.parametrize("kernel", ["forward", "softmax", "softmax_cross_entropy", "backward"])
+def test_good_calls_with_new_outputs_leave_nothing_behind(kernel):
+    arguments = calls.example(kernel, n=3)
+    arguments["out"] = None
+    if kernel == "softmax_cross_entropy":
+        arguments["y"] = np.zeros(3, int)
+    assert_flat(growth(arguments, lambda: calls.run(kernel, arguments)))
+
+
+@each_kernel
+def test_failing_calls_leave_nothing_behind(kernel):
+    """Each argument in turn is the one refused, as late as at the overlap check."""
+    good = calls.example(kernel, n=3)
+    bad = [calls.replaced(good, (path, "no array")) for path in calls.paths(kernel)]
+    bad += [calls.replaced(good, (path, array.astype(int))) for path, array in calls.leaves(good)]
+    for path, array in calls.leaves(good):
+        if calls.is_output(path):
+            itself = np.lib.stride_tricks.as_strided(array, strides=(0,) * array.ndim)
+            bad.append(calls.replaced(good, (path, itself)))
+    if kernel == "softmax_cross_entropy":
+        bad.append({**good, "y": np.array([0, 1, 3])})
+    turns = itertools.cycle(bad)
+
+    def call():
+        try:
+            calls.run(kernel, next(turns))
+        except (TypeError, ValueError):
+            return
+        raise AssertionError("was accepted")
+
+    assert_flat(growth(good, call))
+
+
+def test_failing_initialize_draws_nothing():
+    random_state = np.random.RandomState(0)
+    with pytest.raises(TypeError):
+        kernels.initialize([2, 3], random_state=random_state, dtype=int)
+    assert random_state.uniform() == np.random.RandomState(0).uniform()

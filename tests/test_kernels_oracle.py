@@ -1,0 +1,377 @@
+"""Every kernel against plain NumPy in a wider precision, within rounding's own bounds.
+
+A sum of n products is off by at most (n + 1) u times the sum of their magnitudes
+(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), with u half
+the machine epsilon. The magnitudes are the oracle's results on absolute values.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+from calls import normal
+
+from mlp_c import _core, kernels
+
+ACTIVATIONS = sorted(oracle.ACTIVATIONS)
+SOURCES = Path(__file__).parent.parent.glob("csrc/kernels_*.c")
+
+# Tiles of 6 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
+# 256 products; chunks of 256 rows.
+# fmt: off
+EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33,
+         95, 96, 97, 127, 128, 129, 255, 256, 257, 600]
+# fmt: on
+SIZES = {"rows": 11, "inputs": 5, "hidden": 9, "outputs": 3}
+SHAPES = [{**SIZES, name: size} for name in SIZES for size in EDGES]
+SHAPES += [{"rows": 263, "inputs": 300, "hidden": 259, "outputs": 130}]
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
+each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+each_shape = pytest.mark.parametrize(
+    "shape", SHAPES, ids=lambda shape: "-".join(map(str, shape.values()))
+)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem.removeprefix("kernels_") for path in SOURCES))
+def test_instruction_set_is_tested_here(name):
+    if name not in _core.config()["supported_isas"]:
+        pytest.skip(f"this machine or build has no {name}: its kernels are not tested")
+    assert _core.set_isa(name) == name
+    _core.set_isa(_core.config()["supported_isas"][-1])
+
+
+def unit(dtype):
+    """The largest relative error of one rounding."""
+    return np.finfo(dtype).eps / 2
+
+
+def assert_within(got, want, bound):
+    """|got - want| <= bound, with the same NaN and infinities.
+
+    Each of up to 64 products may also underflow, which costs a denormal.
+    """
+    want = np.asarray(want)
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite].astype(got.dtype))
+    bound = np.broadcast_to(bound, want.shape)[finite]
+    error = np.abs(got[finite] - want[finite])
+    assert (error <= bound + 64 * np.finfo(got.dtype).smallest_subnormal).all(), (
+        f"off by {np.max(error / bound)} times the bound"
+    )
+
+
+def assert_ulps(got, want, ulps):
+    """|got - want| in units of the last place of the result."""
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite].astype(got.dtype))
+    place = np.spacing(np.abs(want[finite].astype(got.dtype)))
+    worst = np.max(np.abs(got[finite] - want[finite]) / place)
+    assert worst <= ulps, f"off by {worst} ulp"
+
+
+def network(dtype, widths):
+    """Weights scaled so that activations stay of order 1, and biases."""
+    draw = normal(dtype)
+    weights = [draw(*shape) / dtype.type(max(1, shape[0]) ** 0.5) for shape in pairwise(widths)]
+    return weights, [draw(width) for width in widths[1:]]
+
+
+def magnitudes(nest):
+    return [np.abs(array) for array in nest]
+
+
+def check_forward(X, weights, biases, activation, n_threads=None):
+    """Each layer against the oracle's from the kernel's own layer before.
+
+    No activation is steeper than 1; its own error is at most 4 ulp.
+    """
+    u, a = unit(X.dtype), X
+    outputs = kernels.forward(X, weights, biases, activation=activation, n_threads=n_threads)
+    for layer, (w, b, output) in enumerate(zip(weights, biases, outputs, strict=True), start=1):
+        f = oracle.ACTIVATIONS[activation if layer < len(weights) else "identity"]
+        want = f(oracle.forward(a, [w], [b])[0])
+        size = oracle.forward(np.abs(a), [np.abs(w)], [np.abs(b)])[0]
+        assert_within(output, want, u * ((w.shape[0] + 2) * size + 8 * np.abs(want)))
+        a = output
+    return outputs
+
+
+def check_backward(X, activations, dlogits, weights, activation):
+    """Slopes are at most 1 and off by at most 2 u.
+
+    A sum over the rows of products with sums over the widths above: the factors
+    (1 + u) of all of them add up.
+    """
+    got = kernels.backward(X, activations, dlogits, weights, activation=activation)
+    want = oracle.backward(X, activations, dlogits, weights, activation)
+    sizes = oracle.backward(
+        np.abs(X), magnitudes(activations), np.abs(dlogits), magnitudes(weights), "identity"
+    )
+    u = unit(X.dtype)
+    for layer in range(len(weights)):
+        terms = len(X) + 2 + sum(w.shape[1] + 4 for w in weights[layer + 1 :])
+        for which in range(2):
+            assert_within(got[which][layer], want[which][layer], u * terms * sizes[which][layer])
+
+
+@each_shape
+def test_forward_and_backward_at_every_tile_edge(shape, dtype, isa):
+    """Every dimension about every boundary of tiles, blocks and chunks; and all at once."""
+    n, *widths = shape.values()
+    weights, biases = network(dtype, widths)
+    draw = normal(dtype, seed=1)
+    X = draw(n, widths[0])
+    outputs = check_forward(X, weights, biases, "relu")
+    check_backward(X, outputs, draw(n, widths[-1]), weights, "relu")
+
+
+@each_activation
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_forward_and_backward_at_every_depth(depth, activation, dtype, isa):
+    widths = [10, 21, 7, 18, 5][: depth + 1]
+    weights, biases = network(dtype, widths)
+    draw = normal(dtype, seed=2)
+    X = draw(23, widths[0])
+    outputs = check_forward(X, weights, biases, activation)
+    check_backward(X, outputs, draw(23, widths[-1]), weights, activation)
+
+
+@each_activation
+@pytest.mark.parametrize("power", [-1.02, -0.5, 0.2])
+def test_forward_and_backward_of_extreme_inputs(power, activation, dtype, isa):
+    """Denormals are kept and large values saturate as they should."""
+    scale = np.finfo(dtype).max.astype(float) ** power
+    weights, biases = network(dtype, [9, 6, 4])
+    draw = normal(dtype, seed=3)
+    X, dlogits = draw(8, 9) * dtype.type(scale), draw(8, 4) * dtype.type(scale)
+    outputs = check_forward(X, weights, [b * dtype.type(scale) for b in biases], activation)
+    check_backward(X, outputs, dlogits, weights, activation)
+
+
+@each_activation
+def test_nan_and_infinities_go_through_as_in_numpy(activation, dtype, isa):
+    """In their own row only; relu of NaN is NaN."""
+    weights, biases = network(dtype, [3, 5, 4])
+    X = np.ones((5, 3), dtype)
+    X[1, 1], X[2, 0], X[3, 2] = np.nan, np.inf, -np.inf
+    hidden, logits = kernels.forward(X, weights, biases, activation=activation)
+    want = oracle.ACTIVATIONS[activation](X @ weights[0] + biases[0])
+    want_logits = hidden @ weights[1] + biases[1]
+    np.testing.assert_allclose(hidden, want, rtol=1e-5)
+    np.testing.assert_allclose(logits, want_logits, rtol=1e-4, atol=1e-4)
+    assert np.isnan(hidden[1]).all()
+    assert np.isfinite(hidden[[0, 4]]).all()
+
+
+def softmax_bound(logits):
+    """Relative errors: the shift's rounding as exp magnifies it, for the class and
+    for the sum; exp's 1.5 ulp twice; the sum's k additions; the division.
+    """
+    p = oracle.softmax(logits)
+    shift = np.maximum(oracle.wide(logits) - logits.max(axis=1, keepdims=True, initial=0), -2e4)
+    spread = np.sum(p * np.abs(shift), axis=1, keepdims=True)
+    return unit(logits.dtype) * p * (np.abs(shift) + spread + logits.shape[1] + 8)
+
+
+def check_softmax(logits):
+    got = kernels.softmax(logits)
+    assert_within(got, oracle.softmax(logits), softmax_bound(logits))
+
+
+def check_loss(logits, y, eps=0.0):
+    (n, k), u = logits.shape, unit(logits.dtype)
+    loss, dlogits = kernels.softmax_cross_entropy(logits, y, eps=eps)
+    want_loss, want = oracle.softmax_cross_entropy(logits, y, eps)
+    want_loss = float(want_loss)  # infinite where no float64 holds it
+    rows, p = oracle.targets(y, k), oracle.softmax(logits)
+    bound = softmax_bound(logits)
+    assert_within(dlogits, want, (bound + 3 * u * (p + np.abs(rows))) / max(n, 1))
+    if not np.isfinite(want_loss):
+        assert loss == want_loss
+        return
+    log_p = np.where(rows == 0, 0, np.log(p + eps) if eps else oracle.log_softmax(logits))
+    relative = bound / np.where(p + eps == 0, 1, p + eps) if eps else (k + 8) * u
+    bounds = np.abs(rows) * (relative + u * (4 * np.abs(log_p) + 4))
+    assert abs(loss - want_loss) <= bounds.sum() / max(n, 1) + n * k * 1e-16 * abs(want_loss)
+
+
+@pytest.mark.parametrize(("n", "k"), [(n, 7) for n in EDGES] + [(3, k) for k in EDGES])
+def test_softmax_and_loss_of_every_shape(n, k, dtype, isa):
+    """Soft targets whose rows do not sum to 1, zeros among them, and labels."""
+    draw = normal(dtype)
+    logits, y = 3 * draw(n, k), np.maximum(draw(n, k), 0)
+    check_softmax(logits)
+    check_loss(logits, y)
+    if n == 0 or k > 0:
+        check_loss(logits, np.arange(n) % max(k, 1))
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-8, 1e-3, 1.0])
+@pytest.mark.parametrize("kind", ["labels", "soft", "bool"])
+def test_loss_of_every_kind_of_target(kind, eps, dtype, isa):
+    draw = normal(dtype)
+    logits, y = 5 * draw(40, 11), draw(40, 11)
+    check_loss(logits, {"labels": np.arange(40) % 11, "soft": y, "bool": y > 0.5}[kind], eps)
+
+
+def extreme_logits(dtype):
+    largest, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
+    big = {4: 1e38, 8: 1e300}[dtype.itemsize]
+    rows = [
+        [big, -big, 0, 1],
+        [-big, -big, -big, -big],
+        [big, big, big, big / 2],
+        [tiny, 0, -tiny, 1000 * tiny],
+        [88, -88, 104, -104],
+        [-np.inf, 0, 1, -np.inf],
+        [-np.inf, -np.inf, -big, -np.inf],
+        [largest, -largest, 0, largest],
+    ]
+    return np.array(rows, dtype)
+
+
+@pytest.mark.parametrize("row", range(8))
+@pytest.mark.parametrize("eps", [0.0, 1e-8])
+def test_softmax_and_loss_of_extreme_logits(row, eps, dtype, isa):
+    """Stable for any finite logits, and for -inf beside a finite one."""
+    logits = extreme_logits(dtype)[row : row + 1]
+    check_softmax(logits)
+    for label in range(4):
+        check_loss(logits, np.array([label]), eps)
+    check_loss(logits, np.array([[0.25, 0, 0.5, 0.25]], dtype), eps)
+
+
+def test_softmax_and_loss_of_nan(dtype, isa):
+    """A row with a NaN or without a finite logit is all NaN; the others do not notice."""
+    logits = normal(dtype)(6, 5)
+    logits[1, 2], logits[3, 4], logits[4] = np.nan, np.inf, -np.inf
+    bad = [1, 3, 4]
+    good = np.delete(logits, bad, axis=0)
+    for got in (kernels.softmax(logits), kernels.softmax_cross_entropy(logits, logits > 0)[1] * 6):
+        assert np.isnan(got[bad]).all()
+        assert np.isfinite(np.delete(got, bad, axis=0)).all()
+    np.testing.assert_array_equal(
+        np.delete(kernels.softmax(logits), bad, axis=0), kernels.softmax(good)
+    )
+    assert np.isnan(kernels.softmax_cross_entropy(logits, np.zeros(6, int))[0])
+
+
+@pytest.mark.parametrize("code", np.typecodes["AllInteger"])
+def test_labels_of_every_integer_dtype(code, dtype, isa):
+    """Byte-swapped and strided ones too: all give the bits of int64."""
+    logits, labels = normal(dtype)(30, 7), np.arange(30) % 7
+    want_loss, want = kernels.softmax_cross_entropy(logits, labels)
+    native = labels.astype(code)
+    swapped = labels.astype(np.dtype(code).newbyteorder())
+    for y in (native, swapped, np.repeat(native, 2)[::2], native[::-1].copy()[::-1]):
+        loss, dlogits = kernels.softmax_cross_entropy(logits, y)
+        assert loss == want_loss
+        np.testing.assert_array_equal(dlogits, want)
+
+
+@pytest.mark.parametrize("size", EDGES)
+@pytest.mark.parametrize("learning_rate", [0.0, 0.1, -3.0, 1e10])
+def test_sgd_step_of_every_size(size, learning_rate, dtype, isa):
+    draw = normal(dtype)
+    params = [draw(size), draw(3, size), draw(size, 3)]
+    grads = [draw(*p.shape) for p in params]
+    wants = oracle.sgd_step(params, grads, learning_rate)
+    sizes = oracle.sgd_step(magnitudes(params), magnitudes(grads), -abs(learning_rate))
+    kernels.sgd_step(params, grads, learning_rate)
+    for got, want, largest in zip(params, wants, sizes, strict=True):
+        assert_within(got, want, 3 * unit(dtype) * largest)
+
+
+def test_sgd_step_of_nan_and_infinities(dtype, isa):
+    """As NumPy's: an infinite parameter stays infinite under a finite step."""
+    p = np.array([np.inf, -np.inf, np.nan, 1, 1, 1, np.inf], dtype)
+    g = np.array([1, 1, 1, np.inf, -np.inf, np.nan, np.inf], dtype)
+    want = p - dtype.type(0.5) * g
+    kernels.sgd_step([p], [g], 0.5)
+    np.testing.assert_array_equal(p, want)
+
+
+# ---- the elementary functions, through the kernels ----
+
+
+def samples(dtype, low, high):
+    """Evenly spread over the range and, by magnitude, down to the denormals."""
+    tiny = np.finfo(dtype).smallest_subnormal
+    by_size = np.geomspace(tiny.astype(float), max(-low, high), 4000)
+    x = np.concatenate([np.linspace(low, high, 40001), by_size, -by_size, [0]])
+    return x[(low <= x) & (x <= high)].astype(dtype)
+
+
+def apply(activation, x):
+    """The activation alone: a hidden layer of one unit of weight 1."""
+    one, zero = np.ones((1, 1), x.dtype), np.zeros(1, x.dtype)
+    return kernels.forward(x[:, np.newaxis], [one] * 2, [zero] * 2, activation=activation)[0][:, 0]
+
+
+@pytest.mark.parametrize(("activation", "ulps"), [("tanh", 3), ("logistic", 2)])
+def test_activation_is_accurate_over_the_whole_range(activation, ulps, dtype, isa):
+    x = samples(dtype, -800, 800)
+    assert_ulps(apply(activation, x), oracle.ACTIVATIONS[activation](x.astype(np.longdouble)), ulps)
+
+
+@each_activation
+def test_activation_of_special_values(activation, dtype, isa):
+    largest = np.finfo(dtype).max
+    x = np.array([np.inf, -np.inf, np.nan, largest, -largest, 0], dtype)
+    want = oracle.ACTIVATIONS[activation](x)
+    np.testing.assert_array_equal(apply(activation, x), want)
+
+
+def test_exp_is_accurate_over_the_whole_range(dtype, isa):
+    """Of two logits x and 0, the first one's probability is exp(x) / (1 + exp(x)).
+
+    In the tail, where the sum is 1, it is exp(x) itself, down to the denormals and 0.
+    """
+    x = samples(dtype, -800, 0)
+    p = kernels.softmax(np.stack([x, np.zeros_like(x)], axis=1))[:, 0]
+    want = np.exp(x.astype(np.longdouble))
+    tail = want < unit(dtype) / 2
+    assert_ulps(p[tail], want[tail], 1.5)
+    assert_ulps(p, want / (1 + want), 3)
+
+
+def test_log_is_accurate_over_the_whole_range(dtype, isa):
+    """Where the label's probability is 0, the loss is -log(eps)."""
+    largest = np.finfo(dtype).max.astype(float)
+    eps = np.concatenate([samples(dtype, 0, 2)[::37], np.geomspace(1, largest / 2, 500)])
+    eps = eps[eps > 0].astype(dtype)
+    logits, label = np.array([[0, -2e4]], dtype), np.array([1])
+    loss = [kernels.softmax_cross_entropy(logits, label, eps=float(e))[0] for e in eps]
+    assert_ulps(np.array(loss, dtype), -np.log(eps.astype(np.longdouble)), 2)
+
+
+# ---- gradients ----
+
+
+@each_activation
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_gradients_are_those_of_the_loss(depth, activation, dtype, isa):
+    """Central differences of the oracle's loss in longdouble, along every parameter."""
+    weights, biases = network(dtype, [4, 5, 3, 6, 2][: depth + 1])
+    params = [oracle.wide(p).astype(np.longdouble) for p in weights + biases]
+    X, y = normal(dtype, seed=4)(9, 4), np.arange(9) % len(biases[-1])
+
+    def loss():
+        logits = oracle.forward(X, params[:depth], params[depth:], activation)[-1]
+        return oracle.softmax_cross_entropy(logits, y)[0]
+
+    activations = kernels.forward(X, weights, biases, activation=activation)
+    _, dlogits = kernels.softmax_cross_entropy(activations[-1], y)
+    dweights, dbiases = kernels.backward(X, activations, dlogits, weights, activation=activation)
+    step = 1e-6
+    for p, gradient in zip(params, dweights + dbiases, strict=True):
+        for at in np.ndindex(p.shape):
+            kept, losses = p[at], []
+            for p[at] in (kept + step, kept - step):
+                losses.append(loss())
+            p[at] = kept
+            slope = (losses[0] - losses[1]) / (2 * step)
+            assert abs(gradient[at] - slope) <= 1e-10 + 40 * unit(dtype)
