@@ -1,0 +1,1 @@
+"""Training speed and memory of mlp_c beside other libraries: ``python -m benchmarks``."""
