@@ -14,6 +14,18 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 ISA_FLAGS = {
     "x86_64": {"avx2": ["-mavx2", "-mfma"]},
 }
+SOURCES = [
+    "module",
+    "pyrun",
+    "pykernels",
+    "pytraining",
+    "pyarrays",
+    "pydata",
+    "pyoverlap",
+    "threads",
+    "cpu",
+    "kernels_baseline",
+]
 MACHINE = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
 ISAS = ISA_FLAGS.get(MACHINE, {})
 
@@ -67,10 +79,7 @@ def define_string(name, value):
 build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags in ISAS.items())])
 core = Extension(
     "mlp_c._core",
-    sources=[
-        f"csrc/{name}.c"
-        for name in ("module", "pyarrays", "pyoverlap", "threads", "cpu", "kernels_baseline")
-    ],
+    sources=[f"csrc/{name}.c" for name in SOURCES],
     include_dirs=["csrc", numpy.get_include()],
     depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc")) if name.endswith(".h")],
     define_macros=[

@@ -19,6 +19,15 @@ typedef enum { MLP_READ, MLP_WRITE } mlp_access;
 /* Stands for a size or dimension that is free, or the same as the like list's. */
 enum { MLP_ANY = -1, MLP_LIKE = -2 };
 
+/* What an array must be. */
+typedef struct {
+    const char *name;
+    Py_ssize_t index;     /* of an element, as in weights[1]; else MLP_ANY */
+    int ndim;             /* 1, 2 or MLP_ANY of these */
+    ptrdiff_t rows, cols; /* or MLP_ANY; a vector is one row */
+    mlp_access access;
+} mlp_expectation;
+
 typedef struct mlp_array mlp_array;
 
 typedef struct {
@@ -68,25 +77,37 @@ PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int n
 /* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
 PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
 
-/* n labels in [0, k) where obj is a vector, else a row of k targets each, of the
- * call's dtype or bool. Labels are copied first and then checked, so that nobody
- * can change them after. */
-mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
-                             ptrdiff_t k);
-
-/* Rows of the call's dtype: a matrix, or the tuple (values, columns, row_starts,
- * n_columns) of a sparse one, whose three vectors are contiguous, the latter two
- * of int32 or both of int64. */
-mlp_input mlp_take_input(mlp_call *call, PyObject *obj, const char *name);
-
-/* n contiguous elements of the call's dtype; NULL for None. */
-const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
-
-/* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
-const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
-                              ptrdiff_t *n);
-
 /* Memory for n items until the end; NULL if the call failed. */
 void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
+
+/* ---- for pydata.c: the steps that taking an array is made of ---- */
+
+/* Sets `type` with "<name> must <what>, got <came>" and fails the call. Takes over
+ * came, which may be NULL with an exception set. */
+void mlp_reject(mlp_call *call, PyObject *type, const mlp_expectation *expected, const char *what,
+                PyObject *came);
+void mlp_reject_text(mlp_call *call, PyObject *type, const mlp_expectation *expected,
+                     const char *what, const char *came);
+void mlp_reject_shape(mlp_call *call, const mlp_expectation *expected, PyObject *array);
+void mlp_reject_dtype(mlp_call *call, const mlp_expectation *expected, const char *what,
+                      PyObject *array);
+
+/* obj if it is an array and the call has not failed, else NULL. */
+PyObject *mlp_require_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected);
+
+/* Whether an array has the call's dtype, which it settles if it is the first. */
+bool mlp_check_dtype(mlp_call *call, PyObject *array, const mlp_expectation *expected);
+
+/* The view of an array whose dtype is settled; everything else is checked here. */
+mlp_matrix mlp_view_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
+
+/* Makes an array one of the call's, for the overlap check. */
+void mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
+
+/* All of these. */
+mlp_matrix mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected);
+
+/* Keeps an object until the call ends; false, with the call failed, for NULL. */
+bool mlp_keep(mlp_call *call, PyObject *obj);
 
 #endif

@@ -1,0 +1,162 @@
+/* The functions behind the estimators' training and prediction. */
+#include "pydata.h"
+#include "pyrun.h"
+
+#define R(CODE, name, moments) moments,
+static const int rule_moments[] = {MLP_RULES(R)};
+#undef R
+
+/* What a function that trains is given of its data and objective. */
+typedef struct {
+    PyObject *x, *y, *sample_weight, *order, *weights, *biases;
+    PyObject *activation, *loss;
+} training_arguments;
+
+/* Takes the data and the network, whose weights it returns. */
+static mlp_list
+take_training(mlp_call *call, const training_arguments *given, mlp_access access, mlp_data *data,
+              mlp_objective *objective)
+{
+    objective->loss.function = mlp_parse_loss(call, given->loss);
+    data->x = mlp_take_input(call, given->x, "X");
+    mlp_list weights = mlp_take_weights(call, given->weights, data->x.cols, access);
+    objective->network = mlp_take_network(call, weights, given->biases, given->activation, access);
+    data->targets =
+        mlp_take_targets(call, given->y, "y", data->x.rows, mlp_count_outputs(call, weights));
+    if (!call->failed && data->targets.labels != NULL
+        && objective->loss.function != MLP_CROSS_ENTROPY) {
+        PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss %R, got labels",
+                     given->loss);
+        call->failed = true;
+    }
+    data->sample_weight =
+        mlp_take_vector(call, given->sample_weight, "sample_weight", data->x.rows);
+    data->order = mlp_take_order(call, given->order, "order", data->x.rows, &data->n);
+    return weights;
+}
+
+/* train_epoch(X, y, sample_weight, order, weights, biases, activation,
+ *     (loss, floor, ceiling), l2, batch_size,
+ *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon, steps), moments, n_threads)
+ *     -> (total loss, steps)
+ *
+ * X is an array or the tuple of a sparse matrix; order is None or row numbers;
+ * moments is a tuple of as many lists as the rule keeps, each with an array for
+ * every weights array and then every biases array. */
+PyObject *
+mlp_core_train_epoch(PyObject *module, PyObject *args)
+{
+    training_arguments given;
+    PyObject *moments, *result = NULL;
+    PyObject *rule;
+    long long steps;
+    int n_threads;
+    mlp_train_epoch_args epoch = {.objective.loss.gradient_scale = 1};
+    mlp_objective *objective = &epoch.objective;
+    mlp_optimizer *optimizer = &epoch.optimizer;
+    if (!PyArg_ParseTuple(args, "OOOOOOO(Odd)dn(OdddddL)O!i:train_epoch", &given.x, &given.y,
+                          &given.sample_weight, &given.order, &given.weights, &given.biases,
+                          &given.activation, &given.loss, &objective->loss.floor,
+                          &objective->loss.ceiling, &objective->l2, &epoch.batch_size, &rule,
+                          &optimizer->learning_rate, &optimizer->momentum, &optimizer->beta_1,
+                          &optimizer->beta_2, &optimizer->epsilon, &steps, &PyTuple_Type, &moments,
+                          &n_threads)) {
+        return NULL;
+    }
+    if (epoch.batch_size < 1) {
+        PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd", epoch.batch_size);
+        return NULL;
+    }
+    mlp_call call;
+    mlp_begin(&call);
+    mlp_list weights = take_training(&call, &given, MLP_WRITE, &epoch.data, objective);
+    optimizer->rule = mlp_parse_rule(&call, rule);
+    optimizer->steps = steps;
+    int n_moments = rule_moments[optimizer->rule];
+    if (!call.failed && PyTuple_GET_SIZE(moments) != n_moments) {
+        PyErr_Format(PyExc_ValueError, "moments must hold %d lists for rule %R, got %zd", n_moments,
+                     rule, PyTuple_GET_SIZE(moments));
+        call.failed = true;
+    }
+    mlp_list parameters = mlp_join(&call, weights, objective->network.biases);
+    for (int m = 0; m < n_moments && !call.failed; m++) {
+        epoch.moments[m] = mlp_take_list_like(&call, PyTuple_GET_ITEM(moments, m), "moments",
+                                              parameters, MLP_LIKE, MLP_LIKE, MLP_WRITE)
+                               .views;
+    }
+    ptrdiff_t batch_rows = Py_MIN(epoch.batch_size, epoch.data.n);
+    n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(epoch.data.n, weights));
+    n_threads = mlp_threads_for_batch(n_threads, 3 * mlp_count_work(batch_rows, weights));
+    if (mlp_ready(&call)
+        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
+                          n_threads)) {
+        result = Py_BuildValue("(dL)", epoch.total_loss, (long long)optimizer->steps);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* loss_gradient(X, y, sample_weight, weights, biases, activation,
+ *     (loss, floor, ceiling, gradient_scale), l2, dweights, dbiases, n_threads) -> loss */
+PyObject *
+mlp_core_loss_gradient(PyObject *module, PyObject *args)
+{
+    training_arguments given = {.order = Py_None};
+    PyObject *dweights_obj, *dbiases_obj, *result = NULL;
+    int n_threads;
+    mlp_loss_gradient_args kernel_args = {0};
+    mlp_objective *objective = &kernel_args.objective;
+    if (!PyArg_ParseTuple(args, "OOOOOO(Oddd)dOOi:loss_gradient", &given.x, &given.y,
+                          &given.sample_weight, &given.weights, &given.biases, &given.activation,
+                          &given.loss, &objective->loss.floor, &objective->loss.ceiling,
+                          &objective->loss.gradient_scale, &objective->l2, &dweights_obj,
+                          &dbiases_obj, &n_threads)) {
+        return NULL;
+    }
+    mlp_call call;
+    mlp_begin(&call);
+    mlp_list weights = take_training(&call, &given, MLP_READ, &kernel_args.data, objective);
+    kernel_args.dweights =
+        mlp_take_list_like(&call, dweights_obj, "dweights", weights, MLP_LIKE, 2, MLP_WRITE).views;
+    kernel_args.dbiases =
+        mlp_take_list_like(&call, dbiases_obj, "dbiases", weights, 1, 1, MLP_WRITE).views;
+    n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(kernel_args.data.n, weights));
+    if (mlp_ready(&call)
+        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->loss_gradient, &kernel_args,
+                          n_threads)) {
+        result = PyFloat_FromDouble(kernel_args.loss);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* predict(X, weights, biases, activation, loss, n_threads) -> outputs */
+PyObject *
+mlp_core_predict(PyObject *module, PyObject *args)
+{
+    PyObject *x_obj, *weights_obj, *biases_obj, *result = NULL;
+    PyObject *activation, *loss;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "OOOOOi:predict", &x_obj, &weights_obj, &biases_obj, &activation,
+                          &loss, &n_threads)) {
+        return NULL;
+    }
+    mlp_predict_args kernel_args = {0};
+    mlp_call call;
+    mlp_begin(&call);
+    kernel_args.loss = mlp_parse_loss(&call, loss);
+    kernel_args.x = mlp_take_input(&call, x_obj, "X");
+    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
+    kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
+    ptrdiff_t n = kernel_args.x.rows, n_outputs = mlp_count_outputs(&call, weights);
+    PyObject *out = mlp_new_matrix(&call, n, n_outputs);
+    kernel_args.out = mlp_take_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
+    n_threads = mlp_threads_for(n_threads, mlp_count_work(n, weights));
+    if (mlp_ready(&call)
+        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->predict, &kernel_args,
+                          n_threads)) {
+        result = Py_NewRef(out);
+    }
+    mlp_end(&call);
+    return result;
+}
