@@ -3,12 +3,13 @@
 import os
 import platform
 import shlex
+import shutil
 import sys
 
 import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
+from setuptools.errors import PlatformError
 
 # A new instruction set: a line here, kernels_<name>.c and a line in cpu.c.
 ISA_FLAGS = {
@@ -44,11 +45,10 @@ FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
 LINK_FLAGS = ["-pthread", *shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))]
 
 NO_COMPILER = """
-mlp_c is written in C and no working C compiler was found.
+mlp_c is written in C, and its compiler, {!r}, was not found.
     Debian, Ubuntu:  apt install gcc python3-dev
     Fedora:          dnf install gcc python3-devel
     macOS:           xcode-select --install
-The compiler said: {}
 """
 
 
@@ -56,20 +56,18 @@ class BuildExt(build_ext):
     """Compiles each instruction set's kernels with its flags; says so without a compiler."""
 
     def build_extension(self, ext):
-        try:
-            for name, flags in ISAS.items():
-                ext.extra_objects += self.compiler.compile(
-                    [f"csrc/kernels_{name}.c"],
-                    output_dir=self.build_temp,
-                    include_dirs=ext.include_dirs,
-                    extra_postargs=[*FLAGS, *flags],
-                    depends=ext.depends,
-                )
-            super().build_extension(ext)
-        except (CCompilerError, CompileError, ExecError, PlatformError, OSError) as error:
-            if isinstance(error, CompileError) and not isinstance(error.__cause__, ExecError):
-                raise
-            raise PlatformError(NO_COMPILER.format(error)) from error
+        command = self.compiler.compiler[0]
+        if shutil.which(command) is None:
+            raise PlatformError(NO_COMPILER.format(command))
+        for name, flags in ISAS.items():
+            ext.extra_objects += self.compiler.compile(
+                [f"csrc/kernels_{name}.c"],
+                output_dir=self.build_temp,
+                include_dirs=ext.include_dirs,
+                extra_postargs=[*FLAGS, *flags],
+                depends=ext.depends,
+            )
+        super().build_extension(ext)
 
 
 def define_string(name, value):
