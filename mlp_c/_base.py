@@ -1,7 +1,8 @@
 """What the estimators share: parameters, the course of a fit, and prediction."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain, pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -23,6 +25,25 @@ from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
 from mlp_c._threads import effective_n_threads
 from mlp_c._training import train
+from mlp_c._warnings import warn_caller
+
+# The kernels' losses by the output activations they are canonical for.
+_LOSSES = {
+    "softmax": "cross_entropy",
+    "logistic": "logistic_loss",
+    "identity": "squared_error",
+    "exp": "poisson_loss",
+}
+
+# What the stochastic solvers keep from fit to fit.
+_RECORD = (
+    "_optimizer",
+    "_no_improvement_count",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -55,6 +76,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     n_threads: int | None
     coefs_: list[np.ndarray]
     intercepts_: list[np.ndarray]
+    out_activation_: str
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's protocol)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -101,14 +123,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- what a subclass says ----
 
-    @property
-    @abstractmethod
-    def _loss_name(self) -> str:
-        """The kernels' name of the loss."""
-
     @abstractmethod
     def _encode_targets(self, y: Any, *, keep_classes: bool) -> np.ndarray:
-        """Targets as the kernels take them; numbers are cast to the rows' dtype later."""
+        """Targets as the kernels take them; numbers are cast to the rows' dtype later.
+
+        Sets ``out_activation_``.
+        """
 
     @abstractmethod
     def _count_outputs(self, y: np.ndarray) -> int:
@@ -120,9 +140,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> float:
         """Score the outputs of rows with the encoded targets `y`."""
 
-    def _loss_bounds(self) -> tuple[float, float]:
+    @property
+    def _loss_name(self) -> str:
+        """The kernels' name of the loss, and so of its output activation."""
+        return _LOSSES[self.out_activation_]
+
+    def _loss_bounds(self, dtype: Any) -> tuple[float, float]:
         """Least and greatest loss of a class, from clipping its probability."""
-        eps = float(np.finfo(self.coefs_[0].dtype).eps)
+        eps = float(np.finfo(dtype).eps)
         return -float(np.log1p(-eps)), -float(np.log(eps))
 
     def _loss_gradient_scale(self) -> float:
@@ -167,8 +192,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         hidden = self._hidden_widths()
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
         data = self._check_data(X, y, sample_weight, reset=first, incremental=incremental)
-        self.n_outputs_ = self._count_outputs(data.y)
-        widths = [self.n_features_in_, *hidden, self.n_outputs_]
+        widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         random_state = check_random_state(self.random_state)
         if first:
             self._initialize(widths, random_state, data.dtype)
@@ -180,11 +204,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         tasks: Any = NoTasks()
         if hasattr(self, "_skl_callbacks"):
             tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
-        data = data.astype(self.coefs_[0].dtype)
+        self.__dict__.pop("_best_weights", None)  # of a fit that raised
         if self.solver == "lbfgs":
             self._fit_lbfgs(data, tasks)
         else:
-            self._fit_stochastic(data, random_state, tasks, incremental)
+            self._fit_stochastic(
+                data.astype(self.coefs_[0].dtype), random_state, tasks, incremental
+            )
         tasks.end()
         if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):
             raise ValueError(
@@ -194,8 +220,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _hidden_widths(self) -> list[int]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
-        if any(not isinstance(size, Integral) or size <= 0 for size in sizes):
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+        if any(not isinstance(size, Integral) or isinstance(size, bool) for size in sizes):
+            raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
+        if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [int(size) for size in sizes]
 
@@ -214,7 +243,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+            y = column_or_1d(y)
+            warn_caller(
+                "A column-vector y was passed when a 1d array was expected; it was taken for one.",
+                DataConversionWarning,
+            )
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(
                 _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -229,12 +262,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(widths)
+        self.n_outputs_ = widths[-1]
         self.coefs_, self.intercepts_ = draw(
             self.init, widths, self.activation, random_state, dtype
         )
-        self.__dict__.pop("_optimizer", None)
-        if self.solver != "lbfgs":
+        for name in _RECORD:
+            self.__dict__.pop(name, None)
+
+    def _begin_record(self) -> None:
+        """Begin the record of a stochastic solver, or what the last fit had no use for of it."""
+        if not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
+        watched = "best_validation_score_" if self.early_stopping else "best_loss_"
+        if getattr(self, watched, None) is None:
             self._no_improvement_count = 0
             self.best_loss_: float | None = None if self.early_stopping else np.inf
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
@@ -242,24 +282,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _fit_lbfgs(self, data: Data, tasks: Any) -> None:
         """Minimise in float64, whatever the dtype of the rows, which the weights keep."""
-        dtype = self.coefs_[0].dtype
-        self._cast_weights(np.float64)
         minimize_loss(self, data.astype(np.float64), tasks)
-        self._cast_weights(dtype)
-
-    def _cast_weights(self, dtype: Any) -> None:
-        self.coefs_ = [w.astype(dtype, copy=False) for w in self.coefs_]
-        self.intercepts_ = [b.astype(dtype, copy=False) for b in self.intercepts_]
 
     def _fit_stochastic(
         self, data: Data, random_state: np.random.RandomState, tasks: Any, incremental: bool
     ) -> None:
         if not (incremental and hasattr(self, "_optimizer")):
             self._optimizer = self._new_optimizer()
+        self._begin_record()
         score_validation = None
         if self.early_stopping:
             data.rows, held_out = self._split(data, random_state)
             score_validation = self._validation_score(data, held_out)
+            if not self.validation_scores_:
+                self._best_weights = self._copy_weights()
         train(self, data, random_state, score_validation, tasks, one_epoch=incremental)
         if self.early_stopping and hasattr(self, "_best_weights"):
             self.coefs_, self.intercepts_ = self._best_weights
@@ -301,6 +337,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
+        if data.sample_weight is not None:
+            for part, name in ((rows, "training"), (held_out, "validation")):
+                if not data.sample_weight[part].any():
+                    raise ValueError(f"The sample weights of the {name} set are all zero.")
         return rows, held_out
 
     def _validation_score(self, data: Data, held_out: np.ndarray) -> Callable[[], float]:
@@ -326,6 +366,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         for name in ("loss_curve_", "validation_scores_"):
             if getattr(self, name, None) is not None:
                 progress[name] = list(getattr(self, name))
+        if hasattr(self, "_optimizer"):
+            progress["_optimizer"] = copy.deepcopy(self._optimizer)
         return progress
 
     def _check_partial_fit(self) -> bool:

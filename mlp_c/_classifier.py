@@ -87,10 +87,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
-    @property
-    def _loss_name(self):
-        return "cross_entropy" if self._target_kind == "multiclass" else "logistic_loss"
-
     def _encode_targets(self, y, *, keep_classes):
         if keep_classes and hasattr(self, "classes_"):
             self._check_classes(unique_labels(y))
@@ -115,7 +111,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return _labels.count_outputs(self._target_kind, self.classes_)
 
     def _score_outputs(self, y, outputs, sample_weight):
-        hits = _labels.hits(self._target_kind, y, outputs)
+        hits = _labels.hits(self._target_kind, self.classes_, y, outputs)
         return float(np.average(hits, weights=sample_weight))
 
     @available_if(lambda self: self._check_partial_fit())
@@ -146,7 +142,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._target_kind, self.classes_ = _labels.find_classes(known)
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict the classes of rows.
 
         Parameters
@@ -158,7 +154,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             The likeliest class of each row, the first of equals; or which of the labels
-            apply.
+            apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
         """
         outputs = self._outputs(X)
         return _labels.decode(self._target_kind, self.classes_, outputs)

@@ -3,14 +3,19 @@
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import LabelBinarizer
 
 
 def find_classes(y: Any) -> tuple[str, np.ndarray]:
-    """The kind of the labels, as scikit-learn's ``type_of_target`` names it, and the classes."""
+    """The kind of the labels and the classes.
+
+    The kind is as scikit-learn's ``type_of_target`` names it; 'sparse' precedes that of
+    labels in a sparse matrix.
+    """
     binarizer = LabelBinarizer().fit(y)
-    return binarizer.y_type_, binarizer.classes_
+    kind = binarizer.y_type_
+    return f"sparse {kind}" if binarizer.sparse_input_ else kind, binarizer.classes_
 
 
 def count_outputs(kind: str, classes: np.ndarray) -> int:
@@ -19,27 +24,36 @@ def count_outputs(kind: str, classes: np.ndarray) -> int:
 
 
 def encode(kind: str, classes: np.ndarray, y: Any) -> np.ndarray:
-    """Labels as indices (n,) where several classes exclude each other, else as bool (n, k)."""
+    """Checked labels, as indices (n,) where several classes exclude each other, else bool (n, k).
+
+    Where several labels may apply, `y` may give the one that does.
+    """
+    if "multilabel" in kind:
+        if y.ndim == 1:
+            return y[:, np.newaxis] == classes
+        return (y.toarray() if issparse(y) else y).astype(bool)
+    if y.ndim == 2:
+        raise ValueError(f"y is multilabel, but the model was fitted with {kind} labels")
     if kind == "multiclass":
         return np.searchsorted(classes, y)
-    if kind == "binary":
-        # A single class is the negative one, as in scikit-learn.
-        return (np.asarray(y) == classes[-1]).reshape(-1, 1) & (len(classes) == 2)
-    return (y.toarray() if issparse(y) else np.asarray(y)).astype(bool)
+    # A single class is the negative one, as in scikit-learn.
+    return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
 
 
-def decode(kind: str, classes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def decode(kind: str, classes: np.ndarray, outputs: np.ndarray) -> Any:
     """The likeliest labels for rows of probabilities."""
     if kind == "multiclass":
         return classes[outputs.argmax(axis=1)]
     positive = (outputs > 0.5).astype(int)
     if kind == "binary":
         return classes[positive.ravel() if len(classes) == 2 else np.zeros(len(outputs), int)]
-    return positive
+    return csr_matrix(positive) if kind.startswith("sparse") else positive
 
 
-def hits(kind: str, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def hits(kind: str, classes: np.ndarray, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Whether each row's likeliest labels are the encoded ones in `y`."""
+    if len(classes) == 1:
+        return np.ones(len(y), dtype=bool)
     if kind == "multiclass":
         return outputs.argmax(axis=1) == y
     return ((outputs > 0.5) == y).all(axis=1)

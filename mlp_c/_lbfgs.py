@@ -1,16 +1,16 @@
 """The solver 'lbfgs': SciPy's optimiser on the kernels' loss and gradient."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
-from sklearn.utils.optimize import _check_optimize_result
 
 from mlp_c import _core
 from mlp_c._data import Data
 from mlp_c._threads import effective_n_threads
+from mlp_c._warnings import warn_caller
 
 
 def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
@@ -26,7 +26,7 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
         Told of every iteration; may stop the optimisation.
     """
     n_threads = effective_n_threads(model.n_threads)
-    loss = (model._loss_name, *model._loss_bounds(), model._loss_gradient_scale())
+    loss = (model._loss_name, *model._loss_bounds(np.float64), model._loss_gradient_scale())
     n_layers = len(model.coefs_)
     shapes = [p.shape for p in model.coefs_ + model.intercepts_]
     ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
@@ -55,7 +55,7 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
         return value, gradient
 
     def after_iteration(intermediate_result: Any) -> None:
-        model.coefs_, model.intercepts_ = unpack(intermediate_result.x.copy())
+        model.coefs_, model.intercepts_ = unpack(intermediate_result.x.astype(dtype))
         model.loss_ = float(intermediate_result.fun)
         model.n_iter_ += 1
         if tasks.end_epoch():
@@ -63,7 +63,8 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
         if model.n_iter_ < model.max_iter:
             tasks.begin_epoch()
 
-    start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
+    dtype = model.coefs_[0].dtype
+    start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_]).astype(np.float64)
     model.n_iter_ = 0
     tasks.begin_epoch()
     try:
@@ -81,10 +82,15 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
             },
         )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warn_caller("Training interrupted by user.")
         return
-    model.coefs_, model.intercepts_ = unpack(result.x)
+    model.coefs_, model.intercepts_ = unpack(result.x.astype(dtype, copy=False))
     model.loss_ = float(result.fun)
     model.n_iter_ = result.nit
-    if result.status != 99:  # stopped by a callback
-        model.n_iter_ = _check_optimize_result("lbfgs", result, model.max_iter)
+    if result.status not in (0, 99):  # converged; stopped by a callback
+        warn_caller(
+            f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
+            f"{result.message}. More iterations (max_iter={model.max_iter}), more evaluations "
+            f"(max_fun={model.max_fun}) or scaled data may help.",
+            ConvergenceWarning,
+        )

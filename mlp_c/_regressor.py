@@ -86,10 +86,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
-    @property
-    def _loss_name(self):
-        return {"squared_error": "squared_error", "poisson": "poisson_loss"}[self.loss]
-
     def _loss_gradient_scale(self):
         # The squared error is a mean over outputs, the Poisson deviance a sum.
         return 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
@@ -106,7 +102,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _score_outputs(self, y, outputs, sample_weight):
         if not np.isfinite(outputs).all():
             return np.nan
-        return r2_score(y, outputs, sample_weight=sample_weight)
+        # In float64, in which targets that are all alike show no variance.
+        return r2_score(y, outputs.astype(np.float64), sample_weight=sample_weight)
 
     @available_if(lambda self: self._check_partial_fit())
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,6 +1,5 @@
 """The stochastic solvers: the loop over epochs and what ends it."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from sklearn.utils import shuffle
 from mlp_c import _core
 from mlp_c._data import Data
 from mlp_c._threads import effective_n_threads
+from mlp_c._warnings import warn_caller
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     optimizer = model._optimizer
     batch_size = _batch_size(model.batch_size, data.n)
     n_threads = effective_n_threads(model.n_threads)
-    loss = (model._loss_name, *model._loss_bounds())
+    loss = (model._loss_name, *model._loss_bounds(model.coefs_[0].dtype))
     in_order = data.takes_all and not model.shuffle
     position = np.arange(data.n)
     try:
@@ -84,23 +84,21 @@ def train(
             if one_epoch:
                 break
         else:
-            warnings.warn(
+            warn_caller(
                 f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warn_caller("Training interrupted by user.")
 
 
 def _batch_size(requested: Any, n_samples: int) -> int:
     if isinstance(requested, str):  # 'auto'
         return min(200, n_samples)
     if requested > n_samples:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
+        warn_caller(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
         )
     return min(int(requested), n_samples)
 
