@@ -1,0 +1,280 @@
+"""What the estimators refuse and warn of: scikit-learn's exceptions, at the caller's line."""
+
+import inspect
+import linecache
+import re
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.neural_network
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import InvalidParameterError
+
+import mlp_c
+from mlp_c import _training
+
+rng = np.random.RandomState(0)
+X = rng.randn(30, 4)
+LABELS = np.arange(30) % 3
+INDICATOR = (X[:, :3] > 0).astype(int)
+NAMES = ["MLPClassifier", "MLPRegressor"]
+each_name = pytest.mark.parametrize("name", NAMES)
+ODD_VALUES = [
+    -1,
+    0,
+    1,
+    2.5,
+    True,
+    np.nan,
+    np.inf,
+    "odd",
+    None,
+    [],
+    [0],
+    [2.5],
+    [True],
+    [[2]],
+    {},
+]
+
+
+def make(package, name, **params):
+    return getattr(package, name)(**{"hidden_layer_sizes": 2, "max_iter": 2} | params)
+
+
+def outcome(function):
+    """The exception that a call raises, or None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            function()
+        except Exception as error:
+            return error
+    return None
+
+
+def assert_same_outcome(ours, theirs):
+    assert type(ours) is type(theirs), (ours, theirs)
+    if isinstance(theirs, InvalidParameterError):
+        # Of a message that shows a set, the order varies.
+        assert sorted(str(ours)) == sorted(str(theirs))
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=repr)
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        (name, parameter)
+        for name in NAMES
+        for parameter in inspect.signature(getattr(sklearn.neural_network, name)).parameters
+    ],
+)
+def test_odd_parameters_are_taken_or_refused_as_by_scikit_learn(name, parameter, value):
+    ours, theirs = (
+        outcome(lambda p=package: make(p, name, **{parameter: value}).fit(X, LABELS))
+        for package in (mlp_c, sklearn.neural_network)
+    )
+    assert_same_outcome(ours, theirs)
+
+
+@each_name
+@pytest.mark.parametrize(
+    "params", [{"n_threads": 0}, {"n_threads": 1.0}, {"init": "odd"}, {"init": None}], ids=repr
+)
+def test_our_own_parameters_are_checked_alike(name, params):
+    with pytest.raises(
+        InvalidParameterError, match=f"The '{next(iter(params))}' parameter of {name}"
+    ):
+        make(mlp_c, name, **params).fit(X, LABELS)
+
+
+def fit(model, rows=X, y=LABELS, **more):
+    return model.fit(rows, y, **more)
+
+
+# By name: the estimator, its parameters, and calls of which the last is refused.
+REFUSED = {
+    "a vector for rows": (NAMES, {}, lambda m: fit(m, X[:, 0])),
+    "NaN in the rows": (NAMES, {}, lambda m: fit(m, np.where(X > 2, np.nan, X))),
+    "no rows": (NAMES, {}, lambda m: fit(m, X[:0], LABELS[:0])),
+    "fewer targets": (NAMES, {}, lambda m: fit(m, X, LABELS[1:])),
+    "no targets": (NAMES, {}, lambda m: fit(m, X, None)),
+    "NaN in the targets": (NAMES, {}, lambda m: fit(m, X, np.where(LABELS > 1, np.nan, LABELS))),
+    "fewer weights": (NAMES, {}, lambda m: fit(m, sample_weight=np.ones(29))),
+    "weights of two dimensions": (NAMES, {}, lambda m: fit(m, sample_weight=np.ones((30, 1)))),
+    "no weight at all": (NAMES, {}, lambda m: fit(m, sample_weight=np.zeros(30))),
+    "one weight, with early stopping": (
+        NAMES,
+        {"early_stopping": True, "random_state": 0},
+        lambda m: fit(m, sample_weight=1.0 * (np.arange(30) == 7)),
+    ),
+    "other features to predict": (NAMES, {}, lambda m: fit(m).predict(X[:, :2])),
+    "other features to go on with": (
+        NAMES,
+        {"warm_start": True},
+        lambda m: fit(m).fit(X[:, :2], LABELS),
+    ),
+    "other outputs to go on with": (
+        ["MLPRegressor"],
+        {"warm_start": True},
+        lambda m: fit(m).fit(X, INDICATOR),
+    ),
+    "numbers for labels": (["MLPClassifier"], {}, lambda m: fit(m, X, X[:, 0])),
+    "partial_fit without classes": (["MLPClassifier"], {}, lambda m: m.partial_fit(X, LABELS)),
+    "partial_fit with a new label": (
+        ["MLPClassifier"],
+        {},
+        lambda m: m.partial_fit(X, LABELS, classes=[0, 1]),
+    ),
+    "partial_fit with changed classes": (
+        ["MLPClassifier"],
+        {},
+        lambda m: m.partial_fit(X, LABELS, classes=[0, 1, 2]).partial_fit(X, LABELS, classes=[0]),
+    ),
+    "partial_fit with several labels where there was one": (
+        ["MLPClassifier"],
+        {},
+        lambda m: fit(m).partial_fit(X, INDICATOR),
+    ),
+    "warm start with other classes": (
+        ["MLPClassifier"],
+        {"warm_start": True},
+        lambda m: fit(m).fit(X, LABELS % 2),
+    ),
+    "partial_fit with early stopping": (
+        NAMES,
+        {"early_stopping": True},
+        lambda m: fit(m).partial_fit(X, LABELS),
+    ),
+    "a validation set of one": (
+        NAMES,
+        {"early_stopping": True, "validation_fraction": 0.01},
+        lambda m: fit(m),
+    ),
+    "a validation set of none": (
+        NAMES,
+        {"early_stopping": True, "validation_fraction": 0.0},
+        lambda m: fit(m),
+    ),
+    "one row of a class to split": (
+        ["MLPClassifier"],
+        {"early_stopping": True},
+        lambda m: fit(m, X, 1 * (np.arange(30) == 3)),
+    ),
+    "divergence": (
+        ["MLPRegressor"],
+        {"solver": "sgd", "activation": "identity", "learning_rate_init": 1e300, "max_iter": 9},
+        lambda m: fit(m),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_data_are_refused_as_by_scikit_learn(case):
+    names, params, call = REFUSED[case]
+    for name in names:
+        ours, theirs = (
+            outcome(lambda p=package, n=name: call(make(p, n, **params)))
+            for package in (mlp_c, sklearn.neural_network)
+        )
+        assert theirs is not None
+        assert_same_outcome(ours, theirs)
+
+
+# Warnings: parameters, targets, what is said.
+COLUMN = LABELS[:, np.newaxis]
+UNCONVERGED = {"n_iter_no_change": np.inf}
+WARNED = {
+    "epochs": (UNCONVERGED, LABELS, ConvergenceWarning, r"Maximum iterations \(2\) reached"),
+    "iterations": ({"solver": "lbfgs"}, LABELS, ConvergenceWarning, "lbfgs failed to converge"),
+    "evaluations": (
+        {"solver": "lbfgs", "max_iter": 99, "max_fun": 3},
+        LABELS,
+        ConvergenceWarning,
+        "lbfgs failed to converge",
+    ),
+    "batch": ({"batch_size": 99}, LABELS, UserWarning, "Got `batch_size` less than 1 or larger"),
+    "column": ({}, COLUMN, DataConversionWarning, "A column-vector y was passed"),
+}
+
+
+def warnings_of(function):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    return caught
+
+
+def assert_warned_here(caught, category, message):
+    """One such warning, at a line of this file that says so."""
+    found = [w for w in caught if w.category is category and re.search(message, str(w.message))]
+    assert len(found) == 1
+    assert found[0].filename == __file__
+    assert "# warned of" in linecache.getline(__file__, found[0].lineno)
+
+
+@each_name
+@pytest.mark.parametrize("case", WARNED)
+def test_warnings_are_scikit_learns_at_the_line_that_calls(name, case):
+    params, y, category, message = WARNED[case]
+    theirs = make(sklearn.neural_network, name, **params)
+    assert any(
+        w.category is category and re.search(message, str(w.message))
+        for w in warnings_of(lambda: theirs.fit(X, y))
+    )
+    model = make(mlp_c, name, **params)
+    caught = warnings_of(lambda: model.fit(X, y))  # warned of
+    assert_warned_here(caught, category, message)
+
+
+@each_name
+def test_partial_fit_warns_at_the_line_that_calls(name):
+    model = make(mlp_c, name, batch_size=99)
+    classes = {"classes": [0, 1, 2]} if name == "MLPClassifier" else {}
+    caught = warnings_of(lambda: model.partial_fit(X, LABELS, **classes))  # warned of
+    assert_warned_here(caught, UserWarning, "Got `batch_size`")
+
+
+@each_name
+def test_a_search_over_a_pipeline_warns_at_the_line_that_calls_the_search(name):
+    pipeline = make_pipeline(StandardScaler(), make(mlp_c, name, **UNCONVERGED))
+    step = name.lower()
+    search = GridSearchCV(pipeline, {f"{step}__max_iter": [1]}, cv=2)
+    caught = warnings_of(lambda: search.fit(X, LABELS))  # warned of
+    assert len(caught) == 3
+    for warning in caught:
+        assert_warned_here([warning], ConvergenceWarning, "Maximum iterations")
+
+
+@each_name
+def test_an_interrupt_warns_at_the_line_that_calls(name, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_training, "_watch_progress", interrupt)
+    model = make(mlp_c, name)
+    caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
+    assert_warned_here(caught, UserWarning, "Training interrupted by user.")
+    assert model.n_iter_ == 1
+
+
+@each_name
+def test_an_interrupt_of_lbfgs_warns_at_the_line_that_calls(name, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlp_c._lbfgs.minimize", interrupt)
+    model = make(mlp_c, name, solver="lbfgs")
+    caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
+    assert_warned_here(caught, UserWarning, "Training interrupted by user.")
+
+
+@each_name
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_a_fit_that_converges_warns_of_nothing(name, solver):
+    model = make(mlp_c, name, solver=solver, tol=10.0, n_iter_no_change=1, max_iter=50)
+    assert warnings_of(lambda: model.fit(X, LABELS)) == []

@@ -1,0 +1,225 @@
+"""Signals in the middle of C code: Ctrl-C stops it at once, other handlers run beside it.
+
+Each case runs in a process of its own, as ``python test_interrupt.py <case>``, and prints what
+it saw: seconds from the signal to the end of the call, and how that ended.
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+
+PROMISED_SECONDS = 0.1
+TOLERATED_SECONDS = 0.5  # shared machines pause a process for that long
+DELAYS = (0.05, 0.11, 0.17)  # from the start of the C call to the signal
+
+
+def rows(n, width, dtype=np.float32):
+    return np.random.default_rng(0).standard_normal((n, width), dtype=dtype)
+
+
+def endless(cls, **params):
+    """A fit that nothing but the signal ends in reasonable time."""
+    defaults = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": np.inf, "n_threads": 2}
+    return cls(random_state=0, **defaults | params)
+
+
+def interrupt_fit(model, X, y):
+    def work():
+        model.fit(X, y)
+
+    def check():
+        parameters = model.coefs_ + model.intercepts_
+        assert all(np.isfinite(p).all() for p in parameters)
+        assert np.isfinite(model.predict(X[:50].astype(np.float64))).all()
+
+    return work, check
+
+
+def small_batches(**params):
+    X = rows(3000, 50)
+    return interrupt_fit(endless(MLPClassifier, **params), X, np.arange(len(X)) % 4)
+
+
+def whole_batch(**params):
+    """An epoch of some seconds that is one batch."""
+    X = rows(60000, 784)
+    model = endless(MLPClassifier, hidden_layer_sizes=(512,), batch_size=len(X), **params)
+    return interrupt_fit(model, X, np.arange(len(X)) % 10)
+
+
+def lbfgs(**params):
+    X = rows(3000, 50)
+    return interrupt_fit(endless(MLPRegressor, solver="lbfgs", **params), X, X[:, 0] * X[:, 1])
+
+
+def wide_layer():
+    """Products that take seconds, of inputs that take no memory."""
+    X = np.broadcast_to(np.float32(0.5), (6000, 20000))
+    weights, biases = [np.full((20000, 2000), 1e-3, np.float32)], [np.zeros(2000, np.float32)]
+    return X, weights, biases
+
+
+def forward():
+    X, weights, biases = wide_layer()
+    out = [np.empty((len(X), 2000), np.float32)]
+    return lambda: kernels.forward(X, weights, biases, out=out, n_threads=2), lambda: None
+
+
+def backward():
+    X, weights, biases = wide_layer()
+    dlogits = np.broadcast_to(np.float32(0.5), (len(X), 2000))
+    out = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
+    return (
+        lambda: kernels.backward(X, [dlogits], dlogits, weights, out=out, n_threads=2),
+        lambda: None,
+    )
+
+
+def predict():
+    X = rows(60000, 300)
+    layers = (1024,) * 4
+    model = MLPRegressor(hidden_layer_sizes=layers, max_iter=1, n_threads=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X[:20], X[:20, 0])
+    return lambda: model.predict(X), lambda: model.predict(X[:50])
+
+
+def predict_sparse():
+    """Rows without a zero: each of them is 18 million multiply-adds."""
+    X = csr_matrix(rows(2000, 3000))
+    model = MLPRegressor(hidden_layer_sizes=(6000,), max_iter=1, n_threads=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X[:20], np.arange(20))
+    return lambda: model.predict(X), lambda: model.predict(X[:50])
+
+
+# By name: the C function to interrupt, the case, and how the call ends.
+WARNS, RAISES = "Training interrupted by user.", "KeyboardInterrupt"
+CASES = {
+    "sgd": ("train_epoch", lambda: small_batches(solver="sgd"), WARNS),
+    "adam": ("train_epoch", lambda: small_batches(solver="adam"), WARNS),
+    "adam_early_stopping": ("train_epoch", lambda: small_batches(early_stopping=True), WARNS),
+    "lbfgs": ("loss_gradient", lbfgs, WARNS),
+    "sgd_whole_batch": ("train_epoch", lambda: whole_batch(solver="sgd"), WARNS),
+    "adam_whole_batch": ("train_epoch", whole_batch, WARNS),
+    "lbfgs_large": ("loss_gradient", lambda: whole_batch(solver="lbfgs"), WARNS),
+    "forward": ("forward", forward, RAISES),
+    "backward": ("backward", backward, RAISES),
+    "predict": ("predict", predict, RAISES),
+    "predict_sparse": ("predict", predict_sparse, RAISES),
+}
+
+
+def when_called(function, action):
+    """Has the C function do the action when it is first called."""
+    original = getattr(_core, function)
+
+    def call(*arguments):
+        setattr(_core, function, original)
+        action()
+        return original(*arguments)
+
+    setattr(_core, function, call)
+
+
+def watch_interrupt(case):
+    function, prepare, _ = CASES[case]
+    work, check = prepare()
+    for delay in DELAYS:
+        sent = []
+
+        def interrupt(sent=sent):
+            sent.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        when_called(function, threading.Timer(delay, interrupt).start)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                work()
+            except KeyboardInterrupt:
+                ending = RAISES
+            else:
+                ending = " ".join(str(w.message) for w in caught)
+            seconds = time.perf_counter() - sent[0]
+        check()
+        yield seconds, ending
+
+
+def watch_alarms(solver):
+    """One fit without and one with an alarm every millisecond, of one long iteration."""
+    X = rows(20000, 300)
+    y = np.arange(len(X)) % 10
+    model = MLPClassifier((300,), solver=solver, batch_size=len(X), max_iter=3, random_state=0)
+    model.set_params(n_threads=2)
+
+    def fit():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y)
+        return [p.tobytes() for p in model.coefs_ + model.intercepts_]
+
+    alone = fit()
+    inside = []
+    run = _core.loss_gradient if solver == "lbfgs" else _core.train_epoch
+
+    def run_and_count(*arguments):
+        handled = len(alarms)
+        start = time.perf_counter()
+        result = run(*arguments)
+        inside.append((time.perf_counter() - start, len(alarms) - handled))
+        return result
+
+    setattr(_core, run.__name__, run_and_count)
+    alarms = []
+    signal.signal(signal.SIGALRM, lambda *_: alarms.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    beside = fit()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    yield beside == alone, *np.sum(inside, axis=0)
+
+
+def run(watch, case):
+    done = subprocess.run(
+        [sys.executable, __file__, watch, case],
+        timeout=120,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_interrupt_stops_c_code_at_once(case):
+    seen = run("watch_interrupt", case)
+    assert [ending for _, ending in seen] == [CASES[case][2]] * len(DELAYS)
+    assert statistics.median(seconds for seconds, _ in seen) < TOLERATED_SECONDS
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
+    ((same_bits, seconds, handled),) = run("watch_alarms", solver)
+    assert same_bits
+    # Polls are 20 ms apart; while one C call runs, nothing else lets a handler in.
+    assert handled >= seconds / PROMISED_SECONDS
+
+
+if __name__ == "__main__":
+    print(json.dumps(list(globals()[sys.argv[1]](sys.argv[2]))))

@@ -1,0 +1,130 @@
+"""The notebook, executed whole: on MNIST, without any data set, and as it is saved."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("matplotlib")
+pytest.importorskip("pandas")
+kernelspec = pytest.importorskip("ipykernel.kernelspec")
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "mnist.ipynb"
+
+# What the notebook printed when its core was NumPy.
+# fmt: off
+LOSSES = [
+    "0.3238", "0.2219", "0.2007", "0.0897", "0.1276",
+    "0.0807", "0.0540", "0.0392", "0.0189", "0.0523",
+    "0.0148", "0.0100", "0.0606", "0.0419", "0.0110",
+    "0.1207", "0.1000", "0.0052", "0.0163", "0.0418",
+]
+# fmt: on
+TEST_ACCURACY = "0.9739"
+
+PICTURES = {"loss_curve", "confusion_matrix", "misclassified", "seconds_per_epoch"}
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Executes the notebook with this interpreter; returns it and its pictures' directory."""
+    kernels = tmp_path / "jupyter" / "kernels"
+    kernelspec.write_kernel_spec(kernels / "python3")
+    monkeypatch.setenv("JUPYTER_PATH", str(kernels.parent))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+
+    def run(data_home):
+        figures = tmp_path / "figures"
+        monkeypatch.setenv("MLP_C_FIGURES", str(figures))
+        monkeypatch.setenv("SCIKIT_LEARN_DATA", str(data_home))
+        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        client = nbclient.NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=None,  # pytest's is the limit
+            resources={"metadata": {"path": str(tmp_path)}},
+        )
+        spec = client.create_kernel_manager().kernel_spec
+        assert spec is not None
+        assert spec.argv[0] == sys.executable
+        client.execute()
+        return notebook, figures
+
+    return run
+
+
+def outputs(notebook):
+    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+
+
+def printed(notebook):
+    return "".join(o.text for o in outputs(notebook) if o.get("name") == "stdout")
+
+
+def assert_figures_of_the_original(notebook):
+    text = printed(notebook)
+    epochs = [(str(i + 1), loss) for i, loss in enumerate(LOSSES)]
+    assert re.findall(r"^Epoch (\d+), Loss: (.*)$", text, re.M) == epochs
+    assert re.findall(r"^Test Accuracy: (.*)$", text, re.M) == [TEST_ACCURACY]
+
+
+def assert_ran_whole(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [o for o in outputs(notebook) if o.output_type == "error"]
+    shown = [o for o in outputs(notebook) if "image/png" in o.get("data", {})]
+    assert len(shown) == len(PICTURES)
+
+
+def assert_pictures(directory):
+    assert {path.name for path in directory.iterdir()} == {f"{name}.png" for name in PICTURES}
+    for path in directory.iterdir():
+        assert path.read_bytes().startswith(PNG_SIGNATURE)
+
+
+@pytest.mark.timeout(1200)
+def test_on_mnist_prints_the_original_figures(execute, mnist_home):
+    notebook, figures = execute(mnist_home)
+    assert_ran_whole(notebook)
+    assert_figures_of_the_original(notebook)
+    assert "70000 digits of 28 x 28 pixels" in printed(notebook)
+    score = re.search(r"^test score (.*)$", printed(notebook), re.M)
+    assert score is not None
+    assert float(score[1]) > 0.97
+    assert_pictures(figures)
+
+
+def test_without_network_and_mnist_goes_on_with_the_bundled_digits(execute, tmp_path, monkeypatch):
+    for name in os.environ:
+        if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", CLOSED_PORT)
+    monkeypatch.setenv("https_proxy", CLOSED_PORT)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    notebook, figures = execute(empty)
+    assert_ran_whole(notebook)
+    text = printed(notebook)
+    assert "MNIST is neither cached nor can it be downloaded" in text
+    assert "1797 digits of 8 x 8 pixels" in text
+    assert len(re.findall(r"^Epoch \d+, Loss: \d+\.\d{4}$", text, re.M)) == len(LOSSES)
+    accuracy = re.search(r"^Test Accuracy: (.*)$", text, re.M)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.9
+    assert_pictures(figures)
+
+
+def test_saved_outputs_hold_the_original_figures():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    assert_ran_whole(notebook)
+    assert_figures_of_the_original(notebook)
+    assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
