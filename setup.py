@@ -13,7 +13,10 @@ from setuptools.errors import PlatformError
 
 # A new instruction set: a line here, kernels_<name>.c and a line in cpu.c.
 ISA_FLAGS = {
-    "x86_64": {"avx2": ["-mavx2", "-mfma"]},
+    "x86_64": {
+        "avx2": ["-mavx2", "-mfma"],
+        "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+    },
 }
 SOURCES = [
     "module",

@@ -17,6 +17,15 @@ has_avx2(void)
 }
 #endif
 
+#if MLP_HAVE_AVX512
+static bool
+has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+           && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 /* Worst first. One that setup.py did not build for this machine has no tables. */
 static const struct {
     mlp_isa isa;
@@ -27,6 +36,11 @@ static const struct {
     {{"avx2", mlp_kernels_avx2}, has_avx2},
 #else
     {{"avx2", NULL}, NULL},
+#endif
+#if MLP_HAVE_AVX512
+    {{"avx512", mlp_kernels_avx512}, has_avx512},
+#else
+    {{"avx512", NULL}, NULL},
 #endif
 };
 

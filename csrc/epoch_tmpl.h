@@ -6,18 +6,20 @@
  * batch is whole, the update of the same units.
  */
 
-/* What one member works with: views of its own of memory that the team shares. */
+/* What one member works with: views of its own of memory that the team shares,
+ * and sums of its own. */
 typedef struct {
     CHUNK chunk;
-    mlp_matrix rows;    /* the chunk's rows of x, gathered */
-    double *row_losses; /* of the chunk */
-    double **squares;   /* by layer and input unit */
-    double loss;        /* member 0's: the sum of weighted row losses of the batch */
+    double *row_losses;             /* of the chunk */
+    double **squares;               /* of weights, by layer and input unit */
+    mlp_matrix *dweights, *dbiases; /* by layer; weights only where they must be kept */
+    mlp_matrix *sums;               /* the member's, by layer, otherwise: a block of units */
+    double loss;                    /* member 0's: weighted row losses of the batch */
 } SPACE;
 
 static void
 FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *network,
-               ptrdiff_t batch_size, int n_threads, int rank, SPACE *space)
+               ptrdiff_t batch_size, bool keep_gradients, int n_threads, int rank, SPACE *space)
 {
     ptrdiff_t n_layers = network->n_layers;
     ptrdiff_t rows = batch_size < FN(CHUNK_ROWS) ? batch_size : FN(CHUNK_ROWS);
@@ -25,50 +27,35 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     FN(take_chunk)(arena, n_layers, n_threads, rank, &space->chunk);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
+    FN(take_rows)(arena, data, rows, &space->chunk);
+    space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
+
+    mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));
     double **squares = mlp_take(arena, n_threads, n_layers, sizeof(double *));
-    if (squares != NULL) {
+    if (arena->base != NULL) {
+        space->dweights = views + rank * 3 * n_layers;
+        space->dbiases = space->dweights + n_layers;
+        space->sums = space->dbiases + n_layers;
         space->squares = squares + rank * n_layers;
     }
     for (ptrdiff_t l = 0; l < n_layers; l++) {
-        double *layer_squares = mlp_take(arena, network->weights[l].rows, 1, sizeof(double));
-        if (squares != NULL) {
+        ptrdiff_t units = network->weights[l].rows, cols = network->weights[l].cols;
+        mlp_matrix dbiases = FN(take_matrix)(arena, 1, cols);
+        mlp_matrix dweights = FN(take_matrix)(arena, keep_gradients ? units : 0, cols);
+        double *layer_squares = mlp_take(arena, units, 1, sizeof(double));
+        ptrdiff_t block = FN(unit_block)(&space->chunk, l);
+        for (int member = 0; member < n_threads; member++) {
+            mlp_matrix sums = FN(take_matrix)(arena, keep_gradients ? 0 : block, cols);
+            if (arena->base != NULL && member == rank) {
+                space->sums[l] = sums;
+            }
+        }
+        if (arena->base != NULL) {
+            space->dweights[l] = dweights;
+            space->dbiases[l] = dbiases;
             space->squares[l] = layer_squares;
         }
     }
-    bool gathers = data->order != NULL && data->x.values == NULL;
-    space->rows = FN(take_matrix)(arena, gathers ? rows : 0, data->x.cols);
-    space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
-}
-
-/* Points the chunk at n rows of the data from `first` on; where dense rows are
- * scattered, gathers the member's share of them. */
-static void
-FN(load_chunk)(const mlp_data *data, ptrdiff_t n_layers, SPACE *space, ptrdiff_t first, ptrdiff_t n,
-               ptrdiff_t begin, ptrdiff_t end)
-{
-    for (ptrdiff_t l = 0; l < n_layers; l++) {
-        space->chunk.activations[l].rows = space->chunk.deltas[l].rows = n;
-    }
-    FN(set_rows)(&space->chunk, &data->x, data->order, first, n);
-    if (data->order == NULL || data->x.values != NULL) {
-        return;
-    }
-    space->chunk.x = FN(rows_of)(&space->rows, 0, n);
-    ptrdiff_t stride = data->x.dense.col_stride;
-    for (ptrdiff_t i = begin; i < end; i++) {
-        const REAL *from = FN(at)(&data->x.dense, data->order[first + i], 0);
-        REAL *to = FN(at)(&space->rows, i, 0);
-        for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
-            ptrdiff_t count = data->x.cols - j;
-            FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
-        }
-    }
-}
-
-static inline ptrdiff_t
-FN(data_row)(const mlp_data *data, ptrdiff_t i)
-{
-    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
 }
 
 static inline REAL
@@ -108,34 +95,95 @@ FN(loss_rows)(const mlp_data *data, const mlp_loss *loss, ptrdiff_t last_layer, 
     }
 }
 
-/* The gradients over n rows of the data from `first` on, without the L2 term, in
- * dweights and dbiases, and their loss in space->loss; whole past its end.
- * Returns whether the team is to stop. */
-static bool
-FN(batch_gradient)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
-                   SPACE *space, ptrdiff_t first, ptrdiff_t n, double weight_sum,
-                   const mlp_matrix *dweights, const mlp_matrix *dbiases)
+/* Takes the member's pieces of a chunk's rows forward and backward. */
+static void
+FN(run_rows)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective, SPACE *space,
+             ptrdiff_t first, ptrdiff_t n, double weight_sum)
 {
     const mlp_network *network = &objective->network;
-    ptrdiff_t n_layers = network->n_layers;
+    ptrdiff_t n_layers = network->n_layers, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
+    ptrdiff_t piece = (tiles + worker->size - 1) / worker->size * TILE_ROWS;
+    FN(set_chunk)(data, &space->chunk, first, n);
+    for (ptrdiff_t l = 0; l < n_layers; l++) {
+        space->chunk.activations[l].rows = space->chunk.deltas[l].rows = n;
+    }
+    for (ptrdiff_t begin; (begin = mlp_claim(worker) * piece) < n;) {
+        ptrdiff_t end = n - begin < piece ? n : begin + piece;
+        FN(load_rows)(data, &space->chunk, first, begin, end);
+        FN(forward_rows)(worker, network, &space->chunk, begin, end);
+        FN(loss_rows)(data, &objective->loss, n_layers - 1, space, first, begin, end, weight_sum);
+        FN(backward_rows)(worker, network, &space->chunk, begin, end);
+    }
+}
+
+/* Updates what a piece of the gradients belongs to. */
+static void
+FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *for_weights,
+                 const CONSTANTS *for_biases, SPACE *space, const PIECE *piece,
+                 const mlp_matrix *sums)
+{
+    const mlp_network *network = &args->objective.network;
+    ptrdiff_t l = piece->layer;
+    if (piece->is_bias) {
+        FN(update_rows)
+        (args->optimizer.rule, for_biases, &network->biases[l], sums, args->moments,
+         network->n_layers + l, 0, 1, NULL);
+    }
+    else {
+        FN(update_rows)
+        (args->optimizer.rule, for_weights, &network->weights[l], sums, args->moments, l,
+         piece->begin, piece->end, space->squares[l]);
+    }
+}
+
+/* A batch: the gradients over n rows of the data from `first` on, and their loss,
+ * without the L2 term, in space->loss. With an epoch's arguments, parameters are
+ * updated piece by piece as their gradients come to be whole, which nothing stops
+ * half way; else the gradients are kept. Returns whether the team is to stop. */
+static bool
+FN(run_batch)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
+              SPACE *space, ptrdiff_t first, ptrdiff_t n, double weight_sum,
+              const mlp_train_epoch_args *epoch, int64_t steps)
+{
+    const mlp_network *network = &objective->network;
+    CONSTANTS for_weights = {0}, for_biases = {0};
+    if (epoch != NULL) {
+        mlp_optimizer optimizer = epoch->optimizer;
+        optimizer.steps += steps;
+        for_weights = FN(constants)(&optimizer, objective->l2 / weight_sum);
+        for_biases = FN(constants)(&optimizer, 0);
+    }
     space->loss = 0;
     for (ptrdiff_t done = 0; done < n; done += FN(CHUNK_ROWS)) {
         ptrdiff_t rows = n - done < FN(CHUNK_ROWS) ? n - done : FN(CHUNK_ROWS);
-        ptrdiff_t begin, end;
-        mlp_share(worker, rows, TILE_ROWS, &begin, &end);
-        FN(load_chunk)(data, n_layers, space, first + done, rows, begin, end);
-        FN(forward_rows)(worker, network, &space->chunk, begin, end);
-        FN(loss_rows)
-        (data, &objective->loss, n_layers - 1, space, first + done, begin, end, weight_sum);
-        FN(backward_rows)(worker, network, &space->chunk, begin, end);
+        bool accumulate = done > 0, update = epoch != NULL && done + rows == n;
+        FN(run_rows)(worker, data, objective, space, first + done, rows, weight_sum);
         if (mlp_barrier(worker)) {
             return true;
         }
-        FN(gradients)(worker, n_layers, &space->chunk, done > 0, dweights, dbiases);
         for (ptrdiff_t i = 0; i < rows && worker->rank == 0; i++) {
             space->loss += space->row_losses[i];
         }
-        if (mlp_barrier(worker)) {
+        worker->finishing = update;
+        PIECE piece;
+        while (FN(claim_piece)(worker, network, &space->chunk, &piece)) {
+            mlp_matrix sums = space->dbiases[piece.layer];
+            if (piece.is_bias) {
+                FN(sum_rows)(&space->chunk.deltas[piece.layer], accumulate, &sums);
+            }
+            else {
+                sums = space->dweights[piece.layer].rows > 0
+                           ? FN(rows_of)(&space->dweights[piece.layer], piece.begin, piece.end)
+                           : FN(rows_of)(&space->sums[piece.layer], 0, piece.end - piece.begin);
+                FN(gradient_block)
+                (worker, &space->chunk, piece.layer, piece.begin, piece.end, accumulate, &sums);
+            }
+            if (update) {
+                FN(update_piece)(epoch, &for_weights, &for_biases, space, &piece, &sums);
+            }
+        }
+        worker->finishing = false;
+        if (mlp_barrier(worker) && !update) {
             return true;
         }
     }
@@ -158,35 +206,15 @@ FN(l2_loss)(double l2, const mlp_network *network, double **squares)
     return 0.5 * l2 * sum;
 }
 
-/* The gradients' memory, views of it written for each layer. */
-static void
-FN(take_gradients)(mlp_arena *arena, const mlp_network *network, int n_threads, int rank,
-                   mlp_matrix **dweights, mlp_matrix **dbiases)
-{
-    ptrdiff_t n_layers = network->n_layers;
-    mlp_matrix *views = mlp_take(arena, n_threads, 2 * n_layers, sizeof(mlp_matrix));
-    if (views != NULL) {
-        *dweights = views + rank * 2 * n_layers;
-        *dbiases = *dweights + n_layers;
-    }
-    for (ptrdiff_t l = 0; l < n_layers; l++) {
-        const mlp_matrix *weights = &network->weights[l];
-        mlp_matrix dw = FN(take_matrix)(arena, weights->rows, weights->cols);
-        mlp_matrix db = FN(take_matrix)(arena, 1, weights->cols);
-        if (views != NULL) {
-            (*dweights)[l] = dw;
-            (*dbiases)[l] = db;
-        }
-    }
-}
-
 static void
 FN(take_epoch)(mlp_arena *arena, const mlp_train_epoch_args *args, int n_threads, int rank,
-               SPACE *space, mlp_matrix **dweights, mlp_matrix **dbiases)
+               SPACE *space)
 {
-    const mlp_network *network = &args->objective.network;
-    FN(take_space)(arena, &args->data, network, args->batch_size, n_threads, rank, space);
-    FN(take_gradients)(arena, network, n_threads, rank, dweights, dbiases);
+    bool keep_gradients = args->batch_size > FN(CHUNK_ROWS) && args->data.n > FN(CHUNK_ROWS);
+    ptrdiff_t batch_size = args->batch_size < args->data.n ? args->batch_size : args->data.n;
+    FN(take_space)
+    (arena, &args->data, &args->objective.network, batch_size, keep_gradients, n_threads, rank,
+     space);
 }
 
 static size_t
@@ -194,34 +222,8 @@ FN(train_epoch_workspace)(const void *arguments, int n_threads)
 {
     mlp_arena arena = {NULL, 0};
     SPACE space;
-    mlp_matrix *dweights = NULL, *dbiases = NULL;
-    FN(take_epoch)(&arena, arguments, n_threads, 0, &space, &dweights, &dbiases);
+    FN(take_epoch)(&arena, arguments, n_threads, 0, &space);
     return arena.used;
-}
-
-/* The update of the member's input units of every layer; member 0 the biases. */
-static void
-FN(update_network)(mlp_worker *worker, const mlp_train_epoch_args *args, SPACE *space,
-                   const mlp_matrix *dweights, const mlp_matrix *dbiases, int64_t steps,
-                   double weight_sum)
-{
-    const mlp_network *network = &args->objective.network;
-    mlp_optimizer optimizer = args->optimizer;
-    optimizer.steps += steps;
-    CONSTANTS for_weights = FN(constants)(&optimizer, args->objective.l2 / weight_sum);
-    CONSTANTS for_biases = FN(constants)(&optimizer, 0);
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        ptrdiff_t begin, end;
-        mlp_share(worker, network->weights[l].rows, TILE_ROWS, &begin, &end);
-        FN(update_rows)
-        (optimizer.rule, &for_weights, &network->weights[l], &dweights[l], args->moments, l, begin,
-         end, space->squares[l] + begin);
-        if (worker->rank == 0) {
-            FN(update_rows)
-            (optimizer.rule, &for_biases, &network->biases[l], &dbiases[l], args->moments,
-             network->n_layers + l, 0, 1, NULL);
-        }
-    }
 }
 
 static void
@@ -231,9 +233,9 @@ FN(train_epoch)(mlp_worker *worker, void *arguments)
     const mlp_objective *objective = &args->objective;
     mlp_arena arena = {args->workspace, 0};
     SPACE space;
-    mlp_matrix *dweights = NULL, *dbiases = NULL;
-    FN(take_epoch)(&arena, args, worker->size, worker->rank, &space, &dweights, &dbiases);
+    FN(take_epoch)(&arena, args, worker->size, worker->rank, &space);
     double total_loss = 0;
+    ptrdiff_t rows = 0;
     int64_t steps = 0;
     for (ptrdiff_t first = 0; first < args->data.n; first += args->batch_size) {
         ptrdiff_t left = args->data.n - first;
@@ -242,15 +244,12 @@ FN(train_epoch)(mlp_worker *worker, void *arguments)
         if (weight_sum == 0) {
             continue;
         }
-        if (FN(batch_gradient)(worker, &args->data, objective, &space, first, n, weight_sum,
-                               dweights, dbiases)) {
+        if (FN(run_batch)(worker, &args->data, objective, &space, first, n, weight_sum, args,
+                          steps)) {
             break;
         }
-        FN(update_network)(worker, args, &space, dweights, dbiases, steps, weight_sum);
         steps++;
-        if (mlp_barrier(worker)) {
-            break;
-        }
+        rows += n;
         if (worker->rank == 0) {
             double l2 = FN(l2_loss)(objective->l2, &objective->network, space.squares);
             total_loss += (space.loss + l2) * ((double)n / weight_sum);
@@ -258,18 +257,25 @@ FN(train_epoch)(mlp_worker *worker, void *arguments)
     }
     if (worker->rank == 0) {
         args->total_loss = total_loss;
-        args->optimizer.steps += steps;
+        args->rows = rows;
+        args->steps = steps;
     }
+}
+
+static void
+FN(take_gradient)(mlp_arena *arena, const mlp_loss_gradient_args *args, int n_threads, int rank,
+                  SPACE *space)
+{
+    FN(take_space)
+    (arena, &args->data, &args->objective.network, args->data.n, true, n_threads, rank, space);
 }
 
 static size_t
 FN(loss_gradient_workspace)(const void *arguments, int n_threads)
 {
-    const mlp_loss_gradient_args *args = arguments;
     mlp_arena arena = {NULL, 0};
     SPACE space;
-    FN(take_space)
-    (&arena, &args->data, &args->objective.network, args->data.n, n_threads, 0, &space);
+    FN(take_gradient)(&arena, arguments, n_threads, 0, &space);
     return arena.used;
 }
 
@@ -281,18 +287,21 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
     const mlp_network *network = &objective->network;
     mlp_arena arena = {args->workspace, 0};
     SPACE space;
-    FN(take_space)(&arena, &args->data, network, args->data.n, worker->size, worker->rank, &space);
+    FN(take_gradient)(&arena, args, worker->size, worker->rank, &space);
     double weight_sum = FN(sum_weights)(&args->data, 0, args->data.n);
-    if (FN(batch_gradient)(worker, &args->data, objective, &space, 0, args->data.n, weight_sum,
-                           args->dweights, args->dbiases)) {
+    if (FN(run_batch)(worker, &args->data, objective, &space, 0, args->data.n, weight_sum, NULL,
+                      0)) {
         return;
     }
-    for (ptrdiff_t l = 0; l < network->n_layers && objective->l2 != 0; l++) {
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         ptrdiff_t begin, end;
-        mlp_share(worker, network->weights[l].rows, TILE_ROWS, &begin, &end);
+        mlp_share(worker, network->weights[l].rows, 1, &begin, &end);
         FN(add_l2)
-        ((REAL)(objective->l2 / weight_sum), &network->weights[l], &args->dweights[l], begin, end,
-         space.squares[l]);
+        ((REAL)(objective->l2 / weight_sum), &network->weights[l], &space.dweights[l],
+         &args->dweights[l], begin, end, space.squares[l]);
+        if (worker->rank == 0) {
+            FN(add_l2)(0, &network->biases[l], &space.dbiases[l], &args->dbiases[l], 0, 1, NULL);
+        }
     }
     if (!mlp_barrier(worker) && worker->rank == 0) {
         args->loss = (space.loss + FN(l2_loss)(objective->l2, network, space.squares)) / weight_sum;

@@ -33,15 +33,18 @@ typedef struct {
     ptrdiff_t row_stride, col_stride;
 } mlp_matrix;
 
-/* Rows of a dense array or of a sparse one (CSR, columns of a row ascending). */
+/* Rows of a dense array, alone or with the places of its elements that are not
+ * zero, or of a sparse array (CSR). Where there are places, row i has those in
+ * columns from row_starts[i] to row_starts[i + 1], ascending; only they are
+ * multiplied, in that order. */
 typedef struct {
     ptrdiff_t rows, cols;
-    mlp_matrix dense;       /* used where values is NULL */
-    const void *values;     /* nnz elements */
-    const void *columns;    /* of the elements */
-    const void *row_starts; /* rows + 1 positions in values */
-    ptrdiff_t nnz;
-    bool wide; /* columns and row_starts are int64_t, else int32_t */
+    mlp_matrix dense;          /* the elements, where values is NULL */
+    const void *values;        /* the elements at the places */
+    const void *columns;       /* NULL: all elements */
+    int column_bytes;          /* 2 or 4 of an unsigned integer or 8 of a signed one */
+    const int64_t *row_starts; /* rows + 1, not descending, within columns */
+    ptrdiff_t row_places;      /* the most that a row has */
 } mlp_input;
 
 /* Hidden activations: code, name. Their templates are in activations_tmpl.h. */
@@ -116,7 +119,7 @@ typedef struct {
     double learning_rate;
     double momentum;                /* of momentum and nesterov */
     double beta_1, beta_2, epsilon; /* of adam */
-    int64_t steps;                  /* updates made before, for adam; counted on by train_epoch */
+    int64_t steps;                  /* updates made before, for adam */
 } mlp_optimizer;
 
 /* What a network is trained on: rows, their targets and weights. */
@@ -201,6 +204,8 @@ typedef struct {
     mlp_matrix *moments[MLP_MAX_MOMENTS];
     mlp_optimizer optimizer;
     double total_loss;
+    ptrdiff_t rows; /* written: of the batches that were not passed over */
+    int64_t steps;  /* written: updates made, one for each of these */
 } mlp_train_epoch_args;
 
 /* loss and its gradient, dweights and dbiases, written: the objective over all of
@@ -213,16 +218,34 @@ typedef struct {
     double loss;
 } mlp_loss_gradient_args;
 
-/* out (n, k) written: the last layer's outputs for the rows of x, with the output
- * activation of a loss. x and network read. Rows are shared out; no activation
- * is kept for more than a chunk of them. */
+/* out (n, k) written: the last layer's outputs for the rows of the data, whose
+ * targets and weights are not looked at, with the output activation of a loss.
+ * data and network read. Rows are shared out; no activation is kept for more than
+ * a chunk of them. */
 typedef struct {
     void *workspace;
-    mlp_input x;
+    mlp_data data;
     mlp_network network;
     mlp_loss_function loss;
     mlp_matrix out;
 } mlp_predict_args;
+
+/* counts[i] written: how many elements of row i of x are not zero. Then, with
+ * row_starts made of them, the columns of these elements written: uint16_t where
+ * column_bytes is 2, else uint32_t. x read. Rows are shared out. */
+typedef struct {
+    void *workspace;
+    mlp_matrix x;
+    int64_t *counts;
+} mlp_count_nonzeros_args;
+
+typedef struct {
+    void *workspace;
+    mlp_matrix x;
+    const int64_t *row_starts;
+    void *columns;
+    int column_bytes;
+} mlp_list_nonzeros_args;
 
 #define MLP_KERNELS(K)       \
     K(forward)               \
@@ -232,7 +255,9 @@ typedef struct {
     K(update)                \
     K(train_epoch)           \
     K(loss_gradient)         \
-    K(predict)
+    K(predict)               \
+    K(count_nonzeros)        \
+    K(list_nonzeros)
 
 typedef struct {
     mlp_body *run;
@@ -249,5 +274,6 @@ typedef struct {
 /* The tables, one a dtype, of each instruction set (kernels_<isa>.c). */
 extern const mlp_kernels mlp_kernels_baseline[MLP_N_DTYPES];
 extern const mlp_kernels mlp_kernels_avx2[MLP_N_DTYPES];
+extern const mlp_kernels mlp_kernels_avx512[MLP_N_DTYPES];
 
 #endif

@@ -17,11 +17,20 @@ FN(rows_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
     return rows;
 }
 
-/* Polls now and then in a loop over rows; returns whether to stop. */
+/* Work between two polls of a loop whose steps are of any size: less than 1 ms. */
+enum { FN(POLL_WORK) = 1 << 16 };
+
+/* Adds a step to the work done since the last poll, and polls if that is enough;
+ * returns whether to stop. */
 static inline bool
-FN(poll_row)(mlp_worker *worker, ptrdiff_t row)
+FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
 {
-    return row % 256 == 0 && mlp_poll(worker);
+    *work += step;
+    if (*work < FN(POLL_WORK)) {
+        return false;
+    }
+    *work = 0;
+    return mlp_poll(worker);
 }
 
 #include "vector_tmpl.h"

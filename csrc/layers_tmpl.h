@@ -9,25 +9,13 @@ enum { FN(CHUNK_ROWS) = FN(BLOCK_INNER) };
 /* One member's view of the rows in work and of what the layers make of them:
  * its own, of memory that the team shares; and a block of its own for packing. */
 typedef struct {
-    ROWS sparse;             /* the rows, where sparse.input is not NULL */
-    mlp_matrix x;            /* the rows otherwise */
+    mlp_matrix x;            /* the rows, where all elements are multiplied */
+    mlp_matrix gathered;     /* room for x where its rows are scattered */
+    COMPACT compact;         /* the rows otherwise: n_blocks is not 0 */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
     REAL *pack;
 } CHUNK;
-
-/* Points a chunk at n rows of x from `first` on, in an order if there is one;
- * scattered dense rows are for the caller to gather. */
-static void
-FN(set_rows)(CHUNK *chunk, const mlp_input *x, const int64_t *order, ptrdiff_t first, ptrdiff_t n)
-{
-    if (x->values != NULL) {
-        chunk->sparse = (ROWS){x, order, first};
-    }
-    else if (order == NULL) {
-        chunk->x = FN(rows_of)(&x->dense, first, first + n);
-    }
-}
 
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
  * the last layer, for the rows begin to end. */
@@ -39,8 +27,8 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        if (l == 0 && chunk->sparse.input != NULL) {
-            FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin);
+        if (l == 0 && chunk->compact.n_blocks > 0) {
+            FN(sparse_forward)(worker, &chunk->compact, weights, bias, &output, begin);
         }
         else {
             if (l == 0) {
@@ -48,8 +36,14 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
             }
             FN(gemm)(worker, &input, weights, &output, (GEMM_START){.bias = bias}, chunk->pack);
         }
-        if (l < network->n_layers - 1) {
-            FN(activate)(network->activation, &output);
+        for (ptrdiff_t i = 0; i < output.rows && l < network->n_layers - 1; i += FN(CHUNK_ROWS)) {
+            ptrdiff_t left = output.rows - i;
+            ptrdiff_t last = left < FN(CHUNK_ROWS) ? output.rows : i + FN(CHUNK_ROWS);
+            mlp_matrix some = FN(rows_of)(&output, i, last);
+            if (mlp_poll(worker)) {
+                return;
+            }
+            FN(activate)(network->activation, &some);
         }
         input = output;
     }
@@ -88,36 +82,65 @@ FN(sum_rows)(const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
     }
 }
 
-/* dweights[l] = activations[l - 1]^T deltas[l] and dbiases[l] = column sums of
- * deltas[l], or those added; each member its input units, member 0 the biases. */
-static void
-FN(gradients)(mlp_worker *worker, ptrdiff_t n_layers, const CHUNK *chunk, bool accumulate,
-              const mlp_matrix *dweights, const mlp_matrix *dbiases)
+/* Input units of layer l in one piece of work on its gradient. */
+static ptrdiff_t
+FN(unit_block)(const CHUNK *chunk, ptrdiff_t l)
 {
-    for (ptrdiff_t l = 0; l < n_layers; l++) {
-        ptrdiff_t begin, end;
-        mlp_share(worker, dweights[l].rows, TILE_ROWS, &begin, &end);
-        if (worker->rank == 0) {
-            FN(sum_rows)(&chunk->deltas[l], accumulate, &dbiases[l]);
-        }
-        if (l == 0 && chunk->sparse.input != NULL) {
-            FN(sparse_gradient)
-            (worker, &chunk->sparse, &chunk->deltas[0], accumulate, &dweights[0], begin, end);
-            continue;
-        }
-        mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
-        inputs_t = FN(rows_of)(&inputs_t, begin, end);
-        mlp_matrix share = FN(rows_of)(&dweights[l], begin, end);
-        GEMM_START start = {.accumulate = accumulate};
-        FN(gemm)(worker, &inputs_t, &chunk->deltas[l], &share, start, chunk->pack);
-    }
+    return l == 0 && chunk->compact.n_blocks > 0 ? chunk->compact.block_columns
+                                                 : FN(BLOCK_ROWS) / 2;
 }
 
-/* A contiguous matrix of the arena's. */
+/* The gradient of the weights of input units begin to end of layer l, which sums
+ * has the rows of: activations[l - 1]^T deltas[l], or that added. */
+static void
+FN(gradient_block)(mlp_worker *worker, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
+                   ptrdiff_t end, bool accumulate, const mlp_matrix *sums)
+{
+    if (l == 0 && chunk->compact.n_blocks > 0) {
+        FN(sparse_gradient)
+        (&chunk->compact, begin / chunk->compact.block_columns, &chunk->deltas[0], accumulate,
+         sums);
+        return;
+    }
+    mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
+    inputs_t = FN(rows_of)(&inputs_t, begin, end);
+    GEMM_START start = {.accumulate = accumulate};
+    FN(gemm)(worker, &inputs_t, &chunk->deltas[l], sums, start, chunk->pack);
+}
+
+/* A piece of the work on the gradients of a chunk: some input units of a layer's
+ * weights, or all of its biases. */
+typedef struct {
+    ptrdiff_t layer, begin, end;
+    bool is_bias;
+} PIECE;
+
+/* Claims the next piece; false when there is none left. */
+static bool
+FN(claim_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, PIECE *piece)
+{
+    ptrdiff_t number = mlp_claim(worker);
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        ptrdiff_t units = network->weights[l].rows, block = FN(unit_block)(chunk, l);
+        ptrdiff_t n_blocks = units / block + (units % block != 0);
+        if (number < n_blocks) {
+            ptrdiff_t begin = number * block;
+            *piece = (PIECE){l, begin, units - begin < block ? units : begin + block, false};
+            return true;
+        }
+        number -= n_blocks;
+    }
+    *piece = (PIECE){number, 0, 1, true};
+    return number < network->n_layers;
+}
+
+/* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
+ * of two, they would share a few sets of the cache. */
 static mlp_matrix
 FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
 {
-    return (mlp_matrix){mlp_take(arena, rows, cols, sizeof(REAL)), rows, cols, cols, 1};
+    ptrdiff_t stride = ((cols + LANES - 1) / LANES | 1) * LANES;
+    return (mlp_matrix){mlp_take(arena, rows, stride, sizeof(REAL)), rows, cols, stride, 1};
 }
 
 /* What each member has of its own. */
@@ -145,6 +168,70 @@ FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdi
         if (views != NULL) {
             views[l] = buffer;
         }
+    }
+}
+
+static inline ptrdiff_t
+FN(data_row)(const mlp_data *data, ptrdiff_t i)
+{
+    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
+}
+
+/* Asks for a row of x before it is needed. */
+static inline void
+FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
+{
+    if (i < data->n && data->order != NULL && data->x.values == NULL) {
+        const char *p = (const char *)FN(at)(&data->x.dense, data->order[i], 0);
+        for (ptrdiff_t byte = 0; byte < data->x.cols * (ptrdiff_t)sizeof(REAL); byte += 64) {
+            __builtin_prefetch(p + byte, 0, 2);
+        }
+    }
+}
+
+/* Makes rows begin to end of the chunk, which begins at row `first` of the data,
+ * ready: compacted, gathered, or where they lie. */
+static void
+FN(load_rows)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
+{
+    enum { AHEAD = 4 };
+    ptrdiff_t stride = data->x.dense.col_stride;
+    bool in_place = data->order == NULL && data->x.columns == NULL;
+    for (ptrdiff_t i = begin; i < end && !in_place; i++) {
+        ptrdiff_t row = FN(data_row)(data, first + i);
+        FN(prefetch_row)(data, first + i + AHEAD);
+        if (data->x.columns != NULL) {
+            FN(compact_row)(&data->x, row, &chunk->compact, i);
+            continue;
+        }
+        const REAL *from = FN(at)(&data->x.dense, row, 0);
+        REAL *to = FN(at)(&chunk->gathered, i, 0);
+        for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
+            ptrdiff_t count = data->x.cols - j;
+            FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
+        }
+    }
+}
+
+/* Points the chunk at n rows of the data from `first` on, once they are loaded. */
+static void
+FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n)
+{
+    if (data->x.columns == NULL) {
+        chunk->x = data->order == NULL ? FN(rows_of)(&data->x.dense, first, first + n)
+                                       : FN(rows_of)(&chunk->gathered, 0, n);
+    }
+}
+
+/* Room for `rows` rows of the data, as they are loaded. */
+static void
+FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, CHUNK *chunk)
+{
+    if (data->x.columns != NULL) {
+        FN(take_compact)(arena, &data->x, rows, &chunk->compact);
+    }
+    else {
+        chunk->gathered = FN(take_matrix)(arena, data->order == NULL ? 0 : rows, data->x.cols);
     }
 }
 
@@ -212,7 +299,16 @@ FN(backward)(mlp_worker *worker, void *arguments)
         if (mlp_barrier(worker)) {
             return;
         }
-        FN(gradients)(worker, n_layers, &chunk, first > 0, args->dweights, args->dbiases);
+        PIECE piece;
+        while (FN(claim_piece)(worker, &args->network, &chunk, &piece)) {
+            ptrdiff_t l = piece.layer;
+            if (piece.is_bias) {
+                FN(sum_rows)(&chunk.deltas[l], first > 0, &args->dbiases[l]);
+                continue;
+            }
+            mlp_matrix sums = FN(rows_of)(&args->dweights[l], piece.begin, piece.end);
+            FN(gradient_block)(worker, &chunk, l, piece.begin, piece.end, first > 0, &sums);
+        }
         if (mlp_barrier(worker)) {
             return;
         }
@@ -223,25 +319,27 @@ FN(backward)(mlp_worker *worker, void *arguments)
 /* Rows that one member of predict takes through the layers at a time. */
 enum { FN(PREDICT_ROWS) = FN(BLOCK_ROWS) };
 
-static CHUNK
-FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, int rank)
+static void
+FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, int rank,
+                 CHUNK *chunk)
 {
-    CHUNK chunk = {0};
     ptrdiff_t n_layers = args->network.n_layers;
-    FN(take_chunk)(arena, n_layers, n_threads, rank, &chunk);
+    *chunk = (CHUNK){0};
+    FN(take_chunk)(arena, n_layers, n_threads, rank, chunk);
     for (int member = 0; member < n_threads; member++) {
-        FN(take_layers)
-        (arena, &args->network, n_layers - 1, FN(PREDICT_ROWS),
-         member == rank ? chunk.activations : NULL);
+        CHUNK other = {.activations = NULL};
+        CHUNK *own = member == rank ? chunk : &other;
+        FN(take_layers)(arena, &args->network, n_layers - 1, FN(PREDICT_ROWS), own->activations);
+        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), own);
     }
-    return chunk;
 }
 
 static size_t
 FN(predict_workspace)(const void *arguments, int n_threads)
 {
     mlp_arena arena = {NULL, 0};
-    FN(take_predict)(&arena, arguments, n_threads, 0);
+    CHUNK chunk;
+    FN(take_predict)(&arena, arguments, n_threads, 0, &chunk);
     return arena.used;
 }
 
@@ -250,13 +348,17 @@ FN(predict)(mlp_worker *worker, void *arguments)
 {
     mlp_predict_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
-    CHUNK chunk = FN(take_predict)(&arena, args, worker->size, worker->rank);
+    CHUNK chunk;
+    FN(take_predict)(&arena, args, worker->size, worker->rank, &chunk);
     mlp_matrix *logits = &chunk.activations[args->network.n_layers - 1];
-    ptrdiff_t begin, end;
-    mlp_share(worker, args->x.rows, TILE_ROWS, &begin, &end);
-    for (ptrdiff_t first = begin; first < end && !mlp_poll(worker); first += FN(PREDICT_ROWS)) {
-        ptrdiff_t n = end - first < FN(PREDICT_ROWS) ? end - first : FN(PREDICT_ROWS);
-        FN(set_rows)(&chunk, &args->x, NULL, first, n);
+    for (ptrdiff_t first; (first = mlp_claim(worker) * FN(PREDICT_ROWS)) < args->data.n;) {
+        if (mlp_poll(worker)) {
+            return;
+        }
+        ptrdiff_t left = args->data.n - first;
+        ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
+        FN(load_rows)(&args->data, &chunk, first, 0, n);
+        FN(set_chunk)(&args->data, &chunk, first, n);
         *logits = FN(rows_of)(&args->out, first, first + n);
         FN(forward_rows)(worker, &args->network, &chunk, 0, n);
         for (ptrdiff_t i = 0; i < n; i++) {

@@ -121,6 +121,7 @@ static PyMethodDef module_methods[] = {
     {"train_epoch", mlp_core_train_epoch, METH_VARARGS, NULL},
     {"loss_gradient", mlp_core_loss_gradient, METH_VARARGS, NULL},
     {"predict", mlp_core_predict, METH_VARARGS, NULL},
+    {"index_nonzeros", mlp_core_index_nonzeros, METH_VARARGS, NULL},
     {"set_isa", core_set_isa, METH_O, NULL},
     {"config", core_config, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

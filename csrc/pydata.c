@@ -49,103 +49,104 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
     return call->failed ? NULL : copy;
 }
 
-/* The data of a contiguous vector of one of two types; NULL if the call failed. */
+/* A contiguous vector of n elements (or MLP_ANY): of the call's dtype where
+ * `integers` is false, else of integers of 2, 4 or 8 bytes, which *bytes receives. */
 static const void *
-take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, bool *wide)
+take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, bool integers,
+                int *bytes)
 {
-    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
+    mlp_expectation expected = {name, MLP_ANY, 1, 1, *n, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
     if (array == NULL) {
         return NULL;
     }
-    if (wide == NULL) {
-        if (!mlp_check_dtype(call, obj, &expected)) {
-            return NULL;
-        }
+    *bytes = (int)PyArray_ITEMSIZE(array);
+    if (integers && (!PyArray_ISINTEGER(array) || !PyArray_ISNOTSWAPPED(array) || *bytes == 1)) {
+        mlp_reject_dtype(call, &expected, "hold integers of 2, 4 or 8 bytes", obj);
+        return NULL;
     }
-    else {
-        *wide = PyArray_ITEMSIZE(array) == 8;
-        if (!PyArray_ISSIGNED(array) || !PyArray_ISINTEGER(array) || !PyArray_ISNOTSWAPPED(array)
-            || (PyArray_ITEMSIZE(array) != 4 && !*wide)) {
-            mlp_reject_dtype(call, &expected, "have dtype int32 or int64", obj);
-            return NULL;
-        }
+    if (!integers && !mlp_check_dtype(call, obj, &expected)) {
+        return NULL;
     }
     mlp_matrix view = mlp_view_array(call, obj, &expected);
     if (!call->failed && view.cols > 1 && view.col_stride != 1) {
         mlp_reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
     }
-    if (!call->failed) {
-        mlp_add_array(call, obj, &expected);
+    if (call->failed) {
+        return NULL;
     }
-    return call->failed ? NULL : view.data;
+    mlp_add_array(call, obj, &expected);
+    *n = view.cols;
+    return view.data;
 }
 
 const void *
 mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 {
-    return obj == Py_None ? NULL : take_contiguous(call, obj, name, n, NULL);
+    int bytes;
+    return obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes);
 }
 
-static int64_t
-index_at(const void *indices, bool wide, ptrdiff_t i)
+/* Columns, and a private copy of where each row's begin, checked to lie in them.
+ * The columns themselves are checked as they are used. */
+static void
+take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *x)
 {
-    return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
-}
-
-/* Whether rows begin where the last ended and columns ascend within their bounds. */
-static bool
-is_canonical(const mlp_input *x)
-{
-    int64_t end = 0;
-    if (index_at(x->row_starts, x->wide, 0) != 0) {
-        return false;
+    ptrdiff_t n_columns = MLP_ANY;
+    x->columns = take_contiguous(call, columns, "X.indices", &n_columns, true, &x->column_bytes);
+    PyArrayObject *starts =
+        take_integers(call, row_starts, "X.indptr", MLP_ANY, call->failed ? 0 : n_columns + 1);
+    if (call->failed) {
+        return;
     }
-    for (ptrdiff_t row = 0; row < x->rows; row++) {
-        int64_t begin = end;
-        end = index_at(x->row_starts, x->wide, row + 1);
-        if (end < begin || end > x->nnz) {
-            return false;
-        }
-        int64_t last = -1;
-        for (int64_t e = begin; e < end; e++) {
-            int64_t column = index_at(x->columns, x->wide, e);
-            if (column <= last || column >= x->cols) {
-                return false;
-            }
-            last = column;
-        }
+    ptrdiff_t n_starts = PyArray_DIM(starts, 0);
+    x->row_starts = PyArray_DATA(starts);
+    bool ascend = n_starts > 0 && x->row_starts[0] == 0;
+    for (ptrdiff_t row = 0; ascend && row < n_starts - 1; row++) {
+        ptrdiff_t places = x->row_starts[row + 1] - x->row_starts[row];
+        ascend = places >= 0;
+        x->row_places = Py_MAX(x->row_places, places);
     }
-    return true;
+    if (!ascend || (x->values == NULL && n_starts != x->rows + 1) || x->cols > INT32_MAX) {
+        PyErr_Format(
+            PyExc_ValueError,
+            "X.indptr must ascend from 0, one more than rows, for less than 2**31 columns");
+        call->failed = true;
+    }
+    x->rows = n_starts - 1;
 }
 
 mlp_input
 mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
 {
-    if (!PyTuple_Check(obj)) {
-        mlp_matrix dense = mlp_take_matrix(call, obj, name, MLP_ANY, MLP_ANY, MLP_READ);
-        return (mlp_input){.rows = dense.rows, .cols = dense.cols, .dense = dense};
-    }
-    PyObject *values, *columns, *row_starts;
-    Py_ssize_t n_columns;
+    PyObject *elements = obj, *columns = NULL, *row_starts;
+    Py_ssize_t n_columns = MLP_ANY;
     mlp_input x = {0};
-    if (call->failed
-        || !PyArg_ParseTuple(obj, "OOOn", &values, &columns, &row_starts, &n_columns)) {
+    if (call->failed) {
+        return x;
+    }
+    if (PyTuple_Check(obj)
+        && !PyArg_ParseTuple(obj, "OOO|n", &elements, &columns, &row_starts, &n_columns)) {
         call->failed = true;
         return x;
     }
-    bool wide_columns = false;
-    x.values = take_contiguous(call, values, "X.data", MLP_ANY, NULL);
-    x.nnz = call->failed ? 0 : PyArray_DIM((PyArrayObject *)values, 0);
-    x.columns = take_contiguous(call, columns, "X.indices", x.nnz, &wide_columns);
-    x.row_starts = take_contiguous(call, row_starts, "X.indptr", MLP_ANY, &x.wide);
-    x.rows = call->failed ? 0 : PyArray_DIM((PyArrayObject *)row_starts, 0) - 1;
-    x.cols = n_columns;
-    if (!call->failed && (x.rows < 0 || wide_columns != x.wide || !is_canonical(&x))) {
-        PyErr_Format(PyExc_ValueError,
-                     "%s must be in canonical CSR form, with indices in [0, %zd) of one dtype",
-                     name, n_columns);
-        call->failed = true;
+    if (n_columns == MLP_ANY) {
+        x.dense = mlp_take_matrix(call, elements, name, MLP_ANY, MLP_ANY, MLP_READ);
+        x.rows = x.dense.rows;
+        x.cols = x.dense.cols;
+    }
+    else {
+        ptrdiff_t n = MLP_ANY;
+        int bytes;
+        x.values = take_contiguous(call, elements, "X.data", &n, false, &bytes);
+        x.cols = n_columns;
+        if (!call->failed && PyArray_Check(columns) && n < PyArray_SIZE((PyArrayObject *)columns)) {
+            PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
+            call->failed = true;
+        }
+    }
+    if (columns != NULL) {
+        take_places(call, columns, row_starts, &x);
     }
     return x;
 }
@@ -192,4 +193,30 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
         mlp_add_array(call, obj, &expected);
     }
     return targets;
+}
+
+static PyObject *
+new_integers(mlp_call *call, ptrdiff_t n, int type, void **data)
+{
+    npy_intp size = n;
+    PyObject *array = call->failed ? NULL : PyArray_SimpleNew(1, &size, type);
+    bool kept = mlp_keep(call, array);
+    Py_XDECREF(array);
+    *data = kept ? PyArray_DATA((PyArrayObject *)array) : NULL;
+    return kept ? array : NULL;
+}
+
+PyObject *
+mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
+{
+    void *memory;
+    PyObject *array = new_integers(call, n, NPY_INT64, &memory);
+    *data = memory;
+    return array;
+}
+
+PyObject *
+mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data)
+{
+    return new_integers(call, n, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
 }

@@ -10,9 +10,9 @@
 mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                              ptrdiff_t k);
 
-/* Rows of the call's dtype: a matrix, or the tuple (values, columns, row_starts,
- * n_columns) of a sparse one, whose three vectors are contiguous, the latter two
- * of int32 or both of int64. */
+/* Rows of the call's dtype: a matrix; the tuple (matrix, columns, row_starts) of one
+ * and the places of its non-zero elements; or the tuple (values, columns,
+ * row_starts, n_columns) of a CSR matrix. */
 mlp_input mlp_take_input(mlp_call *call, PyObject *obj, const char *name);
 
 /* n contiguous elements of the call's dtype; NULL for None. */
@@ -21,5 +21,10 @@ const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptr
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
 const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                               ptrdiff_t *n);
+
+/* New arrays, kept by the call, NULL if it failed: of int64, and of unsigned
+ * integers of 2 or 4 bytes. */
+PyObject *mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data);
+PyObject *mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data);
 
 #endif

@@ -50,7 +50,7 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
     }
     size_t size = kernel->workspace(args, n_threads);
     char *block =
-        size > PY_SSIZE_T_MAX - MLP_ALIGNMENT ? NULL : PyMem_RawMalloc(size + MLP_ALIGNMENT);
+        size > PY_SSIZE_T_MAX - MLP_ALIGNMENT ? NULL : PyMem_RawCalloc(1, size + MLP_ALIGNMENT);
     if (block == NULL) {
         PyErr_NoMemory();
         return false;

@@ -51,5 +51,6 @@ PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *args);
 PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *args);
 PyObject *mlp_core_predict(PyObject *module, PyObject *args);
+PyObject *mlp_core_index_nonzeros(PyObject *module, PyObject *args);
 
 #endif

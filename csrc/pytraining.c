@@ -38,7 +38,7 @@ take_training(mlp_call *call, const training_arguments *given, mlp_access access
 /* train_epoch(X, y, sample_weight, order, weights, biases, activation,
  *     (loss, floor, ceiling), l2, batch_size,
  *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon, steps), moments, n_threads)
- *     -> (total loss, steps)
+ *     -> (total loss, rows it is of, steps made by now)
  *
  * X is an array or the tuple of a sparse matrix; order is None or row numbers;
  * moments is a tuple of as many lists as the rule keeps, each with an array for
@@ -90,7 +90,8 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
     if (mlp_ready(&call)
         && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
                           n_threads)) {
-        result = Py_BuildValue("(dL)", epoch.total_loss, (long long)optimizer->steps);
+        result = Py_BuildValue("(dnL)", epoch.total_loss, (Py_ssize_t)epoch.rows,
+                               (long long)(optimizer->steps + epoch.steps));
     }
     mlp_end(&call);
     return result;
@@ -130,25 +131,28 @@ mlp_core_loss_gradient(PyObject *module, PyObject *args)
     return result;
 }
 
-/* predict(X, weights, biases, activation, loss, n_threads) -> outputs */
+/* predict(X, order, weights, biases, activation, loss, n_threads) -> outputs */
 PyObject *
 mlp_core_predict(PyObject *module, PyObject *args)
 {
-    PyObject *x_obj, *weights_obj, *biases_obj, *result = NULL;
+    PyObject *x_obj, *order, *weights_obj, *biases_obj, *result = NULL;
     PyObject *activation, *loss;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOi:predict", &x_obj, &weights_obj, &biases_obj, &activation,
-                          &loss, &n_threads)) {
+    if (!PyArg_ParseTuple(args, "OOOOOOi:predict", &x_obj, &order, &weights_obj, &biases_obj,
+                          &activation, &loss, &n_threads)) {
         return NULL;
     }
     mlp_predict_args kernel_args = {0};
     mlp_call call;
     mlp_begin(&call);
     kernel_args.loss = mlp_parse_loss(&call, loss);
-    kernel_args.x = mlp_take_input(&call, x_obj, "X");
-    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
+    kernel_args.data.x = mlp_take_input(&call, x_obj, "X");
+    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
     kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
-    ptrdiff_t n = kernel_args.x.rows, n_outputs = mlp_count_outputs(&call, weights);
+    ptrdiff_t n;
+    kernel_args.data.order = mlp_take_order(&call, order, "order", kernel_args.data.x.rows, &n);
+    kernel_args.data.n = n;
+    ptrdiff_t n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);
     kernel_args.out = mlp_take_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
     n_threads = mlp_threads_for(n_threads, mlp_count_work(n, weights));
@@ -157,6 +161,55 @@ mlp_core_predict(PyObject *module, PyObject *args)
                           n_threads)) {
         result = Py_NewRef(out);
     }
+    mlp_end(&call);
+    return result;
+}
+
+/* index_nonzeros(X, max_density, n_threads) -> (columns, row_starts) or None
+ *
+ * The places of the elements of X that are not zero, or None where they are more
+ * than that fraction of all. */
+PyObject *
+mlp_core_index_nonzeros(PyObject *module, PyObject *args)
+{
+    PyObject *x_obj, *result = NULL;
+    double max_density;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "Odi:index_nonzeros", &x_obj, &max_density, &n_threads)) {
+        return NULL;
+    }
+    mlp_call call;
+    mlp_begin(&call);
+    mlp_matrix x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
+    int64_t *starts;
+    PyObject *row_starts = mlp_new_starts(&call, x.rows + 1, &starts);
+    double elements = (double)x.rows * (double)x.cols;
+    n_threads = mlp_threads_for(n_threads, elements);
+    mlp_count_nonzeros_args count = {.x = x, .counts = call.failed ? NULL : starts + 1};
+    if (!mlp_ready(&call)
+        || !mlp_run_kernel(module, &mlp_kernels_for(module, &call)->count_nonzeros, &count,
+                           n_threads)) {
+        goto done;
+    }
+    starts[0] = 0;
+    for (ptrdiff_t row = 0; row < x.rows; row++) {
+        starts[row + 1] += starts[row];
+    }
+    if (x.cols > INT32_MAX || (double)starts[x.rows] > max_density * elements) {
+        result = Py_NewRef(Py_None);
+        goto done;
+    }
+    mlp_list_nonzeros_args list = {.x = x, .row_starts = starts, .column_bytes = 4};
+    if (x.cols <= UINT16_MAX + 1) {
+        list.column_bytes = 2;
+    }
+    PyObject *columns = mlp_new_columns(&call, starts[x.rows], list.column_bytes, &list.columns);
+    if (columns != NULL
+        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &list,
+                          n_threads)) {
+        result = PyTuple_Pack(2, columns, row_starts);
+    }
+done:
     mlp_end(&call);
     return result;
 }

@@ -56,7 +56,8 @@ FN(softmax)(mlp_worker *worker, void *arguments)
     const mlp_matrix *logits = &args->logits, *out = &args->out;
     ptrdiff_t begin, end;
     mlp_share(worker, out->rows, 1, &begin, &end);
-    for (ptrdiff_t i = begin; i < end && !FN(poll_row)(worker, i); i++) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, out->cols); i++) {
         FN(normalize_row)
         (FN(at)(logits, i, 0), logits->col_stride, out->cols, FN(at)(out, i, 0), out->col_stride);
     }
@@ -144,7 +145,8 @@ FN(softmax_cross_entropy)(mlp_worker *worker, void *arguments)
     const mlp_matrix *logits = &args->logits, *dlogits = &args->dlogits;
     REAL scale = 1 / (REAL)logits->rows;
     double total = 0;
-    for (ptrdiff_t i = 0; i < logits->rows && !FN(poll_row)(worker, i); i++) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = 0; i < logits->rows && !FN(poll_work)(worker, &work, logits->cols); i++) {
         total += FN(cross_entropy_row)(&args->loss, FN(at)(logits, i, 0), logits->col_stride,
                                        logits->cols, &args->targets, i, scale,
                                        FN(at)(dlogits, i, 0), dlogits->col_stride);

@@ -40,6 +40,7 @@ struct mlp_team {
     pthread_mutex_t mutex;
     pthread_cond_t released;
     atomic_int arrived;
+    atomic_ptrdiff_t claimed;
     atomic_uint generation;
     bool stop; /* stop_requested as it was when the last member arrived */
 
@@ -68,7 +69,13 @@ mlp_poll(mlp_worker *worker)
             team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
         }
     }
-    return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+    return !worker->finishing && atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+}
+
+ptrdiff_t
+mlp_claim(mlp_worker *worker)
+{
+    return atomic_fetch_add_explicit(&worker->team->claimed, 1, memory_order_relaxed);
 }
 
 bool
@@ -76,12 +83,14 @@ mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
     if (worker->size == 1) {
+        atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
     unsigned generation = atomic_load(&team->generation);
     if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->size) {
         team->stop = atomic_load(&team->stop_requested);
         atomic_store(&team->arrived, 0);
+        atomic_store(&team->claimed, 0);
         pthread_mutex_lock(&team->mutex);
         atomic_store(&team->generation, generation + 1);
         pthread_cond_broadcast(&team->released);
@@ -162,6 +171,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
     atomic_init(&team->stop_requested, false);
     atomic_init(&team->arrived, 0);
+    atomic_init(&team->claimed, 0);
     atomic_init(&team->generation, 0);
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->released, NULL);

@@ -18,6 +18,7 @@ typedef struct {
     mlp_team *team;
     int rank; /* 0 is the calling thread */
     int size;
+    bool finishing; /* in work that must not be left half done: mlp_poll says go on */
 } mlp_worker;
 
 typedef void mlp_body(mlp_worker *worker, void *args);
@@ -41,6 +42,10 @@ bool mlp_barrier(mlp_worker *worker);
  * its tiles because of it goes on to the next barrier, which then says so to
  * all, so results are only used past a barrier that returned false. */
 bool mlp_poll(mlp_worker *worker);
+
+/* A number that no other member gets, counted from 0 since the last barrier: the
+ * next piece of work that is not taken yet. */
+ptrdiff_t mlp_claim(mlp_worker *worker);
 
 /* The members' contiguous shares of `total` items, in multiples of `grain`. */
 void mlp_share(const mlp_worker *worker, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,

@@ -82,22 +82,26 @@ FN(sum_lanes)(const VEC sums[])
     return total;
 }
 
-/* gradient += l2 * p for rows begin to end; squares as below, of those rows. */
+/* out = gradient + l2 * p for rows begin to end; squares, by row, as below. */
 static void
-FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, ptrdiff_t begin, ptrdiff_t end,
-           double *squares)
+FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix *out,
+           ptrdiff_t begin, ptrdiff_t end, double *squares)
 {
     for (ptrdiff_t i = begin; i < end; i++) {
         VEC sums[SQUARE_LANES / LANES] = {0};
         for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
             ptrdiff_t count = p->cols - j;
             VEC value = FN(load)(FN(at)(p, i, j), p->col_stride, count);
-            REAL *g = FN(at)(gradient, i, j);
-            FN(store)
-            (g, gradient->col_stride, count, FN(load)(g, gradient->col_stride, count) + l2 * value);
+            VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
+            if (l2 != 0) { /* 0 * inf would be NaN */
+                g += l2 * value;
+            }
+            FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
             sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
         }
-        squares[i] = FN(sum_lanes)(sums);
+        if (squares != NULL) {
+            squares[i] = FN(sum_lanes)(sums);
+        }
     }
 }
 
@@ -134,21 +138,23 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *c, const mlp_mat
     }
 }
 
-/* moments: MLP_MAX_MOMENTS lists of views, or NULL where the rule keeps fewer;
- * `at` is the parameter's place in them. */
+/* Rows begin to end of a parameter, whose gradient has just these rows. moments:
+ * MLP_MAX_MOMENTS lists of views, or NULL where the rule keeps fewer; `at` is the
+ * parameter's place in them. squares is by row of the parameter. */
 static void
 FN(update_rows)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p, const mlp_matrix *gradient,
                 mlp_matrix *const moments[], ptrdiff_t at, ptrdiff_t begin, ptrdiff_t end,
                 double *squares)
 {
-    mlp_matrix p_rows = FN(rows_of)(p, begin, end), g_rows = FN(rows_of)(gradient, begin, end);
+    mlp_matrix rows = FN(rows_of)(p, begin, end);
     mlp_matrix m_rows[MLP_MAX_MOMENTS] = {0};
+    double *row_squares = squares == NULL ? NULL : squares + begin;
     for (int m = 0; m < MLP_MAX_MOMENTS && moments[m] != NULL; m++) {
         m_rows[m] = FN(rows_of)(&moments[m][at], begin, end);
     }
     switch (rule) {
 #define R(CODE, name, n) \
-    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, &p_rows, &g_rows, m_rows, squares); break;
+    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, &rows, gradient, m_rows, row_squares); break;
         MLP_RULES(R)
 #undef R
     }

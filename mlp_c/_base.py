@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import DataConversionWarning
@@ -19,7 +18,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from mlp_c import _core
 from mlp_c._callbacks import FitTasks, NoTasks
-from mlp_c._data import Data, kernel_input
+from mlp_c._conversion import to_sklearn
+from mlp_c._data import Data, dtype_of, kernel_input, kernel_input_for_fit
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
@@ -253,7 +253,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             )
         encoded = self._encode_targets(y, keep_classes=self.warm_start or incremental)
-        return Data(kernel_input(X), encoded, sample_weight, np.arange(X.shape[0]))
+        X = kernel_input_for_fit(X, self.n_threads)
+        return Data(X, encoded, sample_weight, np.arange(len(encoded)))
 
     def _initialize(
         self, widths: list[int], random_state: np.random.RandomState, dtype: np.dtype[Any]
@@ -345,15 +346,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _validation_score(self, data: Data, held_out: np.ndarray) -> Callable[[], float]:
         """A function that scores the present weights on the rows held out."""
-        if isinstance(data.X, tuple):
-            values, columns, row_starts, n_features = data.X
-            X = csr_matrix((values, columns, row_starts), shape=(len(data.y), n_features))
-            rows = kernel_input(X[held_out])
-        else:
-            rows = data.X[held_out]
         y = data.y[held_out]
         weight = None if data.sample_weight is None else data.sample_weight[held_out]
-        return lambda: self._score_outputs(y, self._run(rows), weight)
+        return lambda: self._score_outputs(y, self._run(data.X, held_out), weight)
 
     def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
@@ -379,10 +374,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- prediction ----
 
-    def _run(self, rows: Any) -> np.ndarray:
-        """Outputs of the network for rows as the kernels take them, in their dtype."""
-        dtype = (rows[0] if isinstance(rows, tuple) else rows).dtype
+    def _run(self, X: Any, rows: np.ndarray | None = None) -> np.ndarray:
+        """Outputs of the network for `X` as the kernels take it, or some of its rows."""
+        dtype = dtype_of(X)
         return _core.predict(
+            X,
             rows,
             [w.astype(dtype, copy=False) for w in self.coefs_],
             [b.astype(dtype, copy=False) for b in self.intercepts_],
@@ -399,6 +395,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)
         return self._run(kernel_input(X.astype(dtype, copy=False)))
+
+    def to_sklearn(self) -> Any:
+        """Convert the fitted model to scikit-learn's of the same name.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+            A fitted model with the same parameters, but for `init` and `n_threads`, which
+            makes the same predictions.
+
+        See Also
+        --------
+        mlp_c.from_sklearn : The way back.
+        """
+        return to_sklearn(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

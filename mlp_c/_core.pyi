@@ -5,7 +5,7 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Sequence[Array]
-Rows = Array | tuple[Array, Array, Array, int]
+Rows = Array | tuple[Array, Array, Array] | tuple[Array, Array, Array, int]
 
 def forward(
     X: Array,
@@ -46,7 +46,7 @@ def train_epoch(
     moments: tuple[Arrays, ...],
     n_threads: int,
     /,
-) -> tuple[float, int]: ...
+) -> tuple[float, int, int]: ...
 def loss_gradient(
     X: Rows,
     y: Array,
@@ -62,7 +62,17 @@ def loss_gradient(
     /,
 ) -> float: ...
 def predict(
-    X: Rows, weights: Arrays, biases: Arrays, activation: str, loss: str, n_threads: int, /
+    X: Rows,
+    order: Array | None,
+    weights: Arrays,
+    biases: Arrays,
+    activation: str,
+    loss: str,
+    n_threads: int,
+    /,
 ) -> Array: ...
+def index_nonzeros(
+    X: Array, max_density: float, n_threads: int, /
+) -> tuple[Array, Array] | None: ...
 def set_isa(limit: str, /) -> str: ...
 def config() -> dict[str, Any]: ...

@@ -6,6 +6,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from mlp_c import _core
+from mlp_c._threads import effective_n_threads
+
+# Above this fraction of non-zero elements, to multiply all of them is faster.
+_MAX_DENSITY = 0.3
+
 
 def kernel_input(X: Any) -> Any:
     """Checked rows as the kernels take them: an array, or the parts of a CSR matrix."""
@@ -16,6 +22,20 @@ def kernel_input(X: Any) -> Any:
         X = X.copy()
         X.sum_duplicates()
     return X.data, X.indices, X.indptr, X.shape[1]
+
+
+def kernel_input_for_fit(X: Any, n_threads: int | None) -> Any:
+    """The same for many passes: a dense array that is mostly zeros comes with an index."""
+    X = kernel_input(X)
+    if isinstance(X, tuple):
+        return X
+    places = _core.index_nonzeros(X, _MAX_DENSITY, effective_n_threads(n_threads))
+    return X if places is None else (X, *places)
+
+
+def dtype_of(X: Any) -> np.dtype[Any]:
+    """The dtype of rows as the kernels take them."""
+    return (X[0] if isinstance(X, tuple) else X).dtype
 
 
 @dataclass
@@ -52,7 +72,7 @@ class Data:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the rows."""
-        return (self.X[0] if isinstance(self.X, tuple) else self.X).dtype
+        return dtype_of(self.X)
 
     def astype(self, dtype: Any) -> "Data":
         """The same data in another dtype; nothing is copied that has it."""

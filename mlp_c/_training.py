@@ -52,7 +52,7 @@ def train(
             tasks.begin_epoch()
             if model.shuffle:
                 position = shuffle(position, random_state=random_state)
-            total_loss, steps = _core.train_epoch(
+            total_loss, n_counted, steps = _core.train_epoch(
                 data.X,
                 data.y,
                 data.sample_weight,
@@ -69,7 +69,7 @@ def train(
             )
             model.n_iter_ += 1
             model.t_ += data.n
-            model.loss_ = total_loss / data.n
+            model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
             model.loss_curve_.append(model.loss_)
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")

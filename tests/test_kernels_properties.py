@@ -34,11 +34,11 @@ def train_epoch(X, y, weights, biases, **options):
     }
     o = defaults | options
     optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8, 0
-    total, steps = _core.train_epoch(
+    total, rows, steps = _core.train_epoch(
         *(X, y, None, o["order"], weights, biases, "relu", ("cross_entropy", -np.inf, np.inf)),
         *(o["l2"], o["batch_size"], optimizer, o["moments"], o["n_threads"]),
     )
-    assert steps == -(-len(X) // o["batch_size"])
+    assert (rows, steps) == (len(X), -(-len(X) // o["batch_size"]))
     return total
 
 
