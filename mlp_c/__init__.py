@@ -3,7 +3,8 @@
 from mlp_c import kernels
 from mlp_c._classifier import MLPClassifier
 from mlp_c._config import show_config
+from mlp_c._conversion import from_sklearn
 from mlp_c._regressor import MLPRegressor
 from mlp_c._version import __version__
 
-__all__ = ["MLPClassifier", "MLPRegressor", "kernels", "show_config", "__version__"]
+__all__ = ["MLPClassifier", "MLPRegressor", "from_sklearn", "kernels", "show_config", "__version__"]
