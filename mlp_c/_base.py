@@ -3,6 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from functools import wraps
 from itertools import chain, pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -44,6 +45,30 @@ _RECORD = (
     "validation_scores_",
     "best_validation_score_",
 )
+
+# What an estimator has while it is being fitted only; the callbacks' part is scikit-learn's.
+_OF_A_FIT = (
+    "_best_weights",
+    "_callback_fit_ctx",
+    "_fitting",
+    "_parent_callback_ctx",
+    "_skl_callbacks_to_teardown",
+)
+
+
+def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse to fit an estimator that a callback or another thread finds being fitted."""
+
+    @wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if vars(self).setdefault("_fitting", token := object()) is not token:
+            raise RuntimeError(f"this {type(self).__name__} is being fitted already")
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            del self._fitting
+
+    return run
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -156,6 +181,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- fitting ----
 
+    @one_fit_at_a_time
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseMLP":
@@ -410,6 +436,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         mlp_c.from_sklearn : The way back.
         """
         return to_sklearn(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: not what belongs to a fit that is going on."""
+        return {k: v for k, v in super().__getstate__().items() if k not in _OF_A_FIT}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

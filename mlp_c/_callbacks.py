@@ -37,7 +37,7 @@ class FitTasks:
         """Report its end; whether a callback asks to stop. The model is copied if one asks."""
         epoch, self._epoch = self._epoch, None
         return epoch.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=self._copy_progress
+            **self._arguments, reconstruction_attributes=self._estimator._copy_progress
         )
 
     def end(self) -> None:
@@ -45,15 +45,8 @@ class FitTasks:
         if self._epoch is not None:
             self._epoch.call_on_fit_task_end(estimator=self._estimator)
         self._fit.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=self._copy_progress
+            **self._arguments, reconstruction_attributes=self._estimator._copy_progress
         )
-
-    def _copy_progress(self) -> dict[str, Any]:
-        # The copy has no part in this fit: to refit it must not end this fit's callbacks.
-        return self._estimator._copy_progress() | {
-            "_callback_fit_ctx": None,
-            "_skl_callbacks_to_teardown": [],
-        }
 
 
 class NoTasks:

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import (
 )
 
 from mlp_c import _labels
-from mlp_c._base import BaseMLP
+from mlp_c._base import BaseMLP, one_fit_at_a_time
 from mlp_c._docs import documented
 
 
@@ -115,6 +115,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(np.average(hits, weights=sample_weight))
 
     @available_if(lambda self: self._check_partial_fit())
+    @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None

@@ -66,8 +66,8 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
     dtype = model.coefs_[0].dtype
     start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_]).astype(np.float64)
     model.n_iter_ = 0
-    tasks.begin_epoch()
     try:
+        tasks.begin_epoch()
         result = minimize(
             loss_and_gradient,
             start,

@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from mlp_c._base import BaseMLP
+from mlp_c._base import BaseMLP, one_fit_at_a_time
 from mlp_c._docs import documented
 
 
@@ -106,6 +106,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return r2_score(y, outputs.astype(np.float64), sample_weight=sample_weight)
 
     @available_if(lambda self: self._check_partial_fit())
+    @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Go on for one epoch over the given rows.

@@ -379,3 +379,22 @@ def test_a_callback_may_fit_another_model(cls, solver):
     model = make(cls, solver=solver).set_callbacks(Recorder(fit_another)).fit(X, Y)
     assert len(others) == EPOCHS
     assert all(bits(other) == bits(model) for other in others)
+
+
+@both
+@solvers
+def test_a_callback_may_not_fit_its_own_estimator(cls, solver):
+    """It would change the weights under the fit that is going on, which ends as it would."""
+    refused = []
+
+    def refit(estimator, epoch):
+        with pytest.raises(RuntimeError, match="being fitted already"):
+            estimator.fit(X, Y)
+        refused.append(epoch)
+
+    recorder = Recorder(refit)
+    model = make(cls, solver=solver).set_callbacks(recorder).fit(X, Y)
+    assert refused == list(range(EPOCHS))
+    assert recorder.calls == list(tasks(EPOCHS))
+    assert bits(model) == bits(make(cls, solver=solver).fit(X, Y))
+    model.set_callbacks().fit(X, Y)
