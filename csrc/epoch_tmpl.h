@@ -27,7 +27,7 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     FN(take_chunk)(arena, n_layers, n_threads, rank, &space->chunk);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
-    FN(take_rows)(arena, data, rows, &space->chunk);
+    FN(take_rows)(arena, data, rows, network->weights[0].cols, &space->chunk);
     space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
 
     mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));

@@ -15,6 +15,8 @@ enum {
     FN(BLOCK_COLS) = PACK_BYTES / (FN(BLOCK_INNER) * (int)sizeof(REAL)),
 };
 
+_Static_assert(FN(BLOCK_COLS) % FN(TILE_COLS) == 0, "a packed block is of whole panels");
+
 /* Where a product starts: at a vector added to each row of C, at zero (a NULL
  * bias), or at what C holds. */
 typedef struct {

@@ -5,7 +5,7 @@
  * members of the team call it with the same arguments, and it shares its work
  * out among them so that no sum is ever split: the results have the same bits
  * on any number of threads. Kernels do not allocate; each says how much
- * workspace it needs, and finds it in the first member of its arguments.
+ * workspace it needs, and finds it, zeroed, in the first member of its arguments.
  *
  * Sums run in index order from their start value (the bias, or +0), whatever
  * the blocking, so that a kernel gives one answer for one input on all
@@ -94,7 +94,7 @@ typedef enum {
 typedef struct {
     mlp_loss_function function;
     double eps, floor, ceiling;
-    double gradient_scale; /* what the gradient is multiplied with, 1 for none */
+    double gradient_scale; /* what the gradient is multiplied with in training, 1 for none */
 } mlp_loss;
 
 /* Update rules: code, name, moments they keep. Their templates are in
@@ -192,7 +192,8 @@ typedef struct {
 
 /* One pass over the data in batches: forward, loss, backward, update. Data read;
  * the network's weights and biases and the moments (first those of the weights,
- * then those of the biases) updated in place once a batch's gradients are whole.
+ * then those of the biases) updated in place, piece by piece as a batch's gradients
+ * come to be whole; a stop waits for the last piece.
  * Where the team is stopped, they are those after the last whole batch. A batch
  * whose sample weights sum to 0 is passed over. total_loss written: the sum over
  * batches of objective * rows, with the weights before the update. */

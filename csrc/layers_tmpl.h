@@ -151,7 +151,7 @@ FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CH
     REAL *packs = mlp_take(arena, n_threads, PACK, sizeof(REAL));
     mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2, sizeof(mlp_matrix));
     if (arena->base != NULL) {
-        chunk->pack = packs + rank * PACK;
+        chunk->pack = packs + (ptrdiff_t)rank * PACK;
         chunk->activations = views + rank * n_layers * 2;
         chunk->deltas = chunk->activations + n_layers;
     }
@@ -223,12 +223,12 @@ FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n)
     }
 }
 
-/* Room for `rows` rows of the data, as they are loaded. */
+/* Room for `rows` rows of the data, as they are loaded for a layer of so many outputs. */
 static void
-FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, CHUNK *chunk)
+FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t width, CHUNK *chunk)
 {
     if (data->x.columns != NULL) {
-        FN(take_compact)(arena, &data->x, rows, &chunk->compact);
+        FN(take_compact)(arena, &data->x, rows, width, &chunk->compact);
     }
     else {
         chunk->gathered = FN(take_matrix)(arena, data->order == NULL ? 0 : rows, data->x.cols);
@@ -330,7 +330,7 @@ FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, 
         CHUNK other = {.activations = NULL};
         CHUNK *own = member == rank ? chunk : &other;
         FN(take_layers)(arena, &args->network, n_layers - 1, FN(PREDICT_ROWS), own->activations);
-        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), own);
+        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), args->network.weights[0].cols, own);
     }
 }
 

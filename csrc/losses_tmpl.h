@@ -1,7 +1,7 @@
 /* Losses by row, with the output activations they are canonical for: then the
  * gradient of the loss in the logits is (output - target).
  *
- * A loss is a line of MLP_LOSSES in kernels.h, a function NAME_row here, and, if
+ * A loss is a line of MLP_LOSSES in kernels.h, a function NAME_row here and, if
  * its output activation is new, a function OUTPUT_row.
  */
 
@@ -16,13 +16,40 @@ FN(map_row)(FN(vector_function) * f, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 }
 
 static void
+FN(softmax_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+{
+    FN(normalize_row)(z, stride, k, z, stride);
+}
+
+static void
+FN(logistic_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+{
+    FN(map_row)(FN(logistic), z, stride, k);
+}
+
+static void
+FN(identity_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+{
+    (void)z;
+    (void)stride;
+    (void)k;
+}
+
+static void
+FN(exp_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+{
+    FN(map_row)(FN(exp), z, stride, k);
+}
+
+/* z = the output activation of a loss, for one row of k logits. */
+static void
 FN(output_row)(mlp_loss_function loss, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
     switch (loss) {
-    case MLP_CROSS_ENTROPY: FN(normalize_row)(z, stride, k, z, stride); break;
-    case MLP_LOGISTIC_LOSS: FN(map_row)(FN(logistic), z, stride, k); break;
-    case MLP_SQUARED_ERROR: break;
-    case MLP_POISSON_LOSS: FN(map_row)(FN(exp), z, stride, k); break;
+#define L(CODE, name, output) \
+    case MLP_##CODE: FN(output##_row)(z, stride, k); break;
+        MLP_LOSSES(L)
+#undef L
     }
 }
 
@@ -79,19 +106,45 @@ FN(sum_outputs)(FN(output_loss) * f, const mlp_loss *loss, const REAL *z, ptrdif
     return total;
 }
 
+static double
+FN(cross_entropy_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
+                      ptrdiff_t row, REAL scale, REAL *d)
+{
+    return FN(softmax_loss_row)(loss, z, 1, k, targets, row, scale, d, 1);
+}
+
+static double
+FN(logistic_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
+                      ptrdiff_t row, REAL scale, REAL *d)
+{
+    return FN(sum_outputs)(FN(logistic_output), loss, z, k, targets, row, scale, d);
+}
+
+/* The mean over outputs; the gradient is that of their sum. */
+static double
+FN(squared_error_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
+                      ptrdiff_t row, REAL scale, REAL *d)
+{
+    return FN(sum_outputs)(FN(squared_output), loss, z, k, targets, row, scale, d) / (double)k;
+}
+
+static double
+FN(poisson_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
+                     ptrdiff_t row, REAL scale, REAL *d)
+{
+    return FN(sum_outputs)(FN(poisson_output), loss, z, k, targets, row, scale, d);
+}
+
 /* The loss of one row of k logits; d = its gradient * scale. Contiguous rows. */
 static double
 FN(loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
              ptrdiff_t row, REAL scale, REAL *d)
 {
     switch (loss->function) {
-    case MLP_CROSS_ENTROPY: return FN(cross_entropy_row)(loss, z, 1, k, targets, row, scale, d, 1);
-    case MLP_LOGISTIC_LOSS:
-        return FN(sum_outputs)(FN(logistic_output), loss, z, k, targets, row, scale, d);
-    case MLP_SQUARED_ERROR: /* the mean over outputs; the gradient is that of their sum */
-        return FN(sum_outputs)(FN(squared_output), loss, z, k, targets, row, scale, d) / (double)k;
-    case MLP_POISSON_LOSS:
-        return FN(sum_outputs)(FN(poisson_output), loss, z, k, targets, row, scale, d);
+#define L(CODE, name, output) \
+    case MLP_##CODE: return FN(name##_row)(loss, z, k, targets, row, scale, d);
+        MLP_LOSSES(L)
+#undef L
     }
     return 0;
 }

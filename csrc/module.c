@@ -83,6 +83,9 @@ module_exec(PyObject *module)
     }
     mlp_module_state *state = PyModule_GetState(module);
     const char *limit = getenv("MLP_C_ISA");
+    if (limit != NULL && *limit == '\0') { /* as good as not set */
+        limit = NULL;
+    }
     if (choose_isa(state, limit) < 0) {
         PyErr_Format(PyExc_ImportError, "MLP_C_ISA: unknown instruction set '%s'", limit);
         return -1;

@@ -7,7 +7,7 @@
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
 #include <numpy/arrayobject.h>
 
-enum { NAME_BYTES = 64, TEXT_BYTES = 96, OVERLAP_WORK = 100000 };
+enum { TEXT_BYTES = 96 };
 
 struct mlp_array {
     PyObject *array; /* kept by the call */
@@ -232,16 +232,20 @@ open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_lis
     if (call->failed) {
         return NULL;
     }
-    list->n = PyTuple_GET_SIZE(tuple);
+    Py_ssize_t size = PyTuple_GET_SIZE(tuple);
     list->first = call->n_arrays;
-    if (n != MLP_ANY && list->n != n) {
+    if (n != MLP_ANY && size != n) {
         char what[TEXT_BYTES];
         PyOS_snprintf(what, sizeof what, "hold %zd arrays", n);
-        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(list->n));
+        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(size));
         return NULL;
     }
-    list->views = mlp_take_memory(call, list->n, sizeof(mlp_matrix));
-    return list->views == NULL ? NULL : tuple;
+    list->views = mlp_take_memory(call, size, sizeof(mlp_matrix));
+    if (list->views == NULL) {
+        return NULL;
+    }
+    list->n = size;
+    return tuple;
 }
 
 mlp_list
@@ -388,7 +392,7 @@ mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item)
         return NULL;
     }
     if (!__builtin_mul_overflow((size_t)n, item, &bytes) && bytes < PY_SSIZE_T_MAX - 64) {
-        block = PyMem_Malloc(bytes + 2 * sizeof(void *));
+        block = PyMem_Calloc(1, bytes + 2 * sizeof(void *));
     }
     if (block == NULL) {
         PyErr_NoMemory();

@@ -77,7 +77,7 @@ PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int n
 /* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
 PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
 
-/* Memory for n items until the end; NULL if the call failed. */
+/* Zeroed memory for n items until the end; NULL if the call failed. */
 void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
 
 /* ---- for pydata.c: the steps that taking an array is made of ---- */

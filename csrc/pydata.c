@@ -83,8 +83,14 @@ take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, b
 const void *
 mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 {
-    int bytes;
-    return obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes);
+    int bytes = 0;
+    const void *elements =
+        obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes);
+    void *copy = elements == NULL ? NULL : mlp_take_memory(call, n, (size_t)bytes);
+    if (copy != NULL) {
+        memcpy(copy, elements, (size_t)n * (size_t)bytes);
+    }
+    return copy;
 }
 
 /* Columns, and a private copy of where each row's begin, checked to lie in them.

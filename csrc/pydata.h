@@ -15,7 +15,7 @@ mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, pt
  * row_starts, n_columns) of a CSR matrix. */
 mlp_input mlp_take_input(mlp_call *call, PyObject *obj, const char *name);
 
-/* n contiguous elements of the call's dtype; NULL for None. */
+/* A private copy of n contiguous elements of the call's dtype; NULL for None. */
 const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */

@@ -16,17 +16,13 @@ mlp_core_forward(PyObject *module, PyObject *args)
     mlp_forward_args kernel_args = {0};
     mlp_call call;
     mlp_begin(&call);
-    kernel_args.network.activation = mlp_parse_activation(&call, activation);
     kernel_args.x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
     mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
-    mlp_list biases = mlp_take_list_like(&call, biases_obj, "biases", weights, 1, 1, MLP_READ);
+    kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
     ptrdiff_t n = kernel_args.x.rows;
     if (out == Py_None) {
         out = mlp_new_list_like(&call, weights, n, 2);
     }
-    kernel_args.network.n_layers = weights.n;
-    kernel_args.network.weights = weights.views;
-    kernel_args.network.biases = biases.views;
     kernel_args.activations = mlp_take_list_like(&call, out, "out", weights, n, 2, MLP_WRITE).views;
     n_threads = mlp_threads_for(n_threads, mlp_count_work(n, weights));
     if (mlp_ready(&call)
@@ -121,7 +117,7 @@ mlp_core_backward(PyObject *module, PyObject *args)
     kernel_args.network.weights = weights.views;
     kernel_args.activations =
         mlp_take_list_like(&call, activations_obj, "activations", weights, n, 2, MLP_READ).views;
-    ptrdiff_t n_out = call.failed ? 0 : weights.views[weights.n - 1].cols;
+    ptrdiff_t n_out = mlp_count_outputs(&call, weights);
     kernel_args.dlogits = mlp_take_matrix(&call, dlogits_obj, "dlogits", n, n_out, MLP_READ);
     PyObject *dweights =
         out == Py_None ? mlp_new_list_like(&call, weights, MLP_LIKE, 2) : PyTuple_GET_ITEM(out, 0);

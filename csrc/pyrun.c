@@ -70,7 +70,7 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
 static int
 useful_threads(int n_threads, double useful)
 {
-    return useful < 1 ? 1 : useful < n_threads ? (int)useful : n_threads;
+    return useful < 1 || n_threads < 1 ? 1 : useful < n_threads ? (int)useful : n_threads;
 }
 
 int

@@ -47,20 +47,22 @@ PyObject *
 mlp_core_train_epoch(PyObject *module, PyObject *args)
 {
     training_arguments given;
-    PyObject *moments, *result = NULL;
-    PyObject *rule;
+    PyObject *loss, *rule_constants, *moments, *rule, *result = NULL;
     long long steps;
     int n_threads;
     mlp_train_epoch_args epoch = {.objective.loss.gradient_scale = 1};
     mlp_objective *objective = &epoch.objective;
     mlp_optimizer *optimizer = &epoch.optimizer;
-    if (!PyArg_ParseTuple(args, "OOOOOOO(Odd)dn(OdddddL)O!i:train_epoch", &given.x, &given.y,
+    if (!PyArg_ParseTuple(args, "OOOOOOOO!dnO!O!i:train_epoch", &given.x, &given.y,
                           &given.sample_weight, &given.order, &given.weights, &given.biases,
-                          &given.activation, &given.loss, &objective->loss.floor,
-                          &objective->loss.ceiling, &objective->l2, &epoch.batch_size, &rule,
-                          &optimizer->learning_rate, &optimizer->momentum, &optimizer->beta_1,
-                          &optimizer->beta_2, &optimizer->epsilon, &steps, &PyTuple_Type, &moments,
-                          &n_threads)) {
+                          &given.activation, &PyTuple_Type, &loss, &objective->l2,
+                          &epoch.batch_size, &PyTuple_Type, &rule_constants, &PyTuple_Type,
+                          &moments, &n_threads)
+        || !PyArg_ParseTuple(loss, "Odd;loss must be (name, floor, ceiling)", &given.loss,
+                             &objective->loss.floor, &objective->loss.ceiling)
+        || !PyArg_ParseTuple(rule_constants, "OdddddL;optimizer must be (rule, six constants)",
+                             &rule, &optimizer->learning_rate, &optimizer->momentum,
+                             &optimizer->beta_1, &optimizer->beta_2, &optimizer->epsilon, &steps)) {
         return NULL;
     }
     if (epoch.batch_size < 1) {
@@ -103,15 +105,17 @@ PyObject *
 mlp_core_loss_gradient(PyObject *module, PyObject *args)
 {
     training_arguments given = {.order = Py_None};
-    PyObject *dweights_obj, *dbiases_obj, *result = NULL;
+    PyObject *loss, *dweights_obj, *dbiases_obj, *result = NULL;
     int n_threads;
     mlp_loss_gradient_args kernel_args = {0};
     mlp_objective *objective = &kernel_args.objective;
-    if (!PyArg_ParseTuple(args, "OOOOOO(Oddd)dOOi:loss_gradient", &given.x, &given.y,
+    if (!PyArg_ParseTuple(args, "OOOOOOO!dOOi:loss_gradient", &given.x, &given.y,
                           &given.sample_weight, &given.weights, &given.biases, &given.activation,
-                          &given.loss, &objective->loss.floor, &objective->loss.ceiling,
-                          &objective->loss.gradient_scale, &objective->l2, &dweights_obj,
-                          &dbiases_obj, &n_threads)) {
+                          &PyTuple_Type, &loss, &objective->l2, &dweights_obj, &dbiases_obj,
+                          &n_threads)
+        || !PyArg_ParseTuple(loss, "Oddd;loss must be (name, floor, ceiling, gradient scale)",
+                             &given.loss, &objective->loss.floor, &objective->loss.ceiling,
+                             &objective->loss.gradient_scale)) {
         return NULL;
     }
     mlp_call call;

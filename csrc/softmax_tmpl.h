@@ -13,7 +13,8 @@ typedef struct {
 
 /* out = exp(z - max z) for one row of k logits. */
 static ROW_SUMS
-FN(softmax_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
+FN(exponentials_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out,
+                     ptrdiff_t out_stride)
 {
     ROW_SUMS row = {.largest = -(REAL)INFINITY, .sum = 0};
     for (ptrdiff_t j = 0; j < k; j++) {
@@ -34,7 +35,7 @@ FN(softmax_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdi
 static void
 FN(normalize_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
 {
-    REAL sum = FN(softmax_row)(z, z_stride, k, out, out_stride).sum;
+    REAL sum = FN(exponentials_row)(z, z_stride, k, out, out_stride).sum;
     for (ptrdiff_t j = 0; j < k; j += LANES) {
         REAL *p = out + j * out_stride;
         FN(store)(p, out_stride, k - j, FN(load)(p, out_stride, k - j) / sum);
@@ -98,11 +99,11 @@ FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
 /* One row: d = (p - y) * scale; returns the loss. `row` counts rows of the
  * targets. */
 static double
-FN(cross_entropy_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k,
-                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d,
-                      ptrdiff_t d_stride)
+FN(softmax_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k,
+                     const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d,
+                     ptrdiff_t d_stride)
 {
-    ROW_SUMS sums = FN(softmax_row)(z, z_stride, k, d, d_stride);
+    ROW_SUMS sums = FN(exponentials_row)(z, z_stride, k, d, d_stride);
     if (targets->labels != NULL) {
         ptrdiff_t label = targets->labels[row];
         REAL p = d[label * d_stride] / sums.sum;
@@ -147,9 +148,9 @@ FN(softmax_cross_entropy)(mlp_worker *worker, void *arguments)
     double total = 0;
     ptrdiff_t work = 0;
     for (ptrdiff_t i = 0; i < logits->rows && !FN(poll_work)(worker, &work, logits->cols); i++) {
-        total += FN(cross_entropy_row)(&args->loss, FN(at)(logits, i, 0), logits->col_stride,
-                                       logits->cols, &args->targets, i, scale,
-                                       FN(at)(dlogits, i, 0), dlogits->col_stride);
+        total += FN(softmax_loss_row)(&args->loss, FN(at)(logits, i, 0), logits->col_stride,
+                                      logits->cols, &args->targets, i, scale, FN(at)(dlogits, i, 0),
+                                      dlogits->col_stride);
     }
     args->total_loss = total;
 }

@@ -32,13 +32,18 @@ FN(column_at)(const void *p, int bytes, ptrdiff_t i)
                         : ((const int64_t *)p)[i];
 }
 
-/* Sets out room for `rows` compacted rows of x. */
+/* Sets out room for `rows` compacted rows of x, for a layer of so many outputs. The
+ * sums of a block, from which it is updated too, fit a second-level cache. */
 static void
-FN(take_compact)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, COMPACT *compact)
+FN(take_compact)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t width,
+                 COMPACT *compact)
 {
     ptrdiff_t mean_places = x->rows == 0 ? 0 : x->row_starts[x->rows] / x->rows;
     compact->row_places = x->row_places;
     ptrdiff_t most = x->cols / FN(BLOCK_COLUMNS) + 1, useful = mean_places / FN(BLOCK_PLACES) + 1;
+    ptrdiff_t fitting = PACK_BYTES / (ptrdiff_t)sizeof(REAL) / (width + 1) + 1;
+    ptrdiff_t least = x->cols / fitting + 1;
+    useful = useful > least ? useful : least;
     compact->n_blocks = most < useful ? most : useful;
     compact->block_columns = x->cols / compact->n_blocks + 1;
     compact->values = mlp_take(arena, rows, compact->row_places, sizeof(REAL));

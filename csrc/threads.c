@@ -27,8 +27,6 @@ typedef struct {
     pthread_t thread;
 } member;
 
-/* On the heap: a calling thread that the interpreter ends inside poll must not
- * take it away from the others. */
 struct mlp_team {
     mlp_body *body;
     void *args;
@@ -60,7 +58,9 @@ bool
 mlp_poll(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (worker->rank == 0 && team->poll != NULL) {
+    /* Not again once a stop was asked for: the exception that asked for it is set. */
+    if (worker->rank == 0 && team->poll != NULL
+        && !atomic_load_explicit(&team->stop_requested, memory_order_relaxed)) {
         int64_t now = now_ms();
         if (now >= team->next_poll_ms) {
             if (team->poll(team->poll_context)) {

@@ -33,7 +33,10 @@ typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY } mlp_outcome;
 mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll,
                     void *poll_context);
 
-/* Waits for every member; what they wrote before is visible to all after.
+/* Every member must meet as many: what decides about that is read from memory that
+ * nobody outside the team can change.
+ *
+ * Waits for every member; what they wrote before is visible to all after.
  * Returns the same answer to every member: whether the work is to stop. */
 bool mlp_barrier(mlp_worker *worker);
 

@@ -71,6 +71,8 @@ FN(adam)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
     return p - c->learning_rate * moments[0] / (FN(sqrt)(moments[1]) + c->epsilon);
 }
 
+_Static_assert(SQUARE_LANES % LANES == 0, "partial sums of squares are whole vectors");
+
 /* The sum of SQUARE_LANES lanes, in order. */
 static inline double
 FN(sum_lanes)(const VEC sums[])

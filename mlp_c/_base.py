@@ -221,6 +221,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         random_state = check_random_state(self.random_state)
         if first:
             self._initialize(widths, random_state, data.dtype)
+        elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
+            raise ValueError("coefs_ and intercepts_ must be all float32 or all float64 to go on")
         elif [w.shape for w in self.coefs_] != list(pairwise(widths)):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
@@ -277,6 +279,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             sample_weight = np.ascontiguousarray(
                 _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             )
+            with np.errstate(over="ignore"):
+                weight_sum = sample_weight.sum(dtype=np.float64)
+            if not np.isfinite(weight_sum):
+                raise ValueError("the sum of sample_weight must be finite, got inf")
         encoded = self._encode_targets(y, keep_classes=self.warm_start or incremental)
         X = kernel_input_for_fit(X, self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)))

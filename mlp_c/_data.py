@@ -17,7 +17,10 @@ def kernel_input(X: Any) -> Any:
     """Checked rows as the kernels take them: an array, or the parts of a CSR matrix."""
     if not issparse(X):
         return X
+    X.check_format(full_check=True)
     X = X.tocsr()
+    # Whether it is canonical is found anew: what SciPy remembers may have been outdated.
+    X = type(X)((X.data, X.indices, X.indptr), shape=X.shape)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()

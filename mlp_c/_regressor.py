@@ -91,6 +91,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
 
     def _encode_targets(self, y, *, keep_classes):
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
         if self.loss == "poisson" and np.min(y) < 0:
             raise ValueError(f"y must not be negative for loss='poisson', got {np.min(y)}")
         self.out_activation_ = "exp" if self.loss == "poisson" else "identity"

@@ -33,7 +33,11 @@ def effective_n_threads(n_threads: int | None = None) -> int:
     if n_threads is None:
         limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
         n_cpus = _count_cpus(_count_affinity())
-        return min(n_cpus, int(limit)) if limit.isdecimal() and int(limit) > 0 else n_cpus
+        return (
+            min(n_cpus, int(limit))
+            if limit.isdecimal() and len(limit) < 10 and int(limit) > 0
+            else n_cpus
+        )
     if not isinstance(n_threads, Integral) or isinstance(n_threads, bool):
         raise TypeError(
             f"n_threads must be None or an integer of at least 1, got {type(n_threads).__name__}"

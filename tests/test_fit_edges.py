@@ -1,10 +1,15 @@
 """Fits at the edges: what goes on under other parameters, diverges, or has nothing to learn."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn import neural_network
 
 import mlp_c
+from mlp_c import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.RandomState(0).randn(30, 4)
@@ -55,3 +60,75 @@ def test_early_stopping_without_a_score_ends_with_the_initial_weights():
 def test_a_single_class_is_always_right():
     model = mlp_c.MLPClassifier(**SMALL, early_stopping=True).fit(X, np.full(30, "only"))
     assert set(model.validation_scores_) == {1.0}
+
+
+def sparse_problem():
+    X = sparse.random(60, 40, density=0.3, format="csr", random_state=0)
+    X.sum_duplicates()  # SciPy remembers that it is canonical
+    return X, np.arange(60) % 2
+
+
+def test_a_sparse_matrix_that_scipy_wrongly_takes_for_canonical_loses_no_element():
+    X, y = sparse_problem()
+    X.indices = np.random.default_rng(0).permutation(40)[X.indices].astype(X.indices.dtype)
+    model = MLPClassifier((8,), random_state=0, max_iter=5).fit(X, y)
+    dense = MLPClassifier((8,), random_state=0, max_iter=5).fit(X.toarray(), y)
+    np.testing.assert_allclose(model.loss_curve_, dense.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(X), model.predict_proba(X.toarray()))
+
+
+@pytest.mark.parametrize("form", ["csr", "csc"])
+@pytest.mark.parametrize("index", [1000, 2**30, -1])
+def test_indices_of_a_sparse_matrix_out_of_range_are_refused(form, index):
+    X, y = sparse_problem()
+    model = MLPClassifier((8,), random_state=0, max_iter=5).fit(X, y)
+    X = X.asformat(form)
+    X.indices[5] = index
+    for use in (model.fit, lambda X, y: model.predict(X)):
+        with pytest.raises(ValueError, match="ind"):
+            use(X, y)
+
+
+def test_weights_whose_sum_overflows_are_refused():
+    X, y = sparse_problem()
+    with pytest.raises(ValueError, match="the sum of sample_weight must be finite"):
+        MLPClassifier().fit(X, y, sample_weight=np.full(60, 1e308))
+
+
+@pytest.mark.parametrize("y", [np.arange(60).astype("U3"), np.arange(60).astype("M8[D]")])
+def test_targets_of_a_regressor_that_are_no_numbers_are_refused(y):
+    with pytest.raises(ValueError, match="dtype"):
+        MLPRegressor().fit(sparse_problem()[0], y)
+
+
+def test_weights_of_another_dtype_are_not_trained_on():
+    X, y = sparse_problem()
+    model = MLPClassifier((8,), max_iter=2, solver="lbfgs", warm_start=True).fit(X, y)
+    model.coefs_ = [w.astype(int) for w in model.coefs_]
+    with pytest.raises(ValueError, match="coefs_ and intercepts_ must be all"):
+        model.fit(X, y)
+
+
+def test_two_threads_do_not_fit_one_estimator():
+    X, y = sparse_problem()
+    started, errors = threading.Event(), []
+
+    class Waits:
+        setup = teardown = on_fit_task_begin = lambda *args, **kwargs: None
+
+        def on_fit_task_end(self, estimator, context):
+            started.set()
+            time.sleep(0.05)
+
+    model = MLPClassifier((8,), max_iter=5, random_state=0).set_callbacks(Waits())
+    thread = threading.Thread(target=model.fit, args=(X, y))
+    thread.start()
+    started.wait(10)
+    try:
+        model.fit(X, y)
+    except RuntimeError as error:
+        errors.append(str(error))
+    thread.join()
+    assert errors == ["this MLPClassifier is being fitted already"]
+    alone = MLPClassifier((8,), max_iter=5, random_state=0).fit(X, y)
+    assert [w.tobytes() for w in model.coefs_] == [w.tobytes() for w in alone.coefs_]
