@@ -191,7 +191,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The training rows. C-ordered float32 or float64 arrays and canonical CSR
             matrices are used where they lie; anything else is converted once, to float64
-            unless it is float32.
+            unless it is float32. Must not be changed meanwhile, by a callback or thread.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: labels, a label indicator matrix, or numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
