@@ -12,7 +12,7 @@
  * instruction sets that have fused multiply-add.
  *
  * To add a kernel: an argument struct and a line of MLP_KERNELS here, and a
- * template that defines FN(name) and FN(name_workspace).
+ * template that defines FN(name) and, unless it needs none, FN(name_workspace).
  */
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
@@ -248,17 +248,18 @@ typedef struct {
     int column_bytes;
 } mlp_list_nonzeros_args;
 
-#define MLP_KERNELS(K)       \
-    K(forward)               \
-    K(softmax)               \
-    K(softmax_cross_entropy) \
-    K(backward)              \
-    K(update)                \
-    K(train_epoch)           \
-    K(loss_gradient)         \
-    K(predict)               \
-    K(count_nonzeros)        \
-    K(list_nonzeros)
+/* Every kernel with the function that says what workspace it needs. */
+#define MLP_KERNELS(K)                        \
+    K(forward, forward_workspace)             \
+    K(softmax, no_workspace)                  \
+    K(softmax_cross_entropy, no_workspace)    \
+    K(backward, backward_workspace)           \
+    K(update, no_workspace)                   \
+    K(train_epoch, train_epoch_workspace)     \
+    K(loss_gradient, loss_gradient_workspace) \
+    K(predict, predict_workspace)             \
+    K(count_nonzeros, no_workspace)           \
+    K(list_nonzeros, no_workspace)
 
 typedef struct {
     mlp_body *run;
@@ -267,7 +268,7 @@ typedef struct {
 } mlp_kernel;
 
 typedef struct {
-#define K(name) mlp_kernel name;
+#define K(name, workspace) mlp_kernel name;
     MLP_KERNELS(K)
 #undef K
 } mlp_kernels;

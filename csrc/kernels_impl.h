@@ -54,13 +54,13 @@ mlp_transpose(const mlp_matrix *m)
 const mlp_kernels MLP_TABLE[MLP_N_DTYPES] = {
     [MLP_FLOAT32] =
         {
-#define K(name) .name = {name##_f32, name##_workspace_f32},
+#define K(name, workspace) .name = {name##_f32, workspace##_f32},
             MLP_KERNELS(K)
 #undef K
         },
     [MLP_FLOAT64] =
         {
-#define K(name) .name = {name##_f64, name##_workspace_f64},
+#define K(name, workspace) .name = {name##_f64, workspace##_f64},
             MLP_KERNELS(K)
 #undef K
         },

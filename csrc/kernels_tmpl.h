@@ -17,6 +17,15 @@ FN(rows_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
     return rows;
 }
 
+/* Of the kernels that work in their arguments alone. */
+static size_t
+FN(no_workspace)(const void *args, int n_threads)
+{
+    (void)args;
+    (void)n_threads;
+    return 0;
+}
+
 /* Work between two polls of a loop whose steps are of any size: less than 1 ms. */
 enum { FN(POLL_WORK) = 1 << 16 };
 

@@ -42,14 +42,6 @@ FN(normalize_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptr
     }
 }
 
-static size_t
-FN(softmax_workspace)(const void *args, int n_threads)
-{
-    (void)args;
-    (void)n_threads;
-    return 0;
-}
-
 static void
 FN(softmax)(mlp_worker *worker, void *arguments)
 {
@@ -129,14 +121,6 @@ FN(softmax_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride, pt
         }
     }
     return total;
-}
-
-static size_t
-FN(softmax_cross_entropy_workspace)(const void *args, int n_threads)
-{
-    (void)args;
-    (void)n_threads;
-    return 0;
 }
 
 static void

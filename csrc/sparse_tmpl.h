@@ -224,14 +224,6 @@ FN(sparse_gradient)(const COMPACT *compact, ptrdiff_t block, const mlp_matrix *d
 
 /* ---- finding the places in a dense array ---- */
 
-static size_t
-FN(count_nonzeros_workspace)(const void *args, int n_threads)
-{
-    (void)args;
-    (void)n_threads;
-    return 0;
-}
-
 static void
 FN(count_nonzeros)(mlp_worker *worker, void *arguments)
 {
@@ -250,14 +242,6 @@ FN(count_nonzeros)(mlp_worker *worker, void *arguments)
             args->counts[i] += counts[lane];
         }
     }
-}
-
-static size_t
-FN(list_nonzeros_workspace)(const void *args, int n_threads)
-{
-    (void)args;
-    (void)n_threads;
-    return 0;
 }
 
 static void

@@ -162,14 +162,6 @@ FN(update_rows)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p, const ml
     }
 }
 
-static size_t
-FN(update_workspace)(const void *args, int n_threads)
-{
-    (void)args;
-    (void)n_threads;
-    return 0;
-}
-
 static void
 FN(update)(mlp_worker *worker, void *arguments)
 {
