@@ -27,7 +27,7 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     FN(take_chunk)(arena, n_layers, n_threads, rank, &space->chunk);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
-    FN(take_rows)(arena, data, rows, network->weights[0].cols, &space->chunk);
+    FN(take_rows)(arena, data, rows, n_threads, &space->chunk);
     space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
 
     mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));
@@ -43,7 +43,7 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
         mlp_matrix dbiases = FN(take_matrix)(arena, 1, cols);
         mlp_matrix dweights = FN(take_matrix)(arena, keep_gradients ? units : 0, cols);
         double *layer_squares = mlp_take(arena, units, 1, sizeof(double));
-        ptrdiff_t block = FN(unit_block)(&space->chunk, l);
+        ptrdiff_t block = FN(unit_block)(network, &space->chunk, l);
         for (int member = 0; member < n_threads; member++) {
             mlp_matrix sums = FN(take_matrix)(arena, keep_gradients ? 0 : block, cols);
             if (arena->base != NULL && member == rank) {
@@ -104,6 +104,8 @@ FN(run_rows)(mlp_worker *worker, const mlp_data *data, const mlp_objective *obje
     ptrdiff_t n_layers = network->n_layers, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
     ptrdiff_t piece = (tiles + worker->size - 1) / worker->size * TILE_ROWS;
     FN(set_chunk)(data, &space->chunk, first, n);
+    space->chunk.sparse.piece_rows = piece;
+    space->chunk.sparse.n_pieces = data->x.is_sparse ? (n + piece - 1) / piece : 0;
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         space->chunk.activations[l].rows = space->chunk.deltas[l].rows = n;
     }

@@ -33,18 +33,18 @@ typedef struct {
     ptrdiff_t row_stride, col_stride;
 } mlp_matrix;
 
-/* Rows of a dense array, alone or with the places of its elements that are not
- * zero, or of a sparse array (CSR). Where there are places, row i has those in
- * columns from row_starts[i] to row_starts[i + 1], ascending; only they are
- * multiplied, in that order. */
+/* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
+ * one that is said to be, only elements that are not zero are multiplied, in the
+ * order of their columns. */
 typedef struct {
     ptrdiff_t rows, cols;
     mlp_matrix dense;          /* the elements, where values is NULL */
-    const void *values;        /* the elements at the places */
-    const void *columns;       /* NULL: all elements */
+    bool is_sparse;
+    const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
+    const void *columns;       /* theirs, ascending in a row */
     int column_bytes;          /* 2 or 4 of an unsigned integer or 8 of a signed one */
     const int64_t *row_starts; /* rows + 1, not descending, within columns */
-    ptrdiff_t row_places;      /* the most that a row has */
+    ptrdiff_t row_places;      /* the most elements that a row has to multiply */
 } mlp_input;
 
 /* Hidden activations: code, name. Their templates are in activations_tmpl.h. */
@@ -232,8 +232,8 @@ typedef struct {
 } mlp_predict_args;
 
 /* counts[i] written: how many elements of row i of x are not zero. Then, with
- * row_starts made of them, the columns of these elements written: uint16_t where
- * column_bytes is 2, else uint32_t. x read. Rows are shared out. */
+ * row_starts made of them, these elements written to values, and their columns:
+ * uint16_t where column_bytes is 2, else uint32_t. x read. Rows are shared out. */
 typedef struct {
     void *workspace;
     mlp_matrix x;
@@ -244,7 +244,7 @@ typedef struct {
     void *workspace;
     mlp_matrix x;
     const int64_t *row_starts;
-    void *columns;
+    void *values, *columns;
     int column_bytes;
 } mlp_list_nonzeros_args;
 

@@ -52,7 +52,11 @@ FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
 
 #include "losses_tmpl.h"
 
+#include "rows_tmpl.h"
+
 #include "sparse_tmpl.h"
+
+#include "chunk_tmpl.h"
 
 #include "layers_tmpl.h"
 

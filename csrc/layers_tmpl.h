@@ -4,19 +4,6 @@
  * only, and the gradients go on as sums from chunk to chunk.
  */
 
-enum { FN(CHUNK_ROWS) = FN(BLOCK_INNER) };
-
-/* One member's view of the rows in work and of what the layers make of them:
- * its own, of memory that the team shares; and a block of its own for packing. */
-typedef struct {
-    mlp_matrix x;            /* the rows, where all elements are multiplied */
-    mlp_matrix gathered;     /* room for x where its rows are scattered */
-    COMPACT compact;         /* the rows otherwise: n_blocks is not 0 */
-    mlp_matrix *activations; /* n_layers, the last one the logits */
-    mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
-    REAL *pack;
-} CHUNK;
-
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
  * the last layer, for the rows begin to end. */
 static void
@@ -27,8 +14,8 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        if (l == 0 && chunk->compact.n_blocks > 0) {
-            FN(sparse_forward)(worker, &chunk->compact, weights, bias, &output, begin);
+        if (l == 0 && chunk->is_sparse) {
+            FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin);
         }
         else {
             if (l == 0) {
@@ -84,10 +71,12 @@ FN(sum_rows)(const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
 
 /* Input units of layer l in one piece of work on its gradient. */
 static ptrdiff_t
-FN(unit_block)(const CHUNK *chunk, ptrdiff_t l)
+FN(unit_block)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l)
 {
-    return l == 0 && chunk->compact.n_blocks > 0 ? chunk->compact.block_columns
-                                                 : FN(BLOCK_ROWS) / 2;
+    if (l > 0 || !chunk->is_sparse) {
+        return FN(BLOCK_ROWS) / 2;
+    }
+    return FN(SUMS_BYTES) / ((ptrdiff_t)sizeof(REAL) * (network->weights[l].cols + 1)) + 1;
 }
 
 /* The gradient of the weights of input units begin to end of layer l, which sums
@@ -96,10 +85,8 @@ static void
 FN(gradient_block)(mlp_worker *worker, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
                    ptrdiff_t end, bool accumulate, const mlp_matrix *sums)
 {
-    if (l == 0 && chunk->compact.n_blocks > 0) {
-        FN(sparse_gradient)
-        (&chunk->compact, begin / chunk->compact.block_columns, &chunk->deltas[0], accumulate,
-         sums);
+    if (l == 0 && chunk->is_sparse) {
+        FN(sparse_gradient)(&chunk->sparse, begin, end, &chunk->deltas[0], accumulate, sums);
         return;
     }
     mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
@@ -121,7 +108,7 @@ FN(claim_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chu
 {
     ptrdiff_t number = mlp_claim(worker);
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        ptrdiff_t units = network->weights[l].rows, block = FN(unit_block)(chunk, l);
+        ptrdiff_t units = network->weights[l].rows, block = FN(unit_block)(network, chunk, l);
         ptrdiff_t n_blocks = units / block + (units % block != 0);
         if (number < n_blocks) {
             ptrdiff_t begin = number * block;
@@ -132,107 +119,6 @@ FN(claim_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chu
     }
     *piece = (PIECE){number, 0, 1, true};
     return number < network->n_layers;
-}
-
-/* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
- * of two, they would share a few sets of the cache. */
-static mlp_matrix
-FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
-{
-    ptrdiff_t stride = ((cols + LANES - 1) / LANES | 1) * LANES;
-    return (mlp_matrix){mlp_take(arena, rows, stride, sizeof(REAL)), rows, cols, stride, 1};
-}
-
-/* What each member has of its own. */
-static void
-FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CHUNK *chunk)
-{
-    enum { PACK = PACK_BYTES / sizeof(REAL) };
-    REAL *packs = mlp_take(arena, n_threads, PACK, sizeof(REAL));
-    mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2, sizeof(mlp_matrix));
-    if (arena->base != NULL) {
-        chunk->pack = packs + (ptrdiff_t)rank * PACK;
-        chunk->activations = views + rank * n_layers * 2;
-        chunk->deltas = chunk->activations + n_layers;
-    }
-}
-
-/* Buffers of `rows` rows for the first n of a network's layers, views of them
- * written to `views` unless that is NULL. */
-static void
-FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdiff_t rows,
-                mlp_matrix *views)
-{
-    for (ptrdiff_t l = 0; l < n; l++) {
-        mlp_matrix buffer = FN(take_matrix)(arena, rows, network->weights[l].cols);
-        if (views != NULL) {
-            views[l] = buffer;
-        }
-    }
-}
-
-static inline ptrdiff_t
-FN(data_row)(const mlp_data *data, ptrdiff_t i)
-{
-    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
-}
-
-/* Asks for a row of x before it is needed. */
-static inline void
-FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
-{
-    if (i < data->n && data->order != NULL && data->x.values == NULL) {
-        const char *p = (const char *)FN(at)(&data->x.dense, data->order[i], 0);
-        for (ptrdiff_t byte = 0; byte < data->x.cols * (ptrdiff_t)sizeof(REAL); byte += 64) {
-            __builtin_prefetch(p + byte, 0, 2);
-        }
-    }
-}
-
-/* Makes rows begin to end of the chunk, which begins at row `first` of the data,
- * ready: compacted, gathered, or where they lie. */
-static void
-FN(load_rows)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
-{
-    enum { AHEAD = 4 };
-    ptrdiff_t stride = data->x.dense.col_stride;
-    bool in_place = data->order == NULL && data->x.columns == NULL;
-    for (ptrdiff_t i = begin; i < end && !in_place; i++) {
-        ptrdiff_t row = FN(data_row)(data, first + i);
-        FN(prefetch_row)(data, first + i + AHEAD);
-        if (data->x.columns != NULL) {
-            FN(compact_row)(&data->x, row, &chunk->compact, i);
-            continue;
-        }
-        const REAL *from = FN(at)(&data->x.dense, row, 0);
-        REAL *to = FN(at)(&chunk->gathered, i, 0);
-        for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
-            ptrdiff_t count = data->x.cols - j;
-            FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
-        }
-    }
-}
-
-/* Points the chunk at n rows of the data from `first` on, once they are loaded. */
-static void
-FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n)
-{
-    if (data->x.columns == NULL) {
-        chunk->x = data->order == NULL ? FN(rows_of)(&data->x.dense, first, first + n)
-                                       : FN(rows_of)(&chunk->gathered, 0, n);
-    }
-}
-
-/* Room for `rows` rows of the data, as they are loaded for a layer of so many outputs. */
-static void
-FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t width, CHUNK *chunk)
-{
-    if (data->x.columns != NULL) {
-        FN(take_compact)(arena, &data->x, rows, width, &chunk->compact);
-    }
-    else {
-        chunk->gathered = FN(take_matrix)(arena, data->order == NULL ? 0 : rows, data->x.cols);
-    }
 }
 
 static size_t
@@ -330,7 +216,7 @@ FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, 
         CHUNK other = {.activations = NULL};
         CHUNK *own = member == rank ? chunk : &other;
         FN(take_layers)(arena, &args->network, n_layers - 1, FN(PREDICT_ROWS), own->activations);
-        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), args->network.weights[0].cols, own);
+        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), 0, own);
     }
 }
 

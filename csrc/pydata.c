@@ -113,10 +113,8 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *
         ascend = places >= 0;
         x->row_places = Py_MAX(x->row_places, places);
     }
-    if (!ascend || (x->values == NULL && n_starts != x->rows + 1) || x->cols > INT32_MAX) {
-        PyErr_Format(
-            PyExc_ValueError,
-            "X.indptr must ascend from 0, one more than rows, for less than 2**31 columns");
+    if (!ascend) {
+        PyErr_SetString(PyExc_ValueError, "X.indptr must ascend from 0");
         call->failed = true;
     }
     x->rows = n_starts - 1;
@@ -125,35 +123,36 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *
 mlp_input
 mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
 {
-    PyObject *elements = obj, *columns = NULL, *row_starts;
-    Py_ssize_t n_columns = MLP_ANY;
-    mlp_input x = {0};
+    PyObject *elements = obj, *columns = Py_None, *row_starts = Py_None;
+    Py_ssize_t n_columns = 0;
+    mlp_input x = {.is_sparse = PyTuple_Check(obj)};
     if (call->failed) {
         return x;
     }
-    if (PyTuple_Check(obj)
-        && !PyArg_ParseTuple(obj, "OOO|n", &elements, &columns, &row_starts, &n_columns)) {
+    if (x.is_sparse && !PyArg_ParseTuple(obj, "OO|On", &elements, &columns, &row_starts, &n_columns)) {
         call->failed = true;
         return x;
     }
-    if (n_columns == MLP_ANY) {
+    if (columns == Py_None) {
         x.dense = mlp_take_matrix(call, elements, name, MLP_ANY, MLP_ANY, MLP_READ);
         x.rows = x.dense.rows;
-        x.cols = x.dense.cols;
+        x.cols = x.row_places = x.dense.cols;
+        x.is_sparse = x.is_sparse && x.cols <= UINT32_MAX;
+        return x;
     }
-    else {
-        ptrdiff_t n = MLP_ANY;
-        int bytes;
-        x.values = take_contiguous(call, elements, "X.data", &n, false, &bytes);
-        x.cols = n_columns;
-        if (!call->failed && PyArray_Check(columns) && n < PyArray_SIZE((PyArrayObject *)columns)) {
-            PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
-            call->failed = true;
-        }
+    ptrdiff_t n = MLP_ANY;
+    int bytes;
+    x.values = take_contiguous(call, elements, "X.data", &n, false, &bytes);
+    x.cols = n_columns;
+    if (!call->failed && (n_columns < 0 || n_columns > INT32_MAX)) {
+        PyErr_Format(PyExc_ValueError, "X must have less than 2**31 columns, got %zd", n_columns);
+        call->failed = true;
     }
-    if (columns != NULL) {
-        take_places(call, columns, row_starts, &x);
+    if (!call->failed && PyArray_Check(columns) && n < PyArray_SIZE((PyArrayObject *)columns)) {
+        PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
+        call->failed = true;
     }
+    take_places(call, columns, row_starts, &x);
     return x;
 }
 
@@ -202,7 +201,7 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
 }
 
 static PyObject *
-new_integers(mlp_call *call, ptrdiff_t n, int type, void **data)
+new_vector(mlp_call *call, ptrdiff_t n, int type, void **data)
 {
     npy_intp size = n;
     PyObject *array = call->failed ? NULL : PyArray_SimpleNew(1, &size, type);
@@ -216,7 +215,7 @@ PyObject *
 mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 {
     void *memory;
-    PyObject *array = new_integers(call, n, NPY_INT64, &memory);
+    PyObject *array = new_vector(call, n, NPY_INT64, &memory);
     *data = memory;
     return array;
 }
@@ -224,5 +223,11 @@ mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 PyObject *
 mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data)
 {
-    return new_integers(call, n, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
+    return new_vector(call, n, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
+}
+
+PyObject *
+mlp_new_values(mlp_call *call, ptrdiff_t n, void **data)
+{
+    return new_vector(call, n, call->dtype == MLP_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64, data);
 }

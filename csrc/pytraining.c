@@ -169,17 +169,19 @@ mlp_core_predict(PyObject *module, PyObject *args)
     return result;
 }
 
-/* index_nonzeros(X, max_density, n_threads) -> (columns, row_starts) or None
+/* index_nonzeros(X, max_density, max_bytes, n_threads) -> None, (X, None), or
+ *     (values, columns, row_starts, n_columns)
  *
- * The places of the elements of X that are not zero, or None where they are more
- * than that fraction of all. */
+ * How to train on X: as it is where more than that fraction of it is not zero, else
+ * as a sparse array, copied unless that takes more memory. */
 PyObject *
 mlp_core_index_nonzeros(PyObject *module, PyObject *args)
 {
     PyObject *x_obj, *result = NULL;
-    double max_density;
+    double max_density, max_bytes;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "Odi:index_nonzeros", &x_obj, &max_density, &n_threads)) {
+    if (!PyArg_ParseTuple(args, "Oddi:index_nonzeros", &x_obj, &max_density, &max_bytes,
+                          &n_threads)) {
         return NULL;
     }
     mlp_call call;
@@ -199,19 +201,24 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
     for (ptrdiff_t row = 0; row < x.rows; row++) {
         starts[row + 1] += starts[row];
     }
-    if (x.cols > INT32_MAX || (double)starts[x.rows] > max_density * elements) {
+    ptrdiff_t n = starts[x.rows];
+    if (x.cols > INT32_MAX || (double)n > max_density * elements) {
         result = Py_NewRef(Py_None);
         goto done;
     }
-    mlp_list_nonzeros_args list = {.x = x, .row_starts = starts, .column_bytes = 4};
-    if (x.cols <= UINT16_MAX + 1) {
-        list.column_bytes = 2;
+    int column_bytes = x.cols <= UINT16_MAX + 1 ? 2 : 4;
+    int item = call.dtype == MLP_FLOAT32 ? 4 : 8;
+    if ((double)n * (item + column_bytes) + 8.0 * (double)x.rows > max_bytes) {
+        result = PyTuple_Pack(2, x_obj, Py_None);
+        goto done;
     }
-    PyObject *columns = mlp_new_columns(&call, starts[x.rows], list.column_bytes, &list.columns);
-    if (columns != NULL
+    mlp_list_nonzeros_args list = {.x = x, .row_starts = starts, .column_bytes = column_bytes};
+    PyObject *columns = mlp_new_columns(&call, n, column_bytes, &list.columns);
+    PyObject *values = mlp_new_values(&call, n, &list.values);
+    if (!call.failed
         && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &list,
                           n_threads)) {
-        result = PyTuple_Pack(2, columns, row_starts);
+        result = Py_BuildValue("(OOOn)", values, columns, row_starts, (Py_ssize_t)x.cols);
     }
 done:
     mlp_end(&call);

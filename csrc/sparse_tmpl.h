@@ -2,227 +2,324 @@
  * multiplied, in the order of the columns, so that the sums are those of the dense
  * product with its zero terms left out.
  *
- * The rows of a chunk are compacted first, into values and columns side by side,
- * with marks where each block of columns begins. A block's weights, for a few
- * vectors of outputs, then stay in the first-level cache while all rows of the
- * chunk pass over them.
+ * Forward, a row's sums stay in registers while the weights of its elements stream
+ * by. For the gradient the elements of a chunk are listed by column (a counting
+ * sort), so that there, too, the sums of an input unit stay in registers, while the
+ * deltas of its rows, some vectors of them at a time, stay in the first-level cache.
  */
 
 enum {
-    FN(RUN_VECTORS) = 8,    /* sums that stay in registers */
-    FN(BLOCK_COLUMNS) = 64, /* whose weights for a run fill half the first-level cache */
-    FN(BLOCK_PLACES) = 8,   /* places a row should have in a block to be worth the visit */
+    FN(RUN_VECTORS) = 8, /* sums that stay in registers */
+    /* of the gradient: the deltas of 128 rows fill the first-level cache */
+    FN(GRADIENT_VECTORS) = 256 / MLP_VECTOR_BYTES < FN(RUN_VECTORS) ? 256 / MLP_VECTOR_BYTES
+                                                                   : FN(RUN_VECTORS),
+    FN(SUMS_BYTES) = 16 << 10, /* of a block of input units */
 };
 
-/* Compacted rows. Row i has room for row_places elements from i * row_places on;
- * block b of its columns begins at marks[i * (n_blocks + 1) + b] among them. */
 typedef struct {
-    REAL *values;
-    int32_t *columns;
-    int32_t *marks;
-    ptrdiff_t row_places;
-    ptrdiff_t n_blocks, block_columns;
-} COMPACT;
+    REAL value;
+    uint32_t row; /* of the chunk */
+} ENTRY;
 
-static inline int64_t
-FN(column_at)(const void *p, int bytes, ptrdiff_t i)
+/* The elements of a chunk's rows that are multiplied. Each piece of rows is loaded
+ * and listed by one member, in places of its own. */
+typedef struct {
+    ptrdiff_t cols;
+    const REAL **values;     /* by row: its elements, where they lie */
+    const uint32_t **columns; /* by row: their columns, in private memory */
+    ptrdiff_t *counts;       /* by row: how many */
+    REAL *value_places;      /* where x has no list of them */
+    uint32_t *column_places;
+    ENTRY *entries;          /* by piece, column and row */
+    ptrdiff_t *entry_begins; /* by piece, cols + 1 */
+    ptrdiff_t piece_rows, n_pieces;
+} SPARSE;
+
+/* How many places n rows of the data from `first` on may take. */
+static ptrdiff_t
+FN(count_places)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
 {
-    return bytes == 2   ? ((const uint16_t *)p)[i]
-           : bytes == 4 ? ((const uint32_t *)p)[i]
-                        : ((const int64_t *)p)[i];
+    if (data->x.values == NULL) {
+        return n * data->x.cols;
+    }
+    ptrdiff_t places = 0;
+    for (ptrdiff_t i = first; i < first + n; i++) {
+        const int64_t *starts = data->x.row_starts + FN(data_row)(data, i);
+        places += starts[1] - starts[0];
+    }
+    return places;
 }
 
-/* Sets out room for `rows` compacted rows of x, for a layer of so many outputs. The
- * sums of a block, from which it is updated too, fit a second-level cache. */
+/* Sets out room for a chunk of up to `rows` rows, listed by column in n_pieces. */
 static void
-FN(take_compact)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t width,
-                 COMPACT *compact)
+FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t n_pieces,
+                SPARSE *sparse)
 {
-    ptrdiff_t mean_places = x->rows == 0 ? 0 : x->row_starts[x->rows] / x->rows;
-    compact->row_places = x->row_places;
-    ptrdiff_t most = x->cols / FN(BLOCK_COLUMNS) + 1, useful = mean_places / FN(BLOCK_PLACES) + 1;
-    ptrdiff_t fitting = PACK_BYTES / (ptrdiff_t)sizeof(REAL) / (width + 1) + 1;
-    ptrdiff_t least = x->cols / fitting + 1;
-    useful = useful > least ? useful : least;
-    compact->n_blocks = most < useful ? most : useful;
-    compact->block_columns = x->cols / compact->n_blocks + 1;
-    compact->values = mlp_take(arena, rows, compact->row_places, sizeof(REAL));
-    compact->columns = mlp_take(arena, rows, compact->row_places, sizeof(int32_t));
-    compact->marks = mlp_take(arena, rows, compact->n_blocks + 1, sizeof(int32_t));
+    /* Rows may repeat in a chunk, but are seldom all as long as the longest. */
+    ptrdiff_t places;
+    if (__builtin_mul_overflow(rows, x->row_places, &places)) {
+        places = PTRDIFF_MAX;
+    }
+    sparse->cols = x->cols;
+    sparse->values = mlp_take(arena, rows, 1, sizeof(REAL *));
+    sparse->columns = mlp_take(arena, rows, 1, sizeof(uint32_t *));
+    sparse->counts = mlp_take(arena, rows, 1, sizeof(ptrdiff_t));
+    sparse->value_places = mlp_take(arena, x->values == NULL ? places : 0, 1, sizeof(REAL));
+    sparse->column_places = mlp_take(arena, places, 1, sizeof(uint32_t));
+    sparse->entries = mlp_take(arena, n_pieces > 0 ? places : 0, 1, sizeof(ENTRY));
+    sparse->entry_begins = mlp_take(arena, n_pieces, x->cols + 1, sizeof(ptrdiff_t));
 }
 
-/* Compacts a row of x as row i. Columns that do not ascend within their bounds,
- * which only another thread can have made, are passed over. */
-static inline ALWAYS_INLINE void
-FN(compact_row_of)(const mlp_input *x, int column_bytes, ptrdiff_t row, const COMPACT *compact,
-                   ptrdiff_t i)
+/* Whether all bits are. */
+static inline bool
+FN(is_zero)(VEC v)
 {
-    REAL *values = compact->values + i * compact->row_places;
-    int32_t *columns = compact->columns + i * compact->row_places;
-    int32_t *marks = compact->marks + i * (compact->n_blocks + 1);
-    const REAL *from = x->values == NULL ? FN(at)(&x->dense, row, 0) : x->values;
-    ptrdiff_t begin = x->row_starts[row], end = x->row_starts[row + 1];
-    ptrdiff_t n = 0, block = 0;
-    int64_t last = -1, block_end = compact->block_columns;
-    marks[0] = 0;
-    for (ptrdiff_t e = begin; e < end; e++) {
-        int64_t column = FN(column_at)(x->columns, column_bytes, e);
-        if (column <= last || column >= x->cols) {
+    typedef uint64_t words __attribute__((vector_size(MLP_VECTOR_BYTES)));
+    words w = (words)v;
+    uint64_t any = 0;
+    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++) {
+        any |= w[i];
+    }
+    return any == 0;
+}
+
+/* Lists what is not zero among n elements: values (unless NULL) and columns of so
+ * many bytes, up to `room` of them; returns how many. */
+static inline ALWAYS_INLINE ptrdiff_t
+FN(list_elements)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, REAL *values, void *columns,
+                  int column_bytes, ptrdiff_t room)
+{
+    ptrdiff_t found = 0;
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        VEC v = FN(load)(row + j * stride, stride, n - j);
+        if (FN(is_zero)(v)) {
             continue;
         }
-        last = column;
-        for (; column >= block_end; block_end += compact->block_columns) {
-            marks[++block] = (int32_t)n;
-        }
-        columns[n] = (int32_t)column;
-        values[n] = x->values == NULL ? from[column * x->dense.col_stride] : from[e];
-        n++;
-    }
-    while (block < compact->n_blocks) {
-        marks[++block] = (int32_t)n;
-    }
-}
-
-static void
-FN(compact_row)(const mlp_input *x, ptrdiff_t row, const COMPACT *compact, ptrdiff_t i)
-{
-    switch (x->column_bytes) {
-    case 2: FN(compact_row_of)(x, 2, row, compact, i); break;
-    case 4: FN(compact_row_of)(x, 4, row, compact, i); break;
-    default: FN(compact_row_of)(x, 8, row, compact, i); break;
-    }
-}
-
-/* How many vectors of outputs to take next from column *j of cols on; where a
- * last one would pass the end, *j moves back: outputs it then shares with the one
- * before come out the same. 0 stands for one vector that is not whole. */
-static inline int
-FN(next_run)(ptrdiff_t cols, ptrdiff_t *j)
-{
-    if (cols < LANES) {
-        return 0;
-    }
-    *j = *j < cols - LANES ? *j : cols - LANES;
-    ptrdiff_t whole = (cols - *j) / LANES;
-    return whole >= FN(RUN_VECTORS) ? FN(RUN_VECTORS) : whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
-}
-
-/* out[i, run] goes on from itself, or from the bias in the first block, with the
- * products of row i's elements in the block. */
-static inline ALWAYS_INLINE void
-FN(forward_run_of)(int n, const COMPACT *compact, ptrdiff_t block, const mlp_matrix *weights,
-                   const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t first, ptrdiff_t j)
-{
-    ptrdiff_t w_col = n == 0 ? weights->col_stride : 1, count = n == 0 ? weights->cols : LANES;
-    ptrdiff_t out_col = n == 0 ? out->col_stride : 1;
-    int n_vectors = n == 0 ? 1 : n;
-    for (ptrdiff_t i = 0; i < out->rows; i++) {
-        const int32_t *marks = compact->marks + (first + i) * (compact->n_blocks + 1) + block;
-        const int32_t *columns = compact->columns + (first + i) * compact->row_places;
-        const REAL *values = compact->values + (first + i) * compact->row_places;
-        REAL *to = FN(at)(out, i, j);
-        VEC sums[FN(RUN_VECTORS)];
-        for (int v = 0; v < n_vectors; v++) {
-            sums[v] = block > 0 ? FN(load)(to + v * LANES, out_col, count)
-                                : FN(load)(FN(at)(bias, 0, j + v * LANES), bias->col_stride, count);
-        }
-        for (ptrdiff_t e = marks[0], end = marks[1]; e < end; e++) {
-            const REAL *w = FN(at)(weights, columns[e], j);
-            for (int v = 0; v < n_vectors; v++) {
-                sums[v] += values[e] * FN(load)(w + v * LANES, w_col, count);
+        for (ptrdiff_t lane = 0; lane < LANES && found < room; lane++) {
+            /* Written always, kept where it counts: no branch on the data. */
+            if (column_bytes == 2) {
+                ((uint16_t *)columns)[found] = (uint16_t)(j + lane);
             }
-        }
-        for (int v = 0; v < n_vectors; v++) {
-            FN(store)(to + v * LANES, out_col, count, sums[v]);
+            else {
+                ((uint32_t *)columns)[found] = (uint32_t)(j + lane);
+            }
+            values[found] = v[lane];
+            found += v[lane] != 0;
         }
     }
+    return found;
 }
 
-static void
-FN(forward_run)(int n, const COMPACT *compact, ptrdiff_t block, const mlp_matrix *weights,
-                const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t first, ptrdiff_t j)
+/* n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. */
+static inline ALWAYS_INLINE void
+FN(copy_columns)(const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n, uint32_t last,
+                 uint32_t *to)
 {
-    switch (n) {
-    case 8: FN(forward_run_of)(8, compact, block, weights, bias, out, first, j); break;
-    case 4: FN(forward_run_of)(4, compact, block, weights, bias, out, first, j); break;
-    case 2: FN(forward_run_of)(2, compact, block, weights, bias, out, first, j); break;
-    case 1: FN(forward_run_of)(1, compact, block, weights, bias, out, first, j); break;
-    default: FN(forward_run_of)(0, compact, block, weights, bias, out, first, j); break;
+    for (ptrdiff_t e = 0; e < n; e++) {
+        uint64_t column = bytes == 2   ? ((const uint16_t *)from)[begin + e]
+                          : bytes == 4 ? ((const uint32_t *)from)[begin + e]
+                                       : ((const uint64_t *)from)[begin + e];
+        to[e] = column < last ? (uint32_t)column : last;
     }
 }
 
-/* out = bias + x weights for compacted rows from `first` on, as many as out has. */
+/* Loads a row of x as row i, to places from `place` on; returns how many it took.
+ * A column out of range, which only another thread can have made, counts as the
+ * last one. */
+static ptrdiff_t
+FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptrdiff_t i,
+                    ptrdiff_t place)
+{
+    uint32_t *columns = sparse->column_places + place;
+    sparse->columns[i] = columns;
+    if (x->values == NULL) {
+        REAL *values = sparse->value_places + place;
+        sparse->values[i] = values;
+        sparse->counts[i] = FN(list_elements)(FN(at)(&x->dense, row, 0), x->dense.col_stride,
+                                              x->cols, values, columns, 4, x->cols);
+        return sparse->counts[i];
+    }
+    ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
+    uint32_t last = (uint32_t)x->cols - 1;
+    switch (x->column_bytes) {
+    case 2: FN(copy_columns)(x->columns, 2, begin, n, last, columns); break;
+    case 4: FN(copy_columns)(x->columns, 4, begin, n, last, columns); break;
+    default: FN(copy_columns)(x->columns, 8, begin, n, last, columns); break;
+    }
+    sparse->values[i] = (const REAL *)x->values + begin;
+    sparse->counts[i] = n;
+    return n;
+}
+
+/* Lists the elements of rows begin to end, a piece, by column; entries from `place` on. */
 static void
-FN(sparse_forward)(mlp_worker *worker, const COMPACT *compact, const mlp_matrix *weights,
+FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t place)
+{
+    ptrdiff_t *next = sparse->entry_begins + begin / sparse->piece_rows * (sparse->cols + 1);
+    ENTRY *entries = sparse->entries;
+    memset(next, 0, (size_t)(sparse->cols + 1) * sizeof *next);
+    for (ptrdiff_t i = begin; i < end; i++) {
+        for (ptrdiff_t e = 0; e < sparse->counts[i]; e++) {
+            next[sparse->columns[i][e] + 1]++;
+        }
+    }
+    /* next[c + 1] is to become where column c begins, and ends once it is filled. */
+    next[0] = place;
+    for (ptrdiff_t c = 0; c < sparse->cols; c++) {
+        ptrdiff_t count = next[c + 1];
+        next[c + 1] = place;
+        place += count;
+    }
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const uint32_t *columns = sparse->columns[i];
+        const REAL *values = sparse->values[i];
+        for (ptrdiff_t e = 0, n = sparse->counts[i]; e < n; e++) {
+            entries[next[columns[e] + 1]++] = (ENTRY){values[e], (uint32_t)i};
+        }
+    }
+}
+
+/* ---- forward ---- */
+
+/* out (n vectors, the last one `last` elements behind the first) = bias + values
+ * times rows `columns` of the weights. */
+static inline ALWAYS_INLINE void
+FN(row_run)(int n, const REAL *values, const uint32_t *columns, ptrdiff_t count,
+            const REAL *weights, ptrdiff_t stride, const REAL *bias, ptrdiff_t bias_stride,
+            REAL *out, ptrdiff_t last)
+{
+    VEC sums[FN(RUN_VECTORS)];
+    for (int v = 0; v < n; v++) {
+        sums[v] = FN(load)(bias + (v < n - 1 ? v * LANES : last) * bias_stride, bias_stride, LANES);
+    }
+    for (ptrdiff_t e = 0; e < count; e++) {
+        const REAL *w = weights + (columns == NULL ? e : (ptrdiff_t)columns[e]) * stride;
+        for (int v = 0; v < n; v++) {
+            sums[v] += values[e] * *(const VEC *)(w + (v < n - 1 ? v * LANES : last));
+        }
+    }
+    for (int v = 0; v < n; v++) {
+        *(VEC *)(out + (v < n - 1 ? v * LANES : last)) = sums[v];
+    }
+}
+
+/* The same for less than a vector, or strided weights or out: up to LANES columns. */
+static void
+FN(row_tail)(const REAL *values, const uint32_t *columns, ptrdiff_t count, const REAL *weights,
+             ptrdiff_t stride, ptrdiff_t w_col, const REAL *bias, ptrdiff_t bias_stride, REAL *out,
+             ptrdiff_t out_col, ptrdiff_t cols)
+{
+    VEC sums = FN(load)(bias, bias_stride, cols);
+    for (ptrdiff_t e = 0; e < count; e++) {
+        const REAL *w = weights + (columns == NULL ? e : (ptrdiff_t)columns[e]) * stride;
+        sums += values[e] * FN(load)(w, w_col, cols);
+    }
+    FN(store)(out, out_col, cols, sums);
+}
+
+/* out = bias + a row times weights; the row's elements that are not named by
+ * columns are zero; columns NULL: all are given. */
+static void
+FN(multiply_row)(const REAL *values, const uint32_t *columns, ptrdiff_t count,
+                 const mlp_matrix *weights, const mlp_matrix *bias, REAL *out, ptrdiff_t out_col)
+{
+    ptrdiff_t cols = weights->cols, stride = weights->row_stride, bias_col = bias->col_stride;
+    if (weights->col_stride != 1 || out_col != 1 || cols < LANES) {
+        for (ptrdiff_t j = 0; j < cols; j += LANES) {
+            FN(row_tail)
+            (values, columns, count, FN(at)(weights, 0, j), stride, weights->col_stride,
+             FN(at)(bias, 0, j), bias_col, out + j * out_col, out_col, cols - j);
+        }
+        return;
+    }
+    /* Runs of like length; the last vector moves back to end with the columns. */
+    ptrdiff_t n_vectors = (cols + LANES - 1) / LANES;
+    ptrdiff_t n_runs = (n_vectors + FN(RUN_VECTORS) - 1) / FN(RUN_VECTORS);
+    ptrdiff_t run = (n_vectors + n_runs - 1) / n_runs;
+    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
+        ptrdiff_t j = v * LANES, n = n_vectors - v < run ? n_vectors - v : run;
+        ptrdiff_t last = j + n * LANES <= cols ? (n - 1) * LANES : cols - LANES - j;
+        const REAL *w = FN(at)(weights, 0, j), *b = FN(at)(bias, 0, j);
+        REAL *o = out + j;
+        switch (n) {
+#define RUN(n) \
+    case n: FN(row_run)(n, values, columns, count, w, stride, b, bias_col, o, last); break;
+            RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
+#undef RUN
+        }
+    }
+}
+
+/* out = bias + x weights for rows from `first` on, as many as out has. */
+static void
+FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const mlp_matrix *weights,
                    const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t first)
 {
-    bool plain = weights->col_stride == 1 && out->col_stride == 1;
-    int n;
-    for (ptrdiff_t j = 0; j < out->cols; j += n == 0 ? LANES : n * LANES) {
-        n = FN(next_run)(plain ? out->cols : 0, &j);
-        mlp_matrix w = *weights, o = *out, b = *bias;
-        if (n == 0) { /* what is left, at most a vector of it */
-            w.cols = out->cols - j < LANES ? out->cols - j : LANES;
-        }
-        for (ptrdiff_t block = 0; block < compact->n_blocks && !mlp_poll(worker); block++) {
-            FN(forward_run)(n, compact, block, &w, &b, &o, first, j);
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = 0; i < out->rows; i++) {
+        ptrdiff_t count = sparse->counts[first + i];
+        FN(multiply_row)
+        (sparse->values[first + i], sparse->columns[first + i], count, weights, bias,
+         FN(at)(out, i, 0), out->col_stride);
+        if (FN(poll_work)(worker, &work, count * out->cols)) {
+            return;
         }
     }
 }
 
-/* sums (block_columns rows, padded to whole vectors) goes on with the products of
- * the block's elements of `rows` compacted rows with their deltas, also padded. */
+/* ---- the gradient ---- */
+
+/* sums (n vectors for each column from begin to end) = the columns' entries times
+ * their rows' deltas, or that added. */
 static inline ALWAYS_INLINE void
-FN(gradient_run_of)(int n, const COMPACT *compact, ptrdiff_t block, const mlp_matrix *deltas,
-                    const mlp_matrix *sums, ptrdiff_t j)
+FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
+                 const mlp_matrix *deltas, bool accumulate, const mlp_matrix *sums, ptrdiff_t j)
 {
-    ptrdiff_t stride = sums->row_stride, first_column = block * compact->block_columns;
-    REAL *first = FN(at)(sums, 0, j);
-    for (ptrdiff_t i = 0; i < deltas->rows; i++) {
-        const int32_t *marks = compact->marks + i * (compact->n_blocks + 1) + block;
-        const int32_t *columns = compact->columns + i * compact->row_places;
-        const REAL *values = compact->values + i * compact->row_places;
-        const VEC *delta = (const VEC *)FN(at)(deltas, i, j);
-        VEC d[FN(RUN_VECTORS)];
+    const REAL *first_delta = FN(at)(deltas, 0, j);
+    ptrdiff_t stride = deltas->row_stride;
+    for (ptrdiff_t c = begin; c < end; c++) {
+        VEC *out = (VEC *)FN(at)(sums, c - begin, j);
+        VEC run[FN(RUN_VECTORS)];
         for (int v = 0; v < n; v++) {
-            d[v] = delta[v];
+            run[v] = accumulate ? out[v] : (VEC){0};
         }
-        for (ptrdiff_t e = marks[0], end = marks[1]; e < end; e++) {
-            REAL *sum = first + (columns[e] - first_column) * stride;
-            VEC value = FN(splat)(values[e]);
-            VEC terms[FN(RUN_VECTORS)];
-            for (int v = 0; v < n; v++) {
-                terms[v] = ((const VEC *)sum)[v] + value * d[v];
+        const ptrdiff_t *begins = sparse->entry_begins + c;
+        for (ptrdiff_t piece = 0; piece < sparse->n_pieces; piece++, begins += sparse->cols + 1) {
+            const ENTRY *last = sparse->entries + begins[1];
+            for (const ENTRY *e = sparse->entries + begins[0]; e < last; e++) {
+                const VEC *delta = (const VEC *)(first_delta + (ptrdiff_t)e->row * stride);
+                for (int v = 0; v < n; v++) {
+                    run[v] += e->value * delta[v];
+                }
             }
-            for (int v = 0; v < n; v++) {
-                ((VEC *)sum)[v] = terms[v];
-            }
+        }
+        for (int v = 0; v < n; v++) {
+            out[v] = run[v];
         }
     }
 }
 
-/* sums = x^T deltas for the columns of a block, or added to. */
+/* sums = x^T deltas for the columns from begin to end, or added to. The rows of
+ * both are padded to whole vectors. */
 static void
-FN(sparse_gradient)(const COMPACT *compact, ptrdiff_t block, const mlp_matrix *deltas,
+FN(sparse_gradient)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, const mlp_matrix *deltas,
                     bool accumulate, const mlp_matrix *sums)
 {
-    ptrdiff_t cols = (deltas->cols + LANES - 1) / LANES * LANES;
-    for (ptrdiff_t i = 0; i < sums->rows && !accumulate; i++) {
-        memset(FN(at)(sums, i, 0), 0, (size_t)cols * sizeof(REAL));
-    }
-    int n;
-    for (ptrdiff_t j = 0; j < cols; j += n * LANES) {
-        n = FN(next_run)(cols, &j);
-        switch (n) {
-        case 8: FN(gradient_run_of)(8, compact, block, deltas, sums, j); break;
-        case 4: FN(gradient_run_of)(4, compact, block, deltas, sums, j); break;
-        case 2: FN(gradient_run_of)(2, compact, block, deltas, sums, j); break;
-        default: FN(gradient_run_of)(1, compact, block, deltas, sums, j); break;
+    ptrdiff_t n_vectors = (deltas->cols + LANES - 1) / LANES;
+    ptrdiff_t n_runs = (n_vectors + FN(GRADIENT_VECTORS) - 1) / FN(GRADIENT_VECTORS);
+    ptrdiff_t run = n_runs == 0 ? 1 : (n_vectors + n_runs - 1) / n_runs;
+    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
+        ptrdiff_t j = v * LANES;
+        switch (n_vectors - v < run ? n_vectors - v : run) {
+#define RUN(n) \
+    case n: FN(gradient_run)(n, sparse, begin, end, deltas, accumulate, sums, j); break;
+            RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
+#undef RUN
         }
     }
 }
 
-/* ---- finding the places in a dense array ---- */
+/* ---- finding the elements of a dense array that are not zero ---- */
 
 static void
 FN(count_nonzeros)(mlp_worker *worker, void *arguments)
@@ -249,20 +346,21 @@ FN(list_nonzeros)(mlp_worker *worker, void *arguments)
 {
     mlp_list_nonzeros_args *args = arguments;
     const mlp_matrix *x = &args->x;
+    int bytes = args->column_bytes;
     ptrdiff_t begin, end;
     mlp_share(worker, x->rows, 1, &begin, &end);
     ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        ptrdiff_t at = args->row_starts[i], row_end = args->row_starts[i + 1];
-        for (ptrdiff_t j = 0; j < x->cols && at < row_end; j++) {
-            /* Written always, kept where it counts: no branch on the data. */
-            if (args->column_bytes == 2) {
-                ((uint16_t *)args->columns)[at] = (uint16_t)j;
-            }
-            else {
-                ((uint32_t *)args->columns)[at] = (uint32_t)j;
-            }
-            at += *FN(at)(x, i, j) != 0;
-        }
+        ptrdiff_t start = args->row_starts[i], room = args->row_starts[i + 1] - start;
+        REAL *values = (REAL *)args->values + start;
+        char *columns = (char *)args->columns + start * bytes;
+        const REAL *row = FN(at)(x, i, 0);
+        ptrdiff_t found =
+            bytes == 2
+                ? FN(list_elements)(row, x->col_stride, x->cols, values, columns, 2, room)
+                : FN(list_elements)(row, x->col_stride, x->cols, values, columns, 4, room);
+        /* Fewer than were counted, where another thread has changed them. */
+        memset(values + found, 0, (size_t)(room - found) * sizeof(REAL));
+        memset(columns + found * bytes, 0, (size_t)((room - found) * bytes));
     }
 }

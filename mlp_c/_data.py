@@ -12,6 +12,9 @@ from mlp_c._threads import effective_n_threads
 # Above this fraction of non-zero elements, to multiply all of them is faster.
 _MAX_DENSITY = 0.3
 
+# What a copy of the elements that are not zero may take, of the memory of all.
+_MAX_INDEX = 0.32
+
 
 def kernel_input(X: Any) -> Any:
     """Checked rows as the kernels take them: an array, or the parts of a CSR matrix."""
@@ -28,12 +31,12 @@ def kernel_input(X: Any) -> Any:
 
 
 def kernel_input_for_fit(X: Any, n_threads: int | None) -> Any:
-    """The same for many passes: a dense array that is mostly zeros comes with an index."""
+    """The same for many passes: an array that is mostly zeros becomes sparse."""
     X = kernel_input(X)
     if isinstance(X, tuple):
         return X
-    places = _core.index_nonzeros(X, _MAX_DENSITY, effective_n_threads(n_threads))
-    return X if places is None else (X, *places)
+    n_threads = effective_n_threads(n_threads)
+    return _core.index_nonzeros(X, _MAX_DENSITY, _MAX_INDEX * X.nbytes, n_threads) or X
 
 
 def dtype_of(X: Any) -> np.dtype[Any]:

@@ -1,0 +1,104 @@
+/* A chunk: the rows of the data in work, and what the layers make of them. */
+
+enum { FN(CHUNK_ROWS) = FN(BLOCK_INNER) };
+
+/* One member's view of the rows in work and of what the layers make of them:
+ * its own, of memory that the team shares; and a block of its own for packing. */
+typedef struct {
+    mlp_matrix x;            /* the rows, where all elements are multiplied */
+    mlp_matrix gathered;     /* room for x where its rows are scattered */
+    bool is_sparse;
+    SPARSE sparse;           /* the rows otherwise */
+    mlp_matrix *activations; /* n_layers, the last one the logits */
+    mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
+    REAL *pack;
+} CHUNK;
+
+/* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
+ * of two, they would share a few sets of the cache. */
+static mlp_matrix
+FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
+{
+    ptrdiff_t stride = ((cols + LANES - 1) / LANES | 1) * LANES;
+    return (mlp_matrix){mlp_take(arena, rows, stride, sizeof(REAL)), rows, cols, stride, 1};
+}
+
+/* What each member has of its own. */
+static void
+FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CHUNK *chunk)
+{
+    enum { PACK = PACK_BYTES / sizeof(REAL) };
+    REAL *packs = mlp_take(arena, n_threads, PACK, sizeof(REAL));
+    mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2, sizeof(mlp_matrix));
+    if (arena->base != NULL) {
+        chunk->pack = packs + (ptrdiff_t)rank * PACK;
+        chunk->activations = views + rank * n_layers * 2;
+        chunk->deltas = chunk->activations + n_layers;
+    }
+}
+
+/* Buffers of `rows` rows for the first n of a network's layers, views of them
+ * written to `views` unless that is NULL. */
+static void
+FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdiff_t rows,
+                mlp_matrix *views)
+{
+    for (ptrdiff_t l = 0; l < n; l++) {
+        mlp_matrix buffer = FN(take_matrix)(arena, rows, network->weights[l].cols);
+        if (views != NULL) {
+            views[l] = buffer;
+        }
+    }
+}
+
+/* Makes rows begin to end of the chunk, which begins at row `first` of the data, ready:
+ * listed, gathered, or where they lie. */
+static void
+FN(load_rows)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
+{
+    enum { AHEAD = 4 };
+    ptrdiff_t stride = data->x.dense.col_stride;
+    ptrdiff_t place = data->x.is_sparse ? FN(count_places)(data, first, begin) : 0, at = place;
+    bool in_place = data->order == NULL && !data->x.is_sparse;
+    for (ptrdiff_t i = begin; i < end && !in_place; i++) {
+        ptrdiff_t row = FN(data_row)(data, first + i);
+        FN(prefetch_row)(data, first + i + AHEAD);
+        if (data->x.is_sparse) {
+            at += FN(load_sparse_row)(&data->x, row, &chunk->sparse, i, at);
+            continue;
+        }
+        const REAL *from = FN(at)(&data->x.dense, row, 0);
+        REAL *to = FN(at)(&chunk->gathered, i, 0);
+        for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
+            ptrdiff_t count = data->x.cols - j;
+            FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
+        }
+    }
+    if (chunk->sparse.n_pieces > 0) {
+        FN(list_columns)(&chunk->sparse, begin, end, place);
+    }
+}
+
+/* Points the chunk at n rows of the data from `first` on, once they are loaded. */
+static void
+FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n)
+{
+    if (!data->x.is_sparse) {
+        chunk->x = data->order == NULL ? FN(rows_of)(&data->x.dense, first, first + n)
+                                       : FN(rows_of)(&chunk->gathered, 0, n);
+    }
+}
+
+/* Room for `rows` rows of the data; if they are sparse, to be listed in n_pieces. */
+static void
+FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t n_pieces,
+              CHUNK *chunk)
+{
+    chunk->is_sparse = data->x.is_sparse;
+    if (chunk->is_sparse) {
+        FN(take_sparse)(arena, &data->x, rows, n_pieces, &chunk->sparse);
+    }
+    else {
+        chunk->gathered = FN(take_matrix)(arena, data->order == NULL ? 0 : rows, data->x.cols);
+    }
+}

@@ -1,0 +1,34 @@
+/* Rows of the data where they lie. */
+
+static inline ptrdiff_t
+FN(data_row)(const mlp_data *data, ptrdiff_t i)
+{
+    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
+}
+
+static inline void
+FN(prefetch)(const void *from, ptrdiff_t bytes)
+{
+    for (ptrdiff_t byte = 0; byte < bytes; byte += MLP_ALIGNMENT) {
+        __builtin_prefetch((const char *)from + byte, 0, 2);
+    }
+}
+
+/* Asks for a row before it is needed, unless rows follow each other. */
+static inline void
+FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
+{
+    const mlp_input *x = &data->x;
+    ptrdiff_t item = (ptrdiff_t)sizeof(REAL);
+    if (i >= data->n || data->order == NULL) {
+        return;
+    }
+    ptrdiff_t row = data->order[i];
+    if (x->values == NULL) {
+        FN(prefetch)(FN(at)(&x->dense, row, 0), x->cols * item);
+        return;
+    }
+    ptrdiff_t begin = x->row_starts[row], n = x->row_starts[row + 1] - begin;
+    FN(prefetch)((const char *)x->values + begin * item, n * item);
+    FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
+}
