@@ -51,39 +51,38 @@ FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdi
     }
 }
 
-/* Makes rows begin to end of the chunk, which begins at row `first` of the data, ready:
- * listed, gathered, or where they lie. */
+/* Makes rows begin to end of the chunk ready where all their elements are multiplied:
+ * gathers them, unless they follow each other where they lie. */
 static void
-FN(load_rows)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
+FN(gather_rows)(const mlp_data *data, const CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin,
+                ptrdiff_t end)
 {
     enum { AHEAD = 4 };
     ptrdiff_t stride = data->x.dense.col_stride;
-    ptrdiff_t place = data->x.is_sparse ? FN(count_places)(data, first, begin) : 0, at = place;
-    bool in_place = data->order == NULL && !data->x.is_sparse;
+    bool in_place = data->order == NULL || chunk->is_sparse;
     for (ptrdiff_t i = begin; i < end && !in_place; i++) {
-        ptrdiff_t row = FN(data_row)(data, first + i);
         FN(prefetch_row)(data, first + i + AHEAD);
-        if (data->x.is_sparse) {
-            at += FN(load_sparse_row)(&data->x, row, &chunk->sparse, i, at);
-            continue;
-        }
-        const REAL *from = FN(at)(&data->x.dense, row, 0);
+        const REAL *from = FN(at)(&data->x.dense, FN(data_row)(data, first + i), 0);
         REAL *to = FN(at)(&chunk->gathered, i, 0);
         for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
             ptrdiff_t count = data->x.cols - j;
             FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
         }
     }
-    if (chunk->sparse.n_pieces > 0) {
-        FN(list_columns)(&chunk->sparse, begin, end, place);
-    }
 }
 
-/* Points the chunk at n rows of the data from `first` on, once they are loaded. */
+/* Points the chunk at n rows of the data from `first` on, of which n_pieces pieces of
+ * piece_rows are loaded and listed each by itself. */
 static void
-FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n)
+FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n,
+              ptrdiff_t piece_rows)
 {
-    if (!data->x.is_sparse) {
+    chunk->sparse.data = data;
+    chunk->sparse.first = first;
+    chunk->sparse.n = n;
+    chunk->sparse.piece_rows = piece_rows;
+    chunk->sparse.n_pieces = (n + piece_rows - 1) / piece_rows;
+    if (!chunk->is_sparse) {
         chunk->x = data->order == NULL ? FN(rows_of)(&data->x.dense, first, first + n)
                                        : FN(rows_of)(&chunk->gathered, 0, n);
     }

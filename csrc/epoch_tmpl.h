@@ -103,16 +103,19 @@ FN(run_rows)(mlp_worker *worker, const mlp_data *data, const mlp_objective *obje
     const mlp_network *network = &objective->network;
     ptrdiff_t n_layers = network->n_layers, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
     ptrdiff_t piece = (tiles + worker->size - 1) / worker->size * TILE_ROWS;
-    FN(set_chunk)(data, &space->chunk, first, n);
-    space->chunk.sparse.piece_rows = piece;
-    space->chunk.sparse.n_pieces = data->x.is_sparse ? (n + piece - 1) / piece : 0;
+    FN(set_chunk)(data, &space->chunk, first, n, piece);
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         space->chunk.activations[l].rows = space->chunk.deltas[l].rows = n;
     }
     for (ptrdiff_t begin; (begin = mlp_claim(worker) * piece) < n;) {
         ptrdiff_t end = n - begin < piece ? n : begin + piece;
-        FN(load_rows)(data, &space->chunk, first, begin, end);
-        FN(forward_rows)(worker, network, &space->chunk, begin, end);
+        FN(gather_rows)(data, &space->chunk, first, begin, end);
+        if (FN(forward_rows)(worker, network, &space->chunk, begin, end)) {
+            return;
+        }
+        if (space->chunk.is_sparse) {
+            FN(list_columns)(&space->chunk.sparse, begin, end);
+        }
         FN(loss_rows)(data, &objective->loss, n_layers - 1, space, first, begin, end, weight_sum);
         FN(backward_rows)(worker, network, &space->chunk, begin, end);
     }
@@ -134,7 +137,7 @@ FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *for_weights,
     else {
         FN(update_rows)
         (args->optimizer.rule, for_weights, &network->weights[l], sums, args->moments, l,
-         piece->begin, piece->end, space->squares[l]);
+         piece->begin, piece->end, args->objective.l2 == 0 ? NULL : space->squares[l]);
     }
 }
 

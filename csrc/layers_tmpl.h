@@ -5,8 +5,9 @@
  */
 
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
- * the last layer, for the rows begin to end. */
-static void
+ * the last layer, for the rows begin to end. Returns whether the team is to stop: then
+ * not all of it is done. */
+static bool
 FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
                  ptrdiff_t begin, ptrdiff_t end)
 {
@@ -15,7 +16,9 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
         const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
         if (l == 0 && chunk->is_sparse) {
-            FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin);
+            if (FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin)) {
+                return true;
+            }
         }
         else {
             if (l == 0) {
@@ -28,12 +31,13 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
             ptrdiff_t last = left < FN(CHUNK_ROWS) ? output.rows : i + FN(CHUNK_ROWS);
             mlp_matrix some = FN(rows_of)(&output, i, last);
             if (mlp_poll(worker)) {
-                return;
+                return true;
             }
             FN(activate)(network->activation, &some);
         }
         input = output;
     }
+    return mlp_poll(worker);
 }
 
 /* deltas[l] = (deltas[l + 1] weights[l + 1]^T) * f'(z[l]) from the last layer,
@@ -243,8 +247,8 @@ FN(predict)(mlp_worker *worker, void *arguments)
         }
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
-        FN(load_rows)(&args->data, &chunk, first, 0, n);
-        FN(set_chunk)(&args->data, &chunk, first, n);
+        FN(set_chunk)(&args->data, &chunk, first, n, n);
+        FN(gather_rows)(&args->data, &chunk, first, 0, n);
         *logits = FN(rows_of)(&args->out, first, first + n);
         FN(forward_rows)(worker, &args->network, &chunk, 0, n);
         for (ptrdiff_t i = 0; i < n; i++) {

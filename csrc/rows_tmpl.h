@@ -6,27 +6,34 @@ FN(data_row)(const mlp_data *data, ptrdiff_t i)
     return data->order == NULL ? i : (ptrdiff_t)data->order[i];
 }
 
-static inline void
+/* Inlined always: GCC takes a function that only prefetches for one without effects,
+ * and leaves calls of it out. */
+static inline ALWAYS_INLINE void
 FN(prefetch)(const void *from, ptrdiff_t bytes)
 {
     for (ptrdiff_t byte = 0; byte < bytes; byte += MLP_ALIGNMENT) {
-        __builtin_prefetch((const char *)from + byte, 0, 2);
+        __builtin_prefetch((const char *)from + byte, 0, 3);
     }
 }
 
-/* Asks for a row before it is needed, unless rows follow each other. */
-static inline void
+/* Asks for a row before it is needed, and before that for where it begins; unless rows
+ * follow each other. */
+static inline ALWAYS_INLINE void
 FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
 {
+    enum { FURTHER = 8 };
     const mlp_input *x = &data->x;
     ptrdiff_t item = (ptrdiff_t)sizeof(REAL);
-    if (i >= data->n || data->order == NULL) {
+    if (data->order == NULL || i >= data->n) {
         return;
     }
     ptrdiff_t row = data->order[i];
     if (x->values == NULL) {
         FN(prefetch)(FN(at)(&x->dense, row, 0), x->cols * item);
         return;
+    }
+    if (i + FURTHER < data->n) {
+        __builtin_prefetch(x->row_starts + data->order[i + FURTHER]);
     }
     ptrdiff_t begin = x->row_starts[row], n = x->row_starts[row + 1] - begin;
     FN(prefetch)((const char *)x->values + begin * item, n * item);

@@ -33,6 +33,8 @@ typedef struct {
     ENTRY *entries;          /* by piece, column and row */
     ptrdiff_t *entry_begins; /* by piece, cols + 1 */
     ptrdiff_t piece_rows, n_pieces;
+    const mlp_data *data; /* whose rows these are, from `first` on, n of them */
+    ptrdiff_t first, n;
 } SPARSE;
 
 /* How many places n rows of the data from `first` on may take. */
@@ -151,11 +153,12 @@ FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptr
     return n;
 }
 
-/* Lists the elements of rows begin to end, a piece, by column; entries from `place` on. */
+/* Lists the elements of rows begin to end, a piece that is loaded, by column. */
 static void
-FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t place)
+FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 {
     ptrdiff_t *next = sparse->entry_begins + begin / sparse->piece_rows * (sparse->cols + 1);
+    ptrdiff_t place = sparse->columns[begin] - sparse->column_places;
     ENTRY *entries = sparse->entries;
     memset(next, 0, (size_t)(sparse->cols + 1) * sizeof *next);
     for (ptrdiff_t i = begin; i < end; i++) {
@@ -250,21 +253,29 @@ FN(multiply_row)(const REAL *values, const uint32_t *columns, ptrdiff_t count,
     }
 }
 
-/* out = bias + x weights for rows from `first` on, as many as out has. */
-static void
+/* Loads rows from `begin` on, as many as out has: out = bias + rows times weights.
+ * Returns whether the team is to stop: then not all of it is done. */
+static bool
 FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const mlp_matrix *weights,
-                   const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t first)
+                   const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t begin)
 {
-    ptrdiff_t work = 0;
-    for (ptrdiff_t i = 0; i < out->rows; i++) {
-        ptrdiff_t count = sparse->counts[first + i];
+    enum { AHEAD = 8 };
+    const mlp_data *data = sparse->data;
+    ptrdiff_t place = FN(count_places)(data, sparse->first, begin), work = 0;
+    for (ptrdiff_t i = begin, end = begin + out->rows; i < end; i++) {
+        /* Past the end of these rows, those that follow in the next chunk. */
+        ptrdiff_t ahead = i + AHEAD < end ? i + AHEAD : i + AHEAD - end + begin + sparse->n;
+        FN(prefetch_row)(data, sparse->first + ahead);
+        place += FN(load_sparse_row)(&data->x, FN(data_row)(data, sparse->first + i), sparse, i,
+                                     place);
         FN(multiply_row)
-        (sparse->values[first + i], sparse->columns[first + i], count, weights, bias,
-         FN(at)(out, i, 0), out->col_stride);
-        if (FN(poll_work)(worker, &work, count * out->cols)) {
-            return;
+        (sparse->values[i], sparse->columns[i], sparse->counts[i], weights, bias,
+         FN(at)(out, i - begin, 0), out->col_stride);
+        if (FN(poll_work)(worker, &work, sparse->counts[i] * out->cols)) {
+            return true;
         }
     }
+    return false;
 }
 
 /* ---- the gradient ---- */

@@ -107,32 +107,63 @@ FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_m
     }
 }
 
+/* Applies a rule to `count` elements, at most LANES, of a parameter, its gradient and
+ * its moments, of these strides; returns the parameters as they were before. */
+static inline ALWAYS_INLINE VEC
+FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, ptrdiff_t p_col,
+                 const REAL *gradient, ptrdiff_t g_col, REAL *const moments[],
+                 const ptrdiff_t m_cols[], ptrdiff_t j, ptrdiff_t count)
+{
+    VEC old = FN(load)(p + j * p_col, p_col, count);
+    VEC g = FN(load)(gradient + j * g_col, g_col, count);
+    VEC kept[MLP_MAX_MOMENTS];
+    for (int m = 0; m < n_moments; m++) {
+        kept[m] = FN(load)(moments[m] + j * m_cols[m], m_cols[m], count);
+    }
+    if (c->l2 != 0) { /* 0 * inf would be NaN */
+        g += c->l2 * old;
+    }
+    FN(store)(p + j * p_col, p_col, count, rule(c, old, g, kept));
+    for (int m = 0; m < n_moments; m++) {
+        FN(store)(moments[m] + j * m_cols[m], m_cols[m], count, kept[m]);
+    }
+    return old;
+}
+
 /* Applies a rule to a matrix. squares (a row each, or NULL) receives the sum of
  * a row's squared parameters as they were before. */
 static inline ALWAYS_INLINE void
-FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *c, const mlp_matrix *p,
+FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
                const mlp_matrix *gradient, const mlp_matrix moments[], double *squares)
 {
+    enum { GROUP = SQUARE_LANES / LANES };
+    const CONSTANTS c = *constants;
+    ptrdiff_t p_col = p->col_stride, g_col = gradient->col_stride, m_cols[MLP_MAX_MOMENTS];
+    bool contiguous = p_col == 1 && g_col == 1;
+    for (int m = 0; m < n_moments; m++) {
+        m_cols[m] = moments[m].col_stride;
+        contiguous = contiguous && m_cols[m] == 1;
+    }
+    static const ptrdiff_t ones[MLP_MAX_MOMENTS] = {1, 1};
     for (ptrdiff_t i = 0; i < p->rows; i++) {
-        VEC sums[SQUARE_LANES / LANES] = {0};
-        for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
-            ptrdiff_t count = p->cols - j;
-            REAL *element = FN(at)(p, i, j);
-            VEC old = FN(load)(element, p->col_stride, count);
-            VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
-            VEC kept[MLP_MAX_MOMENTS];
-            for (int m = 0; m < n_moments; m++) {
-                kept[m] = FN(load)(FN(at)(&moments[m], i, j), moments[m].col_stride, count);
+        VEC sums[GROUP] = {0};
+        REAL *row = FN(at)(p, i, 0), *m_rows[MLP_MAX_MOMENTS];
+        const REAL *g_row = FN(at)(gradient, i, 0);
+        for (int m = 0; m < n_moments; m++) {
+            m_rows[m] = FN(at)(&moments[m], i, 0);
+        }
+        ptrdiff_t j = 0;
+        for (; contiguous && j + SQUARE_LANES <= p->cols; j += SQUARE_LANES) {
+            for (int v = 0; v < GROUP; v++) {
+                VEC old = FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones,
+                                           j + v * LANES, LANES);
+                sums[v] += old * old;
             }
-            if (c->l2 != 0) { /* 0 * inf would be NaN */
-                g += c->l2 * old;
-            }
-            VEC updated = rule(c, old, g, kept);
-            FN(store)(element, p->col_stride, count, updated);
-            for (int m = 0; m < n_moments; m++) {
-                FN(store)(FN(at)(&moments[m], i, j), moments[m].col_stride, count, kept[m]);
-            }
-            sums[j / LANES % (SQUARE_LANES / LANES)] += old * old;
+        }
+        for (; j < p->cols; j += LANES) {
+            VEC old = FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
+                                       m_cols, j, p->cols - j);
+            sums[j / LANES % GROUP] += old * old;
         }
         if (squares != NULL) {
             squares[i] = FN(sum_lanes)(sums);
