@@ -1,9 +1,9 @@
 /* A chunk: the rows of the data in work, and what the layers make of them. */
 
-enum { FN(CHUNK_ROWS) = FN(BLOCK_INNER) };
+enum { FN(CHUNK_ROWS) = 256 };
 
-/* One member's view of the rows in work and of what the layers make of them:
- * its own, of memory that the team shares; and a block of its own for packing. */
+/* One member's view of the rows in work and of what the layers make of them: its own,
+ * of memory that the team shares. */
 typedef struct {
     mlp_matrix x;            /* the rows, where all elements are multiplied */
     mlp_matrix gathered;     /* room for x where its rows are scattered */
@@ -11,7 +11,9 @@ typedef struct {
     SPARSE sparse;           /* the rows otherwise */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
-    REAL *pack;
+    PACKED *weights;         /* n_layers; no data where they are taken as they lie */
+    PACKED *weights_t;       /* transposed, of all layers but the first */
+    PACKED *packed_deltas;   /* n_layers; no data for rows that are sparse */
 } CHUNK;
 
 /* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
@@ -20,20 +22,78 @@ static mlp_matrix
 FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
 {
     ptrdiff_t stride = ((cols + LANES - 1) / LANES | 1) * LANES;
-    return (mlp_matrix){mlp_take(arena, rows, stride, sizeof(REAL)), rows, cols, stride, 1};
+    return (mlp_matrix){mlp_take(arena, rows, stride, sizeof(REAL)), rows, cols, stride, 1, true};
 }
 
 /* What each member has of its own. */
 static void
 FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CHUNK *chunk)
 {
-    enum { PACK = PACK_BYTES / sizeof(REAL) };
-    REAL *packs = mlp_take(arena, n_threads, PACK, sizeof(REAL));
     mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2, sizeof(mlp_matrix));
+    PACKED *packs = mlp_take(arena, n_threads, n_layers * 3, sizeof(PACKED));
     if (arena->base != NULL) {
-        chunk->pack = packs + (ptrdiff_t)rank * PACK;
         chunk->activations = views + rank * n_layers * 2;
         chunk->deltas = chunk->activations + n_layers;
+        chunk->weights = packs + rank * n_layers * 3;
+        chunk->weights_t = chunk->weights + n_layers;
+        chunk->packed_deltas = chunk->weights_t + n_layers;
+    }
+}
+
+/* Rows too few to pack weights for: to pack costs more than to multiply as they lie. */
+enum { FN(FEW_ROWS) = 4 };
+
+/* Room for the packed weights with which `rows` rows go forward, shared by the team. */
+static void
+FN(take_forward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, CHUNK *chunk)
+{
+    for (ptrdiff_t l = chunk->is_sparse; l < network->n_layers && rows > FN(FEW_ROWS); l++) {
+        const mlp_matrix *w = &network->weights[l];
+        PACKED packed = FN(take_packed)(arena, w->rows, w->cols);
+        if (arena->base != NULL) {
+            chunk->weights[l] = packed;
+        }
+    }
+}
+
+/* Room for what is packed for `rows` rows to go backward. */
+static void
+FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, CHUNK *chunk)
+{
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        const mlp_matrix *w = &network->weights[l];
+        PACKED weights_t = FN(take_packed)(arena, w->cols, l == 0 ? 0 : w->rows);
+        PACKED deltas = FN(take_packed)(arena, l == 0 && chunk->is_sparse ? 0 : rows, w->cols);
+        if (arena->base != NULL) {
+            chunk->weights_t[l] = weights_t;
+            chunk->packed_deltas[l] = deltas;
+        }
+    }
+}
+
+/* Packs the weights of input units begin to end of layer l wherever they are used so. */
+static void
+FN(pack_weights)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
+                 ptrdiff_t end)
+{
+    mlp_matrix rows = FN(rows_of)(&network->weights[l], begin, end);
+    if (chunk->weights[l].data != NULL) {
+        FN(pack)(&rows, begin, 0, &chunk->weights[l]);
+    }
+    if (chunk->weights_t[l].cols > 0) {
+        mlp_matrix cols = mlp_transpose(&rows);
+        FN(pack)(&cols, 0, begin, &chunk->weights_t[l]);
+    }
+}
+
+/* Packs all weights, a share each; past the next barrier they are ready. */
+static void
+FN(pack_network)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk)
+{
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        ptrdiff_t begin, end;
+        mlp_share(worker, network->weights[l].rows, 1, &begin, &end);
+        FN(pack_weights)(network, chunk, l, begin, end);
     }
 }
 

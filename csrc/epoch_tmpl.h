@@ -28,6 +28,8 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
     FN(take_rows)(arena, data, rows, n_threads, &space->chunk);
+    FN(take_forward_packs)(arena, network, rows, &space->chunk);
+    FN(take_backward_packs)(arena, network, rows, &space->chunk);
     space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
 
     mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));
@@ -138,6 +140,7 @@ FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *for_weights,
         FN(update_rows)
         (args->optimizer.rule, for_weights, &network->weights[l], sums, args->moments, l,
          piece->begin, piece->end, args->objective.l2 == 0 ? NULL : space->squares[l]);
+        FN(pack_weights)(network, &space->chunk, l, piece->begin, piece->end);
     }
 }
 
@@ -242,15 +245,18 @@ FN(train_epoch)(mlp_worker *worker, void *arguments)
     double total_loss = 0;
     ptrdiff_t rows = 0;
     int64_t steps = 0;
-    for (ptrdiff_t first = 0; first < args->data.n; first += args->batch_size) {
+    FN(pack_network)(worker, &objective->network, &space.chunk);
+    bool stop = mlp_barrier(worker);
+    for (ptrdiff_t first = 0; first < args->data.n && !stop; first += args->batch_size) {
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < args->batch_size ? left : args->batch_size;
         double weight_sum = FN(sum_weights)(&args->data, first, n);
         if (weight_sum == 0) {
             continue;
         }
-        if (FN(run_batch)(worker, &args->data, objective, &space, first, n, weight_sum, args,
-                          steps)) {
+        stop = FN(run_batch)(worker, &args->data, objective, &space, first, n, weight_sum, args,
+                             steps);
+        if (stop) {
             break;
         }
         steps++;
@@ -294,6 +300,10 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
     SPACE space;
     FN(take_gradient)(&arena, args, worker->size, worker->rank, &space);
     double weight_sum = FN(sum_weights)(&args->data, 0, args->data.n);
+    FN(pack_network)(worker, network, &space.chunk);
+    if (mlp_barrier(worker)) {
+        return;
+    }
     if (FN(run_batch)(worker, &args->data, objective, &space, 0, args->data.n, weight_sum, NULL,
                       0)) {
         return;

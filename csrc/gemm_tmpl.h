@@ -1,21 +1,28 @@
 /* C = start + A B for strided A, B, C: the three products of a layer differ in
  * their views and their start only.
  *
- * B is packed, a block that fits the second-level cache at a time, into panels
- * of TILE_COLS columns with the tail zero-filled; A is read where it lies, one
- * element broadcast to a vector of products. A tile of C stays in registers
- * while it runs through a block of the inner dimension, and goes on from where
- * the last block left it: each element of C is one sum in index order.
+ * B is packed before, in panels of TILE_COLS columns with the tail zero-filled, where
+ * it was made or last changed, once for all members and all products with it. A is
+ * read where it lies, one element broadcast to a vector of products. A tile of C stays
+ * in registers while it runs through a block of the inner dimension, and goes on from
+ * where the last block left it: each element of C is one sum in index order.
  */
 
 enum {
     FN(TILE_COLS) = TILE_VECTORS * LANES,
     FN(BLOCK_INNER) = 256,
-    FN(BLOCK_ROWS) = 96,
-    FN(BLOCK_COLS) = PACK_BYTES / (FN(BLOCK_INNER) * (int)sizeof(REAL)),
+    FN(BLOCK_ROWS) = 96, /* whole tiles on every instruction set */
+    FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
 };
 
-_Static_assert(FN(BLOCK_COLS) % FN(TILE_COLS) == 0, "a packed block is of whole panels");
+_Static_assert(FN(BLOCK_ROWS) % TILE_ROWS == 0, "a block of rows is of whole tiles");
+
+/* B: data[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column, as the
+ * memory was. */
+typedef struct {
+    REAL *data;
+    ptrdiff_t inner, cols;
+} PACKED;
 
 /* Where a product starts: at a vector added to each row of C, at zero (a NULL
  * bias), or at what C holds. */
@@ -24,94 +31,136 @@ typedef struct {
     bool accumulate;
 } GEMM_START;
 
-/* packed[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column. */
-static void
-FN(pack_panels)(const REAL *b, ptrdiff_t row_stride, ptrdiff_t col_stride, ptrdiff_t inner,
-                ptrdiff_t cols, REAL *packed)
+static PACKED
+FN(take_packed)(mlp_arena *arena, ptrdiff_t inner, ptrdiff_t cols)
 {
-    for (ptrdiff_t j = 0; j < cols; j += FN(TILE_COLS)) {
-        for (ptrdiff_t p = 0; p < inner; p++) {
-            const REAL *row = b + p * row_stride + j * col_stride;
-            for (ptrdiff_t v = 0; v < FN(TILE_COLS); v += LANES) {
-                VEC elements = FN(load)(row + v * col_stride, col_stride, cols - j - v);
-                *(VEC *)(packed + v) = elements;
+    ptrdiff_t panels = cols / FN(TILE_COLS) + (cols % FN(TILE_COLS) != 0), width;
+    if (__builtin_mul_overflow(panels, FN(TILE_COLS) * (ptrdiff_t)sizeof(REAL), &width)) {
+        width = PTRDIFF_MAX;
+    }
+    return (PACKED){mlp_take(arena, inner, width, 1), inner, cols};
+}
+
+/* Packs b, of which (row, col) is the first element, at its place among others. */
+static void
+FN(pack)(const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col, const PACKED *packed)
+{
+    for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
+        ptrdiff_t within = (col + j) % FN(TILE_COLS);
+        n = FN(TILE_COLS) - within < b->cols - j ? FN(TILE_COLS) - within : b->cols - j;
+        REAL *to = packed->data + (col + j - within) * packed->inner + row * FN(TILE_COLS) + within;
+        for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
+            const REAL *from = FN(at)(b, p, j);
+            for (ptrdiff_t v = 0; v < n; v += LANES) {
+                ptrdiff_t stride = b->col_stride;
+                FN(store)(to + v, 1, n - v, FN(load)(from + v * stride, stride, n - v));
             }
-            packed += FN(TILE_COLS);
         }
     }
 }
 
-/* One tile: c (rows <= TILE_ROWS, cols <= TILE_COLS) goes on from `start` with
- * inner products of rows of a and one packed panel. Rows past the last repeat
- * it; they are computed and not stored. */
-static inline void
-FN(gemm_tile)(const REAL *a, ptrdiff_t a_row, ptrdiff_t a_inner, const REAL *panel, ptrdiff_t inner,
-              const REAL *start, ptrdiff_t start_row, ptrdiff_t start_col, REAL *c, ptrdiff_t c_row,
+/* One tile: c (rows <= TILE_ROWS, n_vectors of columns, the last ones missing) goes on from
+ * itself, from a bias or from zero with inner products of rows of a and one packed panel.
+ * Rows past the last repeat it; they are computed and not stored. A whole tile is
+ * stored as it is computed. */
+static inline ALWAYS_INLINE void
+FN(gemm_tile)(int n_vectors, bool whole, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_inner,
+              const REAL *panel, ptrdiff_t inner, const VEC *start, REAL *c, ptrdiff_t c_row,
               ptrdiff_t c_col, ptrdiff_t rows, ptrdiff_t cols)
 {
     VEC sums[TILE_ROWS][TILE_VECTORS];
     const REAL *a_rows[TILE_ROWS];
+    if (whole) {
+        rows = TILE_ROWS;
+        cols = n_vectors * LANES;
+        c_col = 1;
+    }
     for (ptrdiff_t i = 0; i < TILE_ROWS; i++) {
         ptrdiff_t row = i < rows ? i : rows - 1;
         a_rows[i] = a + row * a_row;
-        for (ptrdiff_t v = 0; v < TILE_VECTORS; v++) {
-            sums[i][v] = start == NULL ? (VEC){0}
-                                       : FN(load)(start + row * start_row + v * LANES * start_col,
-                                                  start_col, cols - v * LANES);
+        for (ptrdiff_t v = 0; v < n_vectors; v++) {
+            sums[i][v] = start != NULL ? start[v]
+                                       : FN(load)(c + row * c_row + v * LANES * c_col, c_col,
+                                                  cols - v * LANES);
         }
     }
     for (ptrdiff_t p = 0, at = 0; p < inner; p++, at += a_inner) {
         const VEC *b = (const VEC *)panel;
         for (ptrdiff_t i = 0; i < TILE_ROWS; i++) {
-            for (ptrdiff_t v = 0; v < TILE_VECTORS; v++) {
+            for (ptrdiff_t v = 0; v < n_vectors; v++) {
                 sums[i][v] += a_rows[i][at] * b[v];
             }
         }
         panel += FN(TILE_COLS);
     }
-    for (ptrdiff_t i = 0; i < rows && i < TILE_ROWS; i++) {
-        for (ptrdiff_t v = 0; v < TILE_VECTORS; v++) {
+    for (ptrdiff_t i = 0; i < TILE_ROWS && i < rows; i++) {
+        for (ptrdiff_t v = 0; v < n_vectors; v++) {
             FN(store)(c + i * c_row + v * LANES * c_col, c_col, cols - v * LANES, sums[i][v]);
         }
     }
 }
 
-/* pack: PACK_BYTES of the calling member's own. Leaves early, with c unfinished,
- * where the team is to stop. */
-static void
-FN(gemm)(mlp_worker *worker, const mlp_matrix *a, const mlp_matrix *b, const mlp_matrix *c,
-         GEMM_START start, REAL *pack)
+/* A column of tiles: the rows begin to end of c, whose columns from j on are a panel's. */
+static inline ALWAYS_INLINE void
+FN(gemm_tiles)(int n_vectors, const mlp_matrix *a, ptrdiff_t p, const REAL *panel, ptrdiff_t inner,
+               GEMM_START start, ptrdiff_t j, const mlp_matrix *c, ptrdiff_t begin, ptrdiff_t end)
 {
-    ptrdiff_t inner = a->cols;
-    ptrdiff_t p = 0;
+    VEC first[TILE_VECTORS] = {0};
+    for (ptrdiff_t v = 0; v < n_vectors && start.bias != NULL; v++) {
+        ptrdiff_t at = j + v * LANES, stride = start.bias->col_stride;
+        first[v] = FN(load)(FN(at)(start.bias, 0, at), stride, c->cols - at);
+    }
+    const VEC *from = p == 0 && !start.accumulate ? first : NULL;
+    ptrdiff_t a_row = a->row_stride, a_inner = a->col_stride, cols = c->cols - j;
+    bool is_whole = c->col_stride == 1 && (c->padded || cols >= n_vectors * LANES);
+    ptrdiff_t i = begin;
+    for (; is_whole && i + TILE_ROWS <= end; i += TILE_ROWS) {
+        FN(gemm_tile)
+        (n_vectors, true, FN(at)(a, i, p), a_row, a_inner, panel, inner, from, FN(at)(c, i, j),
+         c->row_stride, 1, 0, 0);
+    }
+    for (; i < end; i += TILE_ROWS) {
+        FN(gemm_tile)
+        (n_vectors, false, FN(at)(a, i, p), a_row, a_inner, panel, inner, from, FN(at)(c, i, j),
+         c->row_stride, c->col_stride, end - i, cols);
+    }
+}
+
+/* The rows begin to end of c, in a block of its columns from `first` on. */
+static void
+FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
+               GEMM_START start, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
+{
+    ptrdiff_t inner = a->cols, p = 0, work = 0;
+    ptrdiff_t last = c->cols - first < FN(BLOCK_COLS) ? c->cols : first + FN(BLOCK_COLS);
     do { /* once even where inner is 0: C is then its start */
-        ptrdiff_t n_inner = inner - p < FN(BLOCK_INNER) ? inner - p : FN(BLOCK_INNER);
-        for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
-            ptrdiff_t n_cols = c->cols - j < FN(BLOCK_COLS) ? c->cols - j : FN(BLOCK_COLS);
-            FN(pack_panels)(FN(at)(b, p, j), b->row_stride, b->col_stride, n_inner, n_cols, pack);
-            for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
-                ptrdiff_t n_rows = c->rows - i < FN(BLOCK_ROWS) ? c->rows - i : FN(BLOCK_ROWS);
-                if (mlp_poll(worker)) {
-                    return;
-                }
-                for (ptrdiff_t jt = 0; jt < n_cols; jt += FN(TILE_COLS)) {
-                    for (ptrdiff_t it = 0; it < n_rows; it += TILE_ROWS) {
-                        REAL *c_tile = FN(at)(c, i + it, j + jt);
-                        const REAL *from = c_tile;
-                        ptrdiff_t from_row = c->row_stride, from_col = c->col_stride;
-                        if (p == 0 && !start.accumulate) {
-                            from = start.bias == NULL ? NULL : FN(at)(start.bias, 0, j + jt);
-                            from_row = 0;
-                            from_col = start.bias == NULL ? 0 : start.bias->col_stride;
-                        }
-                        FN(gemm_tile)
-                        (FN(at)(a, i + it, p), a->row_stride, a->col_stride, pack + jt * n_inner,
-                         n_inner, from, from_row, from_col, c_tile, c->row_stride, c->col_stride,
-                         n_rows - it, n_cols - jt);
-                    }
-                }
+        ptrdiff_t n = inner - p < FN(BLOCK_INNER) ? inner - p : FN(BLOCK_INNER);
+        for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
+            const REAL *panel = b->data + j * b->inner + p * FN(TILE_COLS);
+            if (c->cols - j <= LANES) {
+                FN(gemm_tiles)(1, a, p, panel, n, start, j, c, begin, end);
+            }
+            else {
+                FN(gemm_tiles)(TILE_VECTORS, a, p, panel, n, start, j, c, begin, end);
+            }
+            if (FN(poll_work)(worker, &work, (end - begin) * n)) {
+                return;
             }
         }
-        p += n_inner;
+        p += n;
     } while (p < inner);
+}
+
+/* Leaves early, with c unfinished, where the team is to stop. The packed columns of a
+ * block stay in the last-level cache while all rows pass. */
+static void
+FN(gemm)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
+         GEMM_START start)
+{
+    for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
+        for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
+            ptrdiff_t last = c->rows - i < FN(BLOCK_ROWS) ? c->rows : i + FN(BLOCK_ROWS);
+            FN(gemm_block)(worker, a, b, c, start, j, i, last);
+        }
+    }
 }

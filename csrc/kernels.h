@@ -31,6 +31,7 @@ typedef struct {
     void *data;
     ptrdiff_t rows, cols;
     ptrdiff_t row_stride, col_stride;
+    bool padded; /* a kernel's own: rows may be written up to a whole vector */
 } mlp_matrix;
 
 /* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense

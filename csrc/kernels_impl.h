@@ -21,24 +21,23 @@
 #define VEC FN(vec)
 #define BITS_VEC FN(bits_vec)
 #define ROW_SUMS FN(row_sums)
+#define ROW FN(row)
 #define ENTRY FN(entry)
 #define SPARSE FN(sparse)
 #define PIECE FN(piece)
+#define PACKED FN(packed)
 #define GEMM_START FN(gemm_start)
 #define CHUNK FN(chunk)
 #define CONSTANTS FN(constants_of_rule)
 #define SPACE FN(space)
 #define LANES (MLP_VECTOR_BYTES / (ptrdiff_t)sizeof(REAL))
 
-enum {
-    PACK_BYTES = 256 << 10, /* half a second-level cache */
-    SQUARE_LANES = 16,      /* partial sums of squares, the same on every instruction set */
-};
+enum { SQUARE_LANES = 16 }; /* partial sums of squares, the same on every instruction set */
 
 static inline mlp_matrix
 mlp_transpose(const mlp_matrix *m)
 {
-    return (mlp_matrix){m->data, m->cols, m->rows, m->col_stride, m->row_stride};
+    return (mlp_matrix){m->data, m->cols, m->rows, m->col_stride, m->row_stride, false};
 }
 
 #define REAL_BITS 32

@@ -54,6 +54,8 @@ FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
 
 #include "rows_tmpl.h"
 
+#include "row_tmpl.h"
+
 #include "sparse_tmpl.h"
 
 #include "chunk_tmpl.h"

@@ -1,30 +1,41 @@
-/* The passes through a network's layers, and the kernels forward and backward.
+/* The passes through a network's layers, and the kernels forward, backward, predict.
  *
  * Rows go through backward a chunk at a time: deltas are kept for one chunk
  * only, and the gradients go on as sums from chunk to chunk.
  */
 
+/* output = input weights[l] + biases[l] for the rows from `begin` on. Returns whether the
+ * team is to stop: then not all of it is done. */
+static bool
+FN(forward_layer)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, ptrdiff_t l,
+                  ptrdiff_t begin, const mlp_matrix *input, const mlp_matrix *output)
+{
+    const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
+    if (l == 0 && chunk->is_sparse) {
+        return FN(sparse_forward)(worker, &chunk->sparse, weights, bias, output, begin);
+    }
+    if (chunk->weights[l].data != NULL) {
+        FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});
+        return mlp_poll(worker);
+    }
+    for (ptrdiff_t i = 0; i < output->rows; i++) {
+        ROW row = {FN(at)(input, i, 0), input->col_stride, NULL, input->cols};
+        FN(multiply_row)(row, weights, bias, FN(at)(output, i, 0), output->col_stride);
+    }
+    return mlp_poll(worker);
+}
+
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
- * the last layer, for the rows begin to end. Returns whether the team is to stop: then
- * not all of it is done. */
+ * the last layer, for the rows begin to end. Returns whether the team is to stop. */
 static bool
 FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
                  ptrdiff_t begin, ptrdiff_t end)
 {
-    mlp_matrix input = {0};
+    mlp_matrix input = chunk->is_sparse ? chunk->x : FN(rows_of)(&chunk->x, begin, end);
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        if (l == 0 && chunk->is_sparse) {
-            if (FN(sparse_forward)(worker, &chunk->sparse, weights, bias, &output, begin)) {
-                return true;
-            }
-        }
-        else {
-            if (l == 0) {
-                input = FN(rows_of)(&chunk->x, begin, end);
-            }
-            FN(gemm)(worker, &input, weights, &output, (GEMM_START){.bias = bias}, chunk->pack);
+        if (FN(forward_layer)(worker, network, chunk, l, begin, &input, &output)) {
+            return true;
         }
         for (ptrdiff_t i = 0; i < output.rows && l < network->n_layers - 1; i += FN(CHUNK_ROWS)) {
             ptrdiff_t left = output.rows - i;
@@ -37,22 +48,27 @@ FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
         }
         input = output;
     }
-    return mlp_poll(worker);
+    return false;
 }
 
 /* deltas[l] = (deltas[l + 1] weights[l + 1]^T) * f'(z[l]) from the last layer,
- * whose deltas are given, down to the first, for the rows begin to end. */
+ * whose deltas are given, down to the first, for the rows begin to end; packs them. */
 static void
 FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
                   ptrdiff_t begin, ptrdiff_t end)
 {
-    for (ptrdiff_t l = network->n_layers - 2; l >= 0; l--) {
-        mlp_matrix above = FN(rows_of)(&chunk->deltas[l + 1], begin, end);
+    for (ptrdiff_t l = network->n_layers - 1; l >= 0; l--) {
         mlp_matrix delta = FN(rows_of)(&chunk->deltas[l], begin, end);
-        mlp_matrix activation = FN(rows_of)(&chunk->activations[l], begin, end);
-        mlp_matrix weights_t = mlp_transpose(&network->weights[l + 1]);
-        FN(gemm)(worker, &above, &weights_t, &delta, (GEMM_START){.bias = NULL}, chunk->pack);
-        FN(activate_backward)(network->activation, &activation, &delta);
+        if (l < network->n_layers - 1) {
+            mlp_matrix above = FN(rows_of)(&chunk->deltas[l + 1], begin, end);
+            mlp_matrix activation = FN(rows_of)(&chunk->activations[l], begin, end);
+            GEMM_START zero = {.bias = NULL};
+            FN(gemm)(worker, &above, &chunk->weights_t[l + 1], &delta, zero);
+            FN(activate_backward)(network->activation, &activation, &delta);
+        }
+        if (chunk->packed_deltas[l].inner > 0) {
+            FN(pack)(&delta, begin, 0, &chunk->packed_deltas[l]);
+        }
     }
 }
 
@@ -78,7 +94,7 @@ static ptrdiff_t
 FN(unit_block)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l)
 {
     if (l > 0 || !chunk->is_sparse) {
-        return FN(BLOCK_ROWS) / 2;
+        return FN(BLOCK_ROWS) / 4;
     }
     return FN(SUMS_BYTES) / ((ptrdiff_t)sizeof(REAL) * (network->weights[l].cols + 1)) + 1;
 }
@@ -96,7 +112,7 @@ FN(gradient_block)(mlp_worker *worker, const CHUNK *chunk, ptrdiff_t l, ptrdiff_
     mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
     inputs_t = FN(rows_of)(&inputs_t, begin, end);
     GEMM_START start = {.accumulate = accumulate};
-    FN(gemm)(worker, &inputs_t, &chunk->deltas[l], sums, start, chunk->pack);
+    FN(gemm)(worker, &inputs_t, &chunk->packed_deltas[l], sums, start);
 }
 
 /* A piece of the work on the gradients of a chunk: some input units of a layer's
@@ -125,13 +141,21 @@ FN(claim_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chu
     return number < network->n_layers;
 }
 
+static CHUNK
+FN(take_forward)(mlp_arena *arena, const mlp_forward_args *args, int n_threads, int rank)
+{
+    CHUNK chunk = {.x = args->x};
+    FN(take_chunk)(arena, args->network.n_layers, n_threads, rank, &chunk);
+    FN(take_forward_packs)(arena, &args->network, args->x.rows, &chunk);
+    chunk.activations = args->activations;
+    return chunk;
+}
+
 static size_t
 FN(forward_workspace)(const void *arguments, int n_threads)
 {
-    const mlp_forward_args *args = arguments;
     mlp_arena arena = {NULL, 0};
-    CHUNK chunk = {0};
-    FN(take_chunk)(&arena, args->network.n_layers, n_threads, 0, &chunk);
+    FN(take_forward)(&arena, arguments, n_threads, 0);
     return arena.used;
 }
 
@@ -140,10 +164,11 @@ FN(forward)(mlp_worker *worker, void *arguments)
 {
     mlp_forward_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
-    CHUNK chunk = {0};
-    FN(take_chunk)(&arena, args->network.n_layers, worker->size, worker->rank, &chunk);
-    chunk.x = args->x;
-    chunk.activations = args->activations;
+    CHUNK chunk = FN(take_forward)(&arena, args, worker->size, worker->rank);
+    FN(pack_network)(worker, &args->network, &chunk);
+    if (mlp_barrier(worker)) {
+        return;
+    }
     ptrdiff_t begin, end;
     mlp_share(worker, args->x.rows, TILE_ROWS, &begin, &end);
     FN(forward_rows)(worker, &args->network, &chunk, begin, end);
@@ -153,9 +178,11 @@ static CHUNK
 FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads, int rank)
 {
     CHUNK chunk = {0};
+    ptrdiff_t rows = args->x.rows < FN(CHUNK_ROWS) ? args->x.rows : FN(CHUNK_ROWS);
     FN(take_chunk)(arena, args->network.n_layers, n_threads, rank, &chunk);
     FN(take_layers)
-    (arena, &args->network, args->network.n_layers - 1, FN(CHUNK_ROWS), chunk.deltas);
+    (arena, &args->network, args->network.n_layers - 1, rows, chunk.deltas);
+    FN(take_backward_packs)(arena, &args->network, rows, &chunk);
     return chunk;
 }
 
@@ -174,6 +201,10 @@ FN(backward)(mlp_worker *worker, void *arguments)
     mlp_arena arena = {args->workspace, 0};
     CHUNK chunk = FN(take_backward)(&arena, args, worker->size, worker->rank);
     ptrdiff_t n_layers = args->network.n_layers, n = args->x.rows;
+    FN(pack_network)(worker, &args->network, &chunk);
+    if (mlp_barrier(worker)) {
+        return;
+    }
     ptrdiff_t first = 0;
     do { /* once even where there are no rows: the gradients are then zero */
         ptrdiff_t last = n - first < FN(CHUNK_ROWS) ? n : first + FN(CHUNK_ROWS);
@@ -214,14 +245,16 @@ FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, 
                  CHUNK *chunk)
 {
     ptrdiff_t n_layers = args->network.n_layers;
+    ptrdiff_t rows = args->data.n < FN(PREDICT_ROWS) ? args->data.n : FN(PREDICT_ROWS);
     *chunk = (CHUNK){0};
     FN(take_chunk)(arena, n_layers, n_threads, rank, chunk);
     for (int member = 0; member < n_threads; member++) {
         CHUNK other = {.activations = NULL};
         CHUNK *own = member == rank ? chunk : &other;
-        FN(take_layers)(arena, &args->network, n_layers - 1, FN(PREDICT_ROWS), own->activations);
-        FN(take_rows)(arena, &args->data, FN(PREDICT_ROWS), 0, own);
+        FN(take_layers)(arena, &args->network, n_layers - 1, rows, own->activations);
+        FN(take_rows)(arena, &args->data, rows, 0, own);
     }
+    FN(take_forward_packs)(arena, &args->network, args->data.n, chunk);
 }
 
 static size_t
@@ -240,6 +273,10 @@ FN(predict)(mlp_worker *worker, void *arguments)
     mlp_arena arena = {args->workspace, 0};
     CHUNK chunk;
     FN(take_predict)(&arena, args, worker->size, worker->rank, &chunk);
+    FN(pack_network)(worker, &args->network, &chunk);
+    if (mlp_barrier(worker)) {
+        return;
+    }
     mlp_matrix *logits = &chunk.activations[args->network.n_layers - 1];
     for (ptrdiff_t first; (first = mlp_claim(worker) * FN(PREDICT_ROWS)) < args->data.n;) {
         if (mlp_poll(worker)) {

@@ -9,7 +9,6 @@
  */
 
 enum {
-    FN(RUN_VECTORS) = 8, /* sums that stay in registers */
     /* of the gradient: the deltas of 128 rows fill the first-level cache */
     FN(GRADIENT_VECTORS) = 256 / MLP_VECTOR_BYTES < FN(RUN_VECTORS) ? 256 / MLP_VECTOR_BYTES
                                                                    : FN(RUN_VECTORS),
@@ -184,75 +183,6 @@ FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 
 /* ---- forward ---- */
 
-/* out (n vectors, the last one `last` elements behind the first) = bias + values
- * times rows `columns` of the weights. */
-static inline ALWAYS_INLINE void
-FN(row_run)(int n, const REAL *values, const uint32_t *columns, ptrdiff_t count,
-            const REAL *weights, ptrdiff_t stride, const REAL *bias, ptrdiff_t bias_stride,
-            REAL *out, ptrdiff_t last)
-{
-    VEC sums[FN(RUN_VECTORS)];
-    for (int v = 0; v < n; v++) {
-        sums[v] = FN(load)(bias + (v < n - 1 ? v * LANES : last) * bias_stride, bias_stride, LANES);
-    }
-    for (ptrdiff_t e = 0; e < count; e++) {
-        const REAL *w = weights + (columns == NULL ? e : (ptrdiff_t)columns[e]) * stride;
-        for (int v = 0; v < n; v++) {
-            sums[v] += values[e] * *(const VEC *)(w + (v < n - 1 ? v * LANES : last));
-        }
-    }
-    for (int v = 0; v < n; v++) {
-        *(VEC *)(out + (v < n - 1 ? v * LANES : last)) = sums[v];
-    }
-}
-
-/* The same for less than a vector, or strided weights or out: up to LANES columns. */
-static void
-FN(row_tail)(const REAL *values, const uint32_t *columns, ptrdiff_t count, const REAL *weights,
-             ptrdiff_t stride, ptrdiff_t w_col, const REAL *bias, ptrdiff_t bias_stride, REAL *out,
-             ptrdiff_t out_col, ptrdiff_t cols)
-{
-    VEC sums = FN(load)(bias, bias_stride, cols);
-    for (ptrdiff_t e = 0; e < count; e++) {
-        const REAL *w = weights + (columns == NULL ? e : (ptrdiff_t)columns[e]) * stride;
-        sums += values[e] * FN(load)(w, w_col, cols);
-    }
-    FN(store)(out, out_col, cols, sums);
-}
-
-/* out = bias + a row times weights; the row's elements that are not named by
- * columns are zero; columns NULL: all are given. */
-static void
-FN(multiply_row)(const REAL *values, const uint32_t *columns, ptrdiff_t count,
-                 const mlp_matrix *weights, const mlp_matrix *bias, REAL *out, ptrdiff_t out_col)
-{
-    ptrdiff_t cols = weights->cols, stride = weights->row_stride, bias_col = bias->col_stride;
-    if (weights->col_stride != 1 || out_col != 1 || cols < LANES) {
-        for (ptrdiff_t j = 0; j < cols; j += LANES) {
-            FN(row_tail)
-            (values, columns, count, FN(at)(weights, 0, j), stride, weights->col_stride,
-             FN(at)(bias, 0, j), bias_col, out + j * out_col, out_col, cols - j);
-        }
-        return;
-    }
-    /* Runs of like length; the last vector moves back to end with the columns. */
-    ptrdiff_t n_vectors = (cols + LANES - 1) / LANES;
-    ptrdiff_t n_runs = (n_vectors + FN(RUN_VECTORS) - 1) / FN(RUN_VECTORS);
-    ptrdiff_t run = (n_vectors + n_runs - 1) / n_runs;
-    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
-        ptrdiff_t j = v * LANES, n = n_vectors - v < run ? n_vectors - v : run;
-        ptrdiff_t last = j + n * LANES <= cols ? (n - 1) * LANES : cols - LANES - j;
-        const REAL *w = FN(at)(weights, 0, j), *b = FN(at)(bias, 0, j);
-        REAL *o = out + j;
-        switch (n) {
-#define RUN(n) \
-    case n: FN(row_run)(n, values, columns, count, w, stride, b, bias_col, o, last); break;
-            RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
-#undef RUN
-        }
-    }
-}
-
 /* Loads rows from `begin` on, as many as out has: out = bias + rows times weights.
  * Returns whether the team is to stop: then not all of it is done. */
 static bool
@@ -268,9 +198,8 @@ FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const mlp_matrix *w
         FN(prefetch_row)(data, sparse->first + ahead);
         place += FN(load_sparse_row)(&data->x, FN(data_row)(data, sparse->first + i), sparse, i,
                                      place);
-        FN(multiply_row)
-        (sparse->values[i], sparse->columns[i], sparse->counts[i], weights, bias,
-         FN(at)(out, i - begin, 0), out->col_stride);
+        ROW row = {sparse->values[i], 1, sparse->columns[i], sparse->counts[i]};
+        FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);
         if (FN(poll_work)(worker, &work, sparse->counts[i] * out->cols)) {
             return true;
         }
