@@ -17,7 +17,8 @@
 #endif
 
 enum {
-    SPINS = 2000,           /* some tens of microseconds, then a member sleeps */
+    SPIN_NS = 50000,        /* about what it costs to put a thread to sleep and wake it */
+    PAUSES = 16,            /* between two looks at the clock */
     POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s */
     STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
 };
@@ -25,6 +26,7 @@ enum {
 typedef struct {
     mlp_worker worker;
     pthread_t thread;
+    int64_t spin_ns; /* how long to spin before the next sleep */
 } member;
 
 struct mlp_team {
@@ -37,6 +39,8 @@ struct mlp_team {
 
     pthread_mutex_t mutex;
     pthread_cond_t released;
+    int64_t released_ns; /* when sleepers were last woken; under the mutex */
+    atomic_int sleepers;
     atomic_int arrived;
     atomic_ptrdiff_t claimed;
     atomic_uint generation;
@@ -47,11 +51,17 @@ struct mlp_team {
 };
 
 static int64_t
-now_ms(void)
+now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t
+now_ms(void)
+{
+    return now_ns() / 1000000;
 }
 
 bool
@@ -78,6 +88,57 @@ mlp_claim(mlp_worker *worker)
     return atomic_fetch_add_explicit(&worker->team->claimed, 1, memory_order_relaxed);
 }
 
+/* Whether the generation ended while the member spun, from `start` on. */
+static bool
+spin(mlp_team *team, unsigned generation, int64_t start, int64_t spin_ns)
+{
+    while (spin_ns > 0) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) {
+                return true;
+            }
+            SPIN_PAUSE();
+        }
+        if (now_ns() - start >= spin_ns) {
+            break;
+        }
+    }
+    return false;
+}
+
+/* Sleeps until the generation ends. Returns when it ended, or 0 where there was no
+ * need to sleep. Either the last member to arrive sees the sleeper counted, or the
+ * sleeper sees the generation it ended: both are sequentially consistent. */
+static int64_t
+sleep_until_released(mlp_team *team, unsigned generation)
+{
+    int64_t ended = 0;
+    pthread_mutex_lock(&team->mutex);
+    atomic_fetch_add(&team->sleepers, 1);
+    while (atomic_load(&team->generation) == generation) {
+        pthread_cond_wait(&team->released, &team->mutex);
+        ended = team->released_ns;
+    }
+    atomic_fetch_sub(&team->sleepers, 1);
+    pthread_mutex_unlock(&team->mutex);
+    return ended;
+}
+
+/* Spins where that can be expected to do. A spin in vain halves the time for the next,
+ * down to none: the CPU it takes may be what the others wait for, even if they then
+ * come soon. One that did doubles it, and once there is none, a short sleep restores it. */
+static void
+wait_for_release(mlp_team *team, member *self, unsigned generation)
+{
+    int64_t start = now_ns(), spun = self->spin_ns;
+    if (spin(team, generation, start, spun)) {
+        self->spin_ns = spun < SPIN_NS / 2 ? 2 * spun : SPIN_NS;
+        return;
+    }
+    int64_t ended = sleep_until_released(team, generation);
+    self->spin_ns = spun == 0 && ended - start <= SPIN_NS ? SPIN_NS : spun / 2;
+}
+
 bool
 mlp_barrier(mlp_worker *worker)
 {
@@ -87,27 +148,20 @@ mlp_barrier(mlp_worker *worker)
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
     unsigned generation = atomic_load(&team->generation);
-    if (atomic_fetch_add(&team->arrived, 1) + 1 == worker->size) {
-        team->stop = atomic_load(&team->stop_requested);
-        atomic_store(&team->arrived, 0);
-        atomic_store(&team->claimed, 0);
-        pthread_mutex_lock(&team->mutex);
-        atomic_store(&team->generation, generation + 1);
-        pthread_cond_broadcast(&team->released);
-        pthread_mutex_unlock(&team->mutex);
+    if (atomic_fetch_add(&team->arrived, 1) + 1 < worker->size) {
+        wait_for_release(team, &team->members[worker->rank], generation);
         return team->stop;
     }
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) {
-            return team->stop;
-        }
-        SPIN_PAUSE();
+    team->stop = atomic_load(&team->stop_requested);
+    atomic_store(&team->arrived, 0);
+    atomic_store(&team->claimed, 0);
+    atomic_store(&team->generation, generation + 1);
+    if (atomic_load(&team->sleepers) > 0) {
+        pthread_mutex_lock(&team->mutex);
+        team->released_ns = now_ns();
+        pthread_cond_broadcast(&team->released);
+        pthread_mutex_unlock(&team->mutex);
     }
-    pthread_mutex_lock(&team->mutex);
-    while (atomic_load(&team->generation) == generation) {
-        pthread_cond_wait(&team->released, &team->mutex);
-    }
-    pthread_mutex_unlock(&team->mutex);
     return team->stop;
 }
 
@@ -148,6 +202,7 @@ start_members(mlp_team *team, int n_threads)
     for (; size < n_threads; size++) {
         member *m = &team->members[size];
         m->worker = (mlp_worker){.team = team, .rank = size};
+        m->spin_ns = SPIN_NS;
         if (pthread_create(&m->thread, &attributes, member_main, m) != 0) {
             break;
         }
@@ -183,6 +238,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     pthread_mutex_unlock(&team->mutex);
 
     team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
+    team->members[0].spin_ns = SPIN_NS;
     body(&team->members[0].worker, args);
 
     for (int i = 1; i < size; i++) {
