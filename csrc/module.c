@@ -69,6 +69,13 @@ core_config(PyObject *module, PyObject *Py_UNUSED(ignored))
                                names, "compiler", COMPILER, "build_flags", MLP_BUILD_FLAGS);
 }
 
+/* thread_limit() -> the most threads of any call, or 0 */
+static PyObject *
+core_thread_limit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLong(mlp_c_get_num_threads());
+}
+
 /* ---- the module ---- */
 
 static int
@@ -127,6 +134,7 @@ static PyMethodDef module_methods[] = {
     {"index_nonzeros", mlp_core_index_nonzeros, METH_VARARGS, NULL},
     {"set_isa", core_set_isa, METH_O, NULL},
     {"config", core_config, METH_NOARGS, NULL},
+    {"thread_limit", core_thread_limit, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

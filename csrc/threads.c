@@ -50,6 +50,21 @@ struct mlp_team {
     member members[];
 };
 
+/* The most threads of any call, 0 where there is no limit: the one mutable global. */
+static atomic_int process_limit;
+
+int
+mlp_c_get_num_threads(void)
+{
+    return atomic_load_explicit(&process_limit, memory_order_relaxed);
+}
+
+void
+mlp_c_set_num_threads(int n_threads)
+{
+    atomic_store_explicit(&process_limit, n_threads > 0 ? n_threads : 0, memory_order_relaxed);
+}
+
 static int64_t
 now_ns(void)
 {
@@ -215,6 +230,10 @@ start_members(mlp_team *team, int n_threads)
 mlp_outcome
 mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void *poll_context)
 {
+    int limit = mlp_c_get_num_threads();
+    if (limit > 0 && n_threads > limit) {
+        n_threads = limit;
+    }
     mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
     if (team == NULL) {
         return MLP_NO_MEMORY;

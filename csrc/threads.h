@@ -28,8 +28,14 @@ typedef bool mlp_poll_function(void *context);
 
 typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY } mlp_outcome;
 
-/* Runs body(worker, args) on up to n_threads threads (fewer where the system
- * refuses more) and waits for all of them. poll may be NULL. */
+/* The most threads that any call may use, 0 for no limit. It is the process's, read as
+ * each call begins, and exported for threadpoolctl, which sets it. */
+#define MLP_EXPORTED __attribute__((visibility("default")))
+MLP_EXPORTED int mlp_c_get_num_threads(void);
+MLP_EXPORTED void mlp_c_set_num_threads(int n_threads);
+
+/* Runs body(worker, args) on up to n_threads threads (fewer where that limit is less
+ * or the system refuses more) and waits for all of them. poll may be NULL. */
 mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll,
                     void *poll_context);
 

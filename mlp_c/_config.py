@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from mlp_c import _core
-from mlp_c._threads import effective_n_threads
+from mlp_c._threads import MAX_THREADS, effective_n_threads
 from mlp_c._version import __version__
 
 
@@ -38,7 +38,8 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     >>> sorted(mlp_c.show_config(mode="dicts"))
     ['build_flags', 'compiler', 'isa', 'n_threads', 'supported_isas', 'version']
     """
-    config = {"version": __version__, "n_threads": effective_n_threads(), **_core.config()}
+    n_threads = min(effective_n_threads(), _core.thread_limit() or MAX_THREADS)
+    config = {"version": __version__, "n_threads": n_threads, **_core.config()}
     if mode == "dicts":
         return config
     if mode != "stdout":

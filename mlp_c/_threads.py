@@ -6,6 +6,8 @@ from numbers import Integral
 
 import joblib
 
+MAX_THREADS = 2**31 - 1
+
 if hasattr(os, "sched_getaffinity"):
 
     def _count_affinity() -> int:
@@ -44,4 +46,4 @@ def effective_n_threads(n_threads: int | None = None) -> int:
         )
     if n_threads < 1:
         raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads}")
-    return min(int(n_threads), 2**31 - 1)
+    return min(int(n_threads), MAX_THREADS)
