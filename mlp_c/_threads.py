@@ -1,10 +1,15 @@
 """How many threads a call may use."""
 
+import math
 import os
+import threading
 from functools import lru_cache
 from numbers import Integral
 
 import joblib
+from joblib.parallel import get_active_backend
+
+from mlp_c._cgroups import cpu_quota
 
 MAX_THREADS = 2**31 - 1
 
@@ -21,18 +26,33 @@ else:
 
 @lru_cache
 def _count_cpus(affinity: int) -> int:
-    """CPUs of this process; reads the cgroup quota, so once for each size of the affinity."""
-    return min(affinity, joblib.cpu_count())
+    """CPUs of this process; reads quotas from files, so once for each size of the affinity."""
+    quota = max(math.ceil(min(cpu_quota(), affinity)), 1)
+    return min(affinity, quota, joblib.cpu_count())  # joblib knows LOKY_MAX_CPU_COUNT
+
+
+def _in_thread_of_joblib() -> bool:
+    """Whether this is a job of joblib's threading backend, whose other jobs have the other CPUs.
+
+    joblib nests a backend for what its jobs start. Those of its worker processes run on the
+    main thread, with ``OMP_NUM_THREADS`` for their share of the CPUs.
+    """
+    if threading.get_ident() == threading.main_thread().ident:
+        return False
+    return (get_active_backend()[0].nesting_level or 0) > 0
 
 
 def effective_n_threads(n_threads: int | None = None) -> int:
     """The number of threads that `n_threads` asks for.
 
     None means the CPUs this process may run on (affinity and cgroup quota), at most
-    ``OMP_NUM_THREADS`` where that is set, as joblib's worker processes have it. Affinity and
-    variable are read at each call.
+    ``OMP_NUM_THREADS`` where that is set, as joblib's worker processes have it, and 1 in the
+    threads of joblib. Affinity and variable are read at each call. The process-wide limit that
+    threadpoolctl sets is not in it: every call into C applies it, whatever it is told.
     """
     if n_threads is None:
+        if _in_thread_of_joblib():
+            return 1
         limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
         n_cpus = _count_cpus(_count_affinity())
         return (

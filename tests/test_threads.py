@@ -1,15 +1,18 @@
 """How many threads a call runs on, and that none of them outlives it."""
 
+import math
 import os
 import threading
 import time
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import mlp_c
 from mlp_c import _threads
+from mlp_c._cgroups import cpu_quota
 from mlp_c._threads import effective_n_threads
 
 TASKS = "/proc/self/task"
@@ -129,3 +132,110 @@ def test_the_limit_is_of_the_process_and_of_our_library_only():
         thread.start()
         thread.join()
         assert limits == [1]
+
+
+# ---- n_threads=None ----
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("2", 2), ("3,1", 3), (" 4 ", 4), ("9", 5), ("0", 5), ("x", 5), ("", 5)]
+)
+def test_the_default_follows_omp_num_threads_at_each_call(five_cpus, monkeypatch, value, expected):
+    assert effective_n_threads() == 5
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert effective_n_threads() == expected
+    assert effective_n_threads(8) == 8
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_the_default_follows_the_affinity_at_each_call(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        assert effective_n_threads() == 1
+    finally:
+        os.sched_setaffinity(0, cpus)
+    assert 1 <= effective_n_threads() <= len(cpus)
+
+
+@counts_threads
+@pytest.mark.parametrize("call", [forward, fit])
+def test_one_thread_in_the_threads_of_joblib(five_cpus, call):
+    (count,) = Parallel(n_jobs=2, backend="threading")([delayed(count_threads)(call)])
+    assert count == 1
+    assert count_threads(call) == 5
+
+
+def test_one_thread_in_nested_threads_of_joblib_unless_asked_for_more(five_cpus):
+    def outer():
+        return Parallel(n_jobs=2, backend="threading")([delayed(effective_n_threads)()])
+
+    assert Parallel(n_jobs=2, backend="threading")([delayed(outer)()]) == [[1]]
+    assert Parallel(n_jobs=2, backend="threading")([delayed(effective_n_threads)(3)]) == [3]
+
+
+def test_other_threads_and_one_job_are_not_limited(five_cpus):
+    found = Parallel(n_jobs=1)([delayed(effective_n_threads)()])
+    with parallel_config(backend="threading", n_jobs=2):
+        found.append(effective_n_threads())
+        found += Parallel(n_jobs=1)([delayed(effective_n_threads)()])
+
+    def in_a_thread():
+        found.append(effective_n_threads())
+        found.extend(Parallel(n_jobs=1)([delayed(effective_n_threads)()]))
+
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join()
+    assert found == [5] * 5
+
+
+def test_processes_of_joblib_share_the_cpus(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    n_cpus = effective_n_threads()
+    jobs = [delayed(effective_n_threads)() for _ in range(2)]
+    assert Parallel(n_jobs=2, backend="loky")(jobs) == [max(n_cpus // 2, 1)] * 2
+    with parallel_config(backend="loky", inner_max_num_threads=2):
+        assert Parallel(n_jobs=2)(jobs) == [min(2, n_cpus)] * 2
+
+
+# ---- control groups ----
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "expected"),
+    [
+        ("0::/", {}, math.inf),
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, 2),
+        ("0::/a/b", {"a/cpu.max": "max 100000", "a/b/cpu.max": "300000 100000"}, 3),
+        ("0::/outside/path", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/../..", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/a", {"cpu.max": "", "a/cpu.max": "rubbish"}, math.inf),
+        (
+            "3:cpuset:/x\n2:cpu,cpuacct:/a\n0::/",
+            {"cpu/a/cpu.cfs_quota_us": "400000", "cpu/a/cpu.cfs_period_us": "100000"},
+            4,
+        ),
+        ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
+        ("1:cpu:/\n0::/s", {"unified/s/cpu.max": "200000 100000"}, 2),
+    ],
+)
+def test_the_least_quota_of_a_group_and_those_above(tmp_path, cgroup, files, expected):
+    files = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {"proc/self/cgroup": cgroup, **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert cpu_quota(tmp_path) == expected
+
+
+def test_no_control_groups_no_quota(tmp_path):
+    assert cpu_quota(tmp_path) == math.inf
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(math.inf, 64), (2.5, 3), (0.1, 1)])
+def test_the_default_follows_the_quota(monkeypatch, quota, expected):
+    monkeypatch.setattr(_threads, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(_threads.joblib, "cpu_count", lambda: 64)
+    assert _threads._count_cpus.__wrapped__(64) == expected
