@@ -17,7 +17,7 @@
 #endif
 
 enum {
-    SPIN_NS = 50000,        /* about what it costs to put a thread to sleep and wake it */
+    SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
     PAUSES = 16,            /* between two looks at the clock */
     POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s */
     STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
