@@ -123,6 +123,18 @@ FN(run_rows)(mlp_worker *worker, const mlp_data *data, const mlp_objective *obje
     }
 }
 
+/* Asks for the weights of a piece, to write them, while its gradient is computed: in a
+ * larger team others have them. */
+static inline ALWAYS_INLINE void
+FN(prefetch_piece)(const mlp_matrix *weights, const PIECE *piece)
+{
+    for (ptrdiff_t i = piece->begin; i < piece->end && !piece->is_bias; i++) {
+        for (ptrdiff_t j = 0; j < weights->cols; j += MLP_ALIGNMENT / (ptrdiff_t)sizeof(REAL)) {
+            __builtin_prefetch(FN(at)(weights, i, j), 1, 3);
+        }
+    }
+}
+
 /* Updates what a piece of the gradients belongs to. */
 static void
 FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *for_weights,
@@ -176,6 +188,9 @@ FN(run_batch)(mlp_worker *worker, const mlp_data *data, const mlp_objective *obj
         PIECE piece;
         while (FN(claim_piece)(worker, network, &space->chunk, &piece)) {
             mlp_matrix sums = space->dbiases[piece.layer];
+            if (update && worker->size > 1) {
+                FN(prefetch_piece)(&network->weights[piece.layer], &piece);
+            }
             if (piece.is_bias) {
                 FN(sum_rows)(&space->chunk.deltas[piece.layer], accumulate, &sums);
             }

@@ -13,9 +13,14 @@ enum {
     FN(BLOCK_INNER) = 256,
     FN(BLOCK_ROWS) = 96, /* whole tiles on every instruction set */
     FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
+    /* Input units in a piece of work on a gradient: whole tiles, and whole panels of the
+     * transposed weights, which members then do not write lines of in turn. */
+    FN(BLOCK_UNITS) = TILE_ROWS == 8 ? 32 : 48,
 };
 
 _Static_assert(FN(BLOCK_ROWS) % TILE_ROWS == 0, "a block of rows is of whole tiles");
+_Static_assert(FN(BLOCK_UNITS) % TILE_ROWS == 0 && FN(BLOCK_UNITS) % FN(TILE_COLS) == 0,
+               "a block of units is of whole tiles and panels");
 
 /* B: data[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column, as the
  * memory was. */

@@ -94,7 +94,7 @@ static ptrdiff_t
 FN(unit_block)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l)
 {
     if (l > 0 || !chunk->is_sparse) {
-        return FN(BLOCK_ROWS) / 4;
+        return FN(BLOCK_UNITS);
     }
     return FN(SUMS_BYTES) / ((ptrdiff_t)sizeof(REAL) * (network->weights[l].cols + 1)) + 1;
 }
