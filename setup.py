@@ -17,6 +17,7 @@ ISA_FLAGS = {
         "avx2": ["-mavx2", "-mfma"],
         "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
     },
+    "aarch64": {"neon": []},
 }
 SOURCES = [
     "module",
@@ -30,7 +31,7 @@ SOURCES = [
     "cpu",
     "kernels_baseline",
 ]
-MACHINE = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+MACHINE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 ISAS = ISA_FLAGS.get(MACHINE, {})
 
 # C11 alone turns the contraction to fused multiply-adds off; the kernels count on

@@ -32,6 +32,11 @@ static const struct {
     bool (*supported)(void);
 } isas[] = {
     {{"baseline", mlp_kernels_baseline}, always},
+#if MLP_HAVE_NEON /* part of every AArch64 */
+    {{"neon", mlp_kernels_neon}, always},
+#else
+    {{"neon", NULL}, NULL},
+#endif
 #if MLP_HAVE_AVX2
     {{"avx2", mlp_kernels_avx2}, has_avx2},
 #else

@@ -276,6 +276,7 @@ typedef struct {
 
 /* The tables, one a dtype, of each instruction set (kernels_<isa>.c). */
 extern const mlp_kernels mlp_kernels_baseline[MLP_N_DTYPES];
+extern const mlp_kernels mlp_kernels_neon[MLP_N_DTYPES];
 extern const mlp_kernels mlp_kernels_avx2[MLP_N_DTYPES];
 extern const mlp_kernels mlp_kernels_avx512[MLP_N_DTYPES];
 

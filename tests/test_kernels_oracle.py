@@ -18,7 +18,7 @@ from mlp_c import _core, kernels
 ACTIVATIONS = sorted(oracle.ACTIVATIONS)
 SOURCES = Path(__file__).parent.parent.glob("csrc/kernels_*.c")
 
-# Tiles of 6 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
+# Tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
 # 256 products; chunks of 256 rows.
 # fmt: off
 EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33,
