@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlp_c import kernels
+from mlp_c import _core, kernels
 
 KERNELS = ("forward", "softmax", "softmax_cross_entropy", "backward", "sgd_step")
 OUTPUTS = ("out", "params")
@@ -57,6 +57,28 @@ def example(kernel, dtype=np.float64, n=7, layers=(5, 4, 3), draw=None):
 
 def run(kernel, arguments):
     return getattr(kernels, kernel)(**arguments)
+
+
+def train_epoch(X, y, weights, biases, **options):
+    """Trains weights and biases in place; returns the total loss."""
+    defaults = {
+        "order": None,
+        "batch_size": 150,
+        "moments": (),
+        "rule": "sgd",
+        "learning_rate": 0.1,
+        "momentum": 0.0,
+        "l2": 0.0,
+        "n_threads": 1,
+    }
+    o = defaults | options
+    optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8, 0
+    total, rows, steps = _core.train_epoch(
+        *(X, y, None, o["order"], weights, biases, "relu", ("cross_entropy", -np.inf, np.inf)),
+        *(o["l2"], o["batch_size"], optimizer, o["moments"], o["n_threads"]),
+    )
+    assert (rows, steps) == (len(y), -(-len(y) // o["batch_size"]))
+    return total
 
 
 def leaves(value, path=()):

@@ -12,34 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
-from mlp_c import _core, kernels
+from mlp_c import kernels
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
-FMA_ISAS = [name for name in _core.config()["supported_isas"] if name != "baseline"]
 # More multiply-adds than 16 threads ask for, in an epoch's batch too.
 WIDTHS, ROWS, BATCH = (200, 190, 10), 1000, 150
-
-
-def train_epoch(X, y, weights, biases, **options):
-    """Trains weights and biases in place; returns the total loss."""
-    defaults = {
-        "order": None,
-        "batch_size": BATCH,
-        "moments": (),
-        "rule": "sgd",
-        "learning_rate": 0.1,
-        "momentum": 0.0,
-        "l2": 0.0,
-        "n_threads": 1,
-    }
-    o = defaults | options
-    optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8, 0
-    total, rows, steps = _core.train_epoch(
-        *(X, y, None, o["order"], weights, biases, "relu", ("cross_entropy", -np.inf, np.inf)),
-        *(o["l2"], o["batch_size"], optimizer, o["moments"], o["n_threads"]),
-    )
-    assert (rows, steps) == (len(X), -(-len(X) // o["batch_size"]))
-    return total
 
 
 def problem(dtype, n=ROWS, widths=WIDTHS):
@@ -60,7 +37,9 @@ def everything(dtype, n_threads=None):
     )
     moments = ([np.ones_like(p) for p in weights + biases],)
     options = {"rule": "nesterov", "momentum": 0.9, "l2": 0.1, "order": order, "moments": moments}
-    total = train_epoch(X, y, weights, biases, n_threads=n_threads or 1, **options)
+    total = calls.train_epoch(
+        X, y, weights, biases, batch_size=BATCH, n_threads=n_threads or 1, **options
+    )
     p = kernels.softmax(activations[-1])
     return calls.bits([activations, p, dlogits, gradients, weights, biases, moments]), loss, total
 
@@ -75,15 +54,6 @@ def test_same_bits_on_any_number_of_threads(n_threads, dtype, isa):
 
 def test_same_bits_when_run_again(dtype, isa):
     assert everything(dtype) == everything(dtype)
-
-
-@pytest.mark.skipif(len(FMA_ISAS) < 2, reason=f"needs two ISAs with FMA, has {FMA_ISAS}")
-def test_same_bits_on_every_instruction_set_with_fma(dtype):
-    results = []
-    for name in FMA_ISAS:  # ends with the best
-        _core.set_isa(name)
-        results.append(everything(dtype))
-    assert all(result == results[0] for result in results)
 
 
 @pytest.mark.parametrize("cuts", [[1], [7, 300], [96, 97, 257, 512, 600]])
@@ -123,7 +93,7 @@ def test_epoch_has_the_bits_of_a_loop_over_the_kernels(batch_size, ordered, soft
         _, dlogits = kernels.softmax_cross_entropy(activations[-1], y[rows])
         dweights, dbiases = kernels.backward(X[rows], activations, dlogits, loop_weights)
         kernels.sgd_step(looped, dweights + dbiases, 0.1)
-    total = train_epoch(
+    total = calls.train_epoch(
         X, y, weights, biases, order=order if ordered else None, batch_size=batch_size
     )
     assert calls.bits(weights + biases) == calls.bits(looped)
@@ -150,7 +120,7 @@ def test_update_rules_follow_their_formulas(rule, l2, dtype, isa):
     v0 = [v.astype(float) for v in velocities]
     moments = () if rule == "sgd" else (velocities,)
     options = {"rule": rule, "learning_rate": learning_rate, "momentum": momentum, "l2": l2}
-    total = train_epoch(X, y, weights, biases, batch_size=n, moments=moments, **options)
+    total = calls.train_epoch(X, y, weights, biases, batch_size=n, moments=moments, **options)
     rounding = 8 * float(np.finfo(dtype).eps)
     for i, (p, p0, g, v, start) in enumerate(
         zip(params, old, gradients, velocities, v0, strict=True)
