@@ -1,0 +1,154 @@
+"""Cross-builds the package for AArch64 and runs the kernels' tests under qemu-user.
+
+For Debian on another architecture, without root: Debian's Python for arm64 and wheels
+for aarch64 are unpacked into build/neon/, where they stay for the next time. Pytest's
+arguments may follow; without any, it runs the tests of SELECTION.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "build" / "neon"
+SYSROOT, WHEELS, BUILT = CACHE / "sysroot", CACHE / "wheels", CACHE / "lib"
+COMPILER = "aarch64-linux-gnu-gcc"
+
+# The tools, with the Debian packages that have them.
+TOOLS = {
+    "qemu-aarch64": "qemu-user",
+    COMPILER: "gcc-aarch64-linux-gnu",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
+DEBIAN_PACKAGES = ("python3", "libpython3-dev", "libc6-dev", "libstdc++6")
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64")
+TEST_REQUIREMENTS = ("hypothesis", "pytest", "pytest-timeout", "setuptools")
+
+# Longest first: as many run at a time as there are CPUs. Of the estimators' tests, some
+# that are quick and start no Python of their own: that would take binfmt_misc.
+SELECTION = (
+    "tests/test_kernels_properties.py",
+    "tests/test_kernels_memory.py",
+    "tests/test_kernels_oracle.py",
+    "tests/test_kernels_bits.py",
+    "tests/test_estimator_errors.py",
+    "tests/test_fit_edges.py",
+    "tests/test_kernels_rejections.py",
+    "tests/test_differences.py",
+    "tests/test_conversion.py",
+)
+
+
+def run(*command, check=True, **env) -> int:
+    """Runs a command in the checkout. Its output comes at once if what follows depends on it."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=None if check else subprocess.PIPE,
+        stderr=None if check else subprocess.STDOUT,
+        check=check,
+        text=True,
+    )
+    print(done.stdout or "", end="", flush=True)
+    return done.returncode
+
+
+def require_tools() -> None:
+    missing = {tool: package for tool, package in TOOLS.items() if shutil.which(tool) is None}
+    for tool, package in missing.items():
+        print(f"{tool} was not found (Debian: apt install {package})", file=sys.stderr)
+    if missing:
+        sys.exit("NEON cannot be tested here.")
+
+
+def make_once(target: Path, make) -> None:
+    """Makes a directory, unless an earlier run finished it."""
+    if target.exists():
+        return
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    make(partial)
+    partial.rename(target)
+
+
+def make_sysroot(target: Path) -> None:
+    """Unpacks Debian's Python for arm64, by an apt that knows nothing of this machine's state."""
+    apt = CACHE / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (apt / folder).mkdir(parents=True, exist_ok=True)
+    (apt / "status").touch()
+    settings = {
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+        "APT::Sandbox::User": "",
+        "Dir::State": apt,
+        "Dir::State::lists": apt / "lists",
+        "Dir::State::status": apt / "status",
+        "Dir::Cache": apt / "cache",
+    }
+    options = ["-qq", *(f"-o{name}={value}" for name, value in settings.items())]
+    run("apt-get", *options, "update")
+    download = ("install", "--yes", "--no-install-recommends", "--download-only")
+    run("apt-get", *options, *download, *DEBIAN_PACKAGES)
+    for package in sorted(apt.glob("cache/archives/*.deb")):
+        run("dpkg-deb", "--extract", package, target)
+
+
+def target_python() -> Path:
+    """The Python of the sysroot, python3.<minor>."""
+    return (SYSROOT / "usr/bin/python3").resolve()
+
+
+def make_wheels(target: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    version = target_python().name.removeprefix("python")
+    run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--target", target),
+        *("--python-version", version, "--only-binary=:all:"),
+        *(f"--platform={platform}" for platform in PLATFORMS),
+        *(*project["dependencies"], *TEST_REQUIREMENTS),
+    )
+
+
+def run_target(*arguments, check=True, **env) -> int:
+    """Runs the sysroot's Python. What it starts, the cross compiler, runs natively."""
+    path = {"PYTHONPATH": f"{BUILT}:{WHEELS}", "PYTHONSAFEPATH": "1"}
+    emulated = ("qemu-aarch64", "-L", SYSROOT, target_python())
+    return run(*emulated, *arguments, check=check, **path, **env)
+
+
+def build() -> None:
+    compiler = f"{COMPILER} --sysroot={SYSROOT}"
+    run_target(
+        *("setup.py", "--quiet", "build", "--build-base", CACHE, "--build-lib", BUILT),
+        CC=compiler,
+        LDSHARED=f"{compiler} -shared",
+        MLP_C_CFLAGS=f"-Werror {os.environ.get('MLP_C_CFLAGS', '')}",
+    )
+    run_target("-c", "import mlp_c; mlp_c.show_config()")
+
+
+def run_pytest(*arguments) -> int:
+    return run_target("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, check=False)
+
+
+def main() -> int:
+    require_tools()
+    make_once(SYSROOT, make_sysroot)
+    make_once(WHEELS, make_wheels)
+    build()
+    if len(sys.argv) > 1:
+        return run_pytest(*sys.argv[1:])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return max(pool.map(run_pytest, SELECTION))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
