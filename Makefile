@@ -32,10 +32,15 @@ notebook: $(VENV)/notebook
 test: lint
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/test
+lint: $(VENV)/test build/compiled
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+build/compiled: $(VENV)/test tests/compile_everywhere.py
+	$(BIN)/python tests/compile_everywhere.py
+	mkdir -p build
+	touch $@
 
 test-all:
 	$(PYTHON) tests/run_on_all_pythons.py

@@ -96,4 +96,5 @@ core = Extension(
 if sys.platform == "win32":
     sys.exit("mlp_c needs POSIX threads; Windows is not supported yet.")
 
-setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})
+if __name__ == "__main__":  # not where only the flags are asked for
+    setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})

@@ -1,0 +1,68 @@
+"""Compiles the C sources for each instruction set and platform, with warnings as errors.
+
+By each of the compilers below that this machine has; says which it has not.
+"""
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
+CLANG = next(filter(shutil.which, ["clang", *(f"clang-{n}" for n in range(30, 11, -1))]), "clang")
+
+# What for and by, the machine that says which instruction sets, and the command.
+COMPILERS = (
+    ("GCC", SETUP["MACHINE"], ("gcc",)),
+    ("Clang", SETUP["MACHINE"], (CLANG,)),
+    ("AArch64, GCC", "aarch64", ("aarch64-linux-gnu-gcc",)),
+)
+
+
+def instruction_set(source: Path) -> str | None:
+    return source.stem.removeprefix("kernels_") if source.stem.startswith("kernels_") else None
+
+
+def compile_source(machine: str, compiler: tuple[str, ...], source: Path) -> str:
+    """The compiler's complaints."""
+    isas = SETUP["ISA_FLAGS"].get(machine, {})
+    command = [
+        *(*compiler, "-c", source, "-o", os.devnull, "-Werror", *SETUP["FLAGS"]),
+        *isas.get(instruction_set(source), []),
+        *(f"-DMLP_HAVE_{name.upper()}=1" for name in isas),
+        *("-D_GNU_SOURCE", '-DMLP_BUILD_FLAGS=""', f"-I{ROOT / 'csrc'}"),
+        *(f"-I{path}" for path in (sysconfig.get_path("include"), numpy.get_include())),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr or ("" if done.returncode == 0 else f"{command} failed")
+
+
+def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
+    """The complaints about all sources that are for the machine."""
+    ours = (None, "baseline", *SETUP["ISA_FLAGS"].get(machine, ()))
+    sources = [path for path in sorted(ROOT.glob("csrc/*.c")) if instruction_set(path) in ours]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "".join(pool.map(lambda source: compile_source(machine, compiler, source), sources))
+
+
+def main() -> int:
+    outcomes = []
+    for name, machine, compiler in COMPILERS:
+        if shutil.which(compiler[0]) is None:
+            print(f"{name}: not compiled, {compiler[0]} was not found")
+            continue
+        complaints = compile_all(machine, compiler)
+        outcomes.append(complaints == "")
+        print(f"{name}: {complaints or 'compiled without warnings'}")
+    return 0 if outcomes and all(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
