@@ -136,7 +136,9 @@ def build() -> None:
 
 
 def run_pytest(*arguments) -> int:
-    return run_target("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, check=False)
+    """With ten times the time a test may take, for emulation is about that much slower."""
+    options = ("-q", "-p", "no:cacheprovider", "--timeout=3000")
+    return run_target("-m", "pytest", *options, *arguments, check=False)
 
 
 def main() -> int:
