@@ -1,12 +1,10 @@
 #include "threads.h"
 
-#include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "threads_os.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define SPIN_PAUSE() __builtin_ia32_pause()
@@ -25,7 +23,7 @@ enum {
 
 typedef struct {
     mlp_worker worker;
-    pthread_t thread;
+    thread thread;
     int64_t spin_ns; /* how long to spin before the next sleep */
 } member;
 
@@ -37,8 +35,8 @@ struct mlp_team {
     int64_t next_poll_ms;
     atomic_bool stop_requested;
 
-    pthread_mutex_t mutex;
-    pthread_cond_t released;
+    mutex mutex;
+    condition released;
     int64_t released_ns; /* when sleepers were last woken; under the mutex */
     atomic_int sleepers;
     atomic_int arrived;
@@ -63,14 +61,6 @@ void
 mlp_c_set_num_threads(int n_threads)
 {
     atomic_store_explicit(&process_limit, n_threads > 0 ? n_threads : 0, memory_order_relaxed);
-}
-
-static int64_t
-now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static int64_t
@@ -128,14 +118,14 @@ static int64_t
 sleep_until_released(mlp_team *team, unsigned generation)
 {
     int64_t ended = 0;
-    pthread_mutex_lock(&team->mutex);
+    mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(&team->generation) == generation) {
-        pthread_cond_wait(&team->released, &team->mutex);
+        condition_wait(&team->released, &team->mutex);
         ended = team->released_ns;
     }
     atomic_fetch_sub(&team->sleepers, 1);
-    pthread_mutex_unlock(&team->mutex);
+    mutex_unlock(&team->mutex);
     return ended;
 }
 
@@ -172,58 +162,42 @@ mlp_barrier(mlp_worker *worker)
     atomic_store(&team->claimed, 0);
     atomic_store(&team->generation, generation + 1);
     if (atomic_load(&team->sleepers) > 0) {
-        pthread_mutex_lock(&team->mutex);
+        mutex_lock(&team->mutex);
         team->released_ns = now_ns();
-        pthread_cond_broadcast(&team->released);
-        pthread_mutex_unlock(&team->mutex);
+        condition_broadcast(&team->released);
+        mutex_unlock(&team->mutex);
     }
     return team->stop;
 }
 
-static void *
+static void
 member_main(void *arg)
 {
     member *self = arg;
     mlp_team *team = self->worker.team;
     /* The team's size is known once every thread that can be had has started. */
-    pthread_mutex_lock(&team->mutex);
+    mutex_lock(&team->mutex);
     while (team->size == 0) {
-        pthread_cond_wait(&team->released, &team->mutex);
+        condition_wait(&team->released, &team->mutex);
     }
     self->worker.size = team->size;
-    pthread_mutex_unlock(&team->mutex);
+    mutex_unlock(&team->mutex);
     team->body(&self->worker, team->args);
-    return NULL;
 }
 
-/* Starts members 1 to n_threads - 1 with all signals blocked, so that Python's
- * handlers run on the threads Python knows. Returns the size of the team. */
+/* Starts members 1 to n_threads - 1. Returns the size of the team. */
 static int
 start_members(mlp_team *team, int n_threads)
 {
-    pthread_attr_t attributes;
-    if (n_threads == 1 || pthread_attr_init(&attributes) != 0) {
-        return 1;
-    }
-    sigset_t blocked, previous;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGBUS);
-    sigdelset(&blocked, SIGFPE);
-    sigdelset(&blocked, SIGILL);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &blocked, &previous);
     int size = 1;
     for (; size < n_threads; size++) {
         member *m = &team->members[size];
         m->worker = (mlp_worker){.team = team, .rank = size};
         m->spin_ns = SPIN_NS;
-        if (pthread_create(&m->thread, &attributes, member_main, m) != 0) {
+        if (!thread_start(&m->thread, STACK_BYTES, member_main, m)) {
             break;
         }
     }
-    pthread_sigmask(SIG_SETMASK, &previous, NULL);
-    pthread_attr_destroy(&attributes);
     return size;
 }
 
@@ -247,25 +221,25 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     atomic_init(&team->arrived, 0);
     atomic_init(&team->claimed, 0);
     atomic_init(&team->generation, 0);
-    pthread_mutex_init(&team->mutex, NULL);
-    pthread_cond_init(&team->released, NULL);
+    mutex_init(&team->mutex);
+    condition_init(&team->released);
 
     int size = start_members(team, n_threads);
-    pthread_mutex_lock(&team->mutex);
+    mutex_lock(&team->mutex);
     team->size = size;
-    pthread_cond_broadcast(&team->released);
-    pthread_mutex_unlock(&team->mutex);
+    condition_broadcast(&team->released);
+    mutex_unlock(&team->mutex);
 
     team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
     team->members[0].spin_ns = SPIN_NS;
     body(&team->members[0].worker, args);
 
     for (int i = 1; i < size; i++) {
-        pthread_join(team->members[i].thread, NULL);
+        thread_join(&team->members[i].thread);
     }
     bool stopped = atomic_load(&team->stop_requested);
-    pthread_cond_destroy(&team->released);
-    pthread_mutex_destroy(&team->mutex);
+    condition_destroy(&team->released);
+    mutex_destroy(&team->mutex);
     free(team);
     return stopped ? MLP_STOPPED : MLP_DONE;
 }

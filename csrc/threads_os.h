@@ -1,0 +1,225 @@
+/* What threads.c, which alone includes this, asks of the operating system: threads,
+ * a mutex, a condition and a clock, for Windows and for POSIX.
+ *
+ * A started thread's `thread` stays where it is until it is joined. A condition may
+ * wake for no reason. thread_start says whether there is a thread.
+ */
+#ifndef MLP_THREADS_OS_H
+#define MLP_THREADS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void thread_main(void *arg);
+
+#if defined(_WIN32)
+
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+
+#include <process.h>
+
+typedef SRWLOCK mutex;
+typedef CONDITION_VARIABLE condition;
+typedef struct {
+    HANDLE handle;
+    thread_main *main;
+    void *arg;
+} thread;
+
+static inline void
+mutex_init(mutex *m)
+{
+    InitializeSRWLock(m);
+}
+
+static inline void
+mutex_destroy(mutex *m)
+{
+    (void)m;
+}
+
+static inline void
+mutex_lock(mutex *m)
+{
+    AcquireSRWLockExclusive(m);
+}
+
+static inline void
+mutex_unlock(mutex *m)
+{
+    ReleaseSRWLockExclusive(m);
+}
+
+static inline void
+condition_init(condition *c)
+{
+    InitializeConditionVariable(c);
+}
+
+static inline void
+condition_destroy(condition *c)
+{
+    (void)c;
+}
+
+static inline void
+condition_wait(condition *c, mutex *m)
+{
+    SleepConditionVariableSRW(c, m, INFINITE, 0);
+}
+
+static inline void
+condition_broadcast(condition *c)
+{
+    WakeAllConditionVariable(c);
+}
+
+static unsigned __stdcall
+thread_enter(void *arg)
+{
+    thread *self = arg;
+    self->main(self->arg);
+    return 0;
+}
+
+static inline bool
+thread_start(thread *t, size_t stack_bytes, thread_main *main, void *arg)
+{
+    t->main = main;
+    t->arg = arg;
+    t->handle = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, thread_enter, t,
+                                       STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    return t->handle != NULL;
+}
+
+static inline void
+thread_join(thread *t)
+{
+    WaitForSingleObject(t->handle, INFINITE);
+    CloseHandle(t->handle);
+}
+
+static inline int64_t
+now_ns(void)
+{
+    LARGE_INTEGER count, per_second;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&per_second);
+    return count.QuadPart / per_second.QuadPart * 1000000000
+           + count.QuadPart % per_second.QuadPart * 1000000000 / per_second.QuadPart;
+}
+
+#else
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+typedef pthread_mutex_t mutex;
+typedef pthread_cond_t condition;
+typedef struct {
+    pthread_t handle;
+    thread_main *main;
+    void *arg;
+} thread;
+
+static inline void
+mutex_init(mutex *m)
+{
+    pthread_mutex_init(m, NULL);
+}
+
+static inline void
+mutex_destroy(mutex *m)
+{
+    pthread_mutex_destroy(m);
+}
+
+static inline void
+mutex_lock(mutex *m)
+{
+    pthread_mutex_lock(m);
+}
+
+static inline void
+mutex_unlock(mutex *m)
+{
+    pthread_mutex_unlock(m);
+}
+
+static inline void
+condition_init(condition *c)
+{
+    pthread_cond_init(c, NULL);
+}
+
+static inline void
+condition_destroy(condition *c)
+{
+    pthread_cond_destroy(c);
+}
+
+static inline void
+condition_wait(condition *c, mutex *m)
+{
+    pthread_cond_wait(c, m);
+}
+
+static inline void
+condition_broadcast(condition *c)
+{
+    pthread_cond_broadcast(c);
+}
+
+static void *
+thread_enter(void *arg)
+{
+    thread *self = arg;
+    self->main(self->arg);
+    return NULL;
+}
+
+/* With all signals blocked but those of faults, so that Python's handlers run on
+ * the threads that Python knows. */
+static inline bool
+thread_start(thread *t, size_t stack_bytes, thread_main *main, void *arg)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return false;
+    }
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    sigset_t blocked, previous;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    t->main = main;
+    t->arg = arg;
+    pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+    bool started = pthread_create(&t->handle, &attributes, thread_enter, t) == 0;
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+static inline void
+thread_join(thread *t)
+{
+    pthread_join(t->handle, NULL);
+}
+
+static inline int64_t
+now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+#endif
+
+#endif
