@@ -2,27 +2,48 @@
 
 #include <string.h>
 
+#if MLP_HAVE_AVX2 || MLP_HAVE_AVX512
+#include <cpuid.h>
+#endif
+
 static bool
 always(void)
 {
     return true;
 }
 
-#if MLP_HAVE_AVX2
-/* The compiler's run-time check asks the operating system too (XGETBV). */
+#if MLP_HAVE_AVX2 || MLP_HAVE_AVX512
+/* Of XCR0, which says what registers the operating system keeps: those of 16, 32
+ * and 64 bytes, the last with their masks. */
+enum { KEEPS_YMM = 0x06, KEEPS_ZMM = 0xe6 };
+
+/* Whether the CPU has features, as CPUID lists them in ECX of leaf 1 and EBX of leaf
+ * 7, and the operating system keeps their registers. Not the compiler's run-time check:
+ * Clang's is in a library of its own, which MSVC's linker does not know. */
+static bool
+has_features(unsigned leaf_1, unsigned leaf_7, unsigned registers)
+{
+    unsigned eax, ebx, ecx, edx, kept;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx & bit_OSXSAVE) == 0
+        || (ecx & leaf_1) != leaf_1) {
+        return false;
+    }
+    __asm__("xgetbv" : "=a"(kept), "=d"(edx) : "c"(0));
+    return (kept & registers) == registers && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)
+           && (ebx & leaf_7) == leaf_7;
+}
+
 static bool
 has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return has_features(bit_AVX | bit_FMA, bit_AVX2, KEEPS_YMM);
 }
-#endif
 
-#if MLP_HAVE_AVX512
 static bool
 has_avx512(void)
 {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-           && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return has_features(bit_AVX | bit_FMA,
+                        bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL, KEEPS_ZMM);
 }
 #endif
 

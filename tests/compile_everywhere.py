@@ -23,11 +23,26 @@ COMPILERS = (
     ("GCC", SETUP["MACHINE"], ("gcc",)),
     ("Clang", SETUP["MACHINE"], (CLANG,)),
     ("AArch64, GCC", "aarch64", ("aarch64-linux-gnu-gcc",)),
+    ("Windows, Clang", "x86_64", (CLANG, "--target=x86_64-w64-windows-gnu")),
 )
 
 
 def instruction_set(source: Path) -> str | None:
     return source.stem.removeprefix("kernels_") if source.stem.startswith("kernels_") else None
+
+
+def missing_part(compiler: tuple[str, ...]) -> str | None:
+    """What the machine has not of a compiler: itself or its C library's headers."""
+    if shutil.which(compiler[0]) is None:
+        return compiler[0]
+    probe = [*compiler, "-fsyntax-only", "-xc", "-"]
+    done = subprocess.run(probe, input=b"#include <time.h>", capture_output=True, check=False)
+    return None if done.returncode == 0 else f"a C library for {' '.join(compiler)}"
+
+
+def is_portable(source: Path) -> bool:
+    """Whether a source does without Python, whose headers are only this machine's."""
+    return not source.stem.startswith(("py", "module"))
 
 
 def compile_source(machine: str, compiler: tuple[str, ...], source: Path) -> str:
@@ -48,6 +63,8 @@ def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
     """The complaints about all sources that are for the machine."""
     ours = (None, "baseline", *SETUP["ISA_FLAGS"].get(machine, ()))
     sources = [path for path in sorted(ROOT.glob("csrc/*.c")) if instruction_set(path) in ours]
+    if any("windows" in part for part in compiler):
+        sources = list(filter(is_portable, sources))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return "".join(pool.map(lambda source: compile_source(machine, compiler, source), sources))
 
@@ -55,8 +72,9 @@ def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
 def main() -> int:
     outcomes = []
     for name, machine, compiler in COMPILERS:
-        if shutil.which(compiler[0]) is None:
-            print(f"{name}: not compiled, {compiler[0]} was not found")
+        missing = missing_part(compiler)
+        if missing is not None:
+            print(f"{name}: not compiled, {missing} was not found")
             continue
         complaints = compile_all(machine, compiler)
         outcomes.append(complaints == "")
