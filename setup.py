@@ -31,7 +31,9 @@ SOURCES = [
     "cpu",
     "kernels_baseline",
 ]
-MACHINE = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+WINDOWS = sys.platform == "win32"
+MACHINE = platform.machine().lower()
+MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
 ISAS = ISA_FLAGS.get(MACHINE, {})
 
 # C11 alone turns the contraction to fused multiply-adds off; the kernels count on
@@ -46,21 +48,32 @@ FLAGS = [
     "-Wextra",
 ]
 FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
-LINK_FLAGS = ["-pthread", *shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))]
+LINK_FLAGS = [] if WINDOWS else ["-pthread"]
+LINK_FLAGS += shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))
 
 NO_COMPILER = """
 mlp_c is written in C, and its compiler, {!r}, was not found.
     Debian, Ubuntu:  apt install gcc python3-dev
     Fedora:          dnf install gcc python3-devel
     macOS:           xcode-select --install
+    Windows:         Visual Studio's "C++ Clang tools for Windows", in its own prompt
 """
+
+
+def spell(flags):
+    """Flags as the compiler takes them: clang-cl has Clang's behind a prefix."""
+    return [f"/clang:{flag}" for flag in flags] if WINDOWS else flags
 
 
 class BuildExt(build_ext):
     """Compiles each instruction set's kernels with its flags; says so without a compiler."""
 
     def build_extension(self, ext):
-        command = self.compiler.compiler[0]
+        if WINDOWS:  # MSVC's own compiler has neither vectors nor C11's atomics
+            if not self.compiler.initialized:
+                self.compiler.initialize()
+            self.compiler.cc = "clang-cl"
+        command = self.compiler.cc if WINDOWS else self.compiler.compiler[0]
         if shutil.which(command) is None:
             raise PlatformError(NO_COMPILER.format(command))
         for name, flags in ISAS.items():
@@ -68,7 +81,7 @@ class BuildExt(build_ext):
                 [f"csrc/kernels_{name}.c"],
                 output_dir=self.build_temp,
                 include_dirs=ext.include_dirs,
-                extra_postargs=[*FLAGS, *flags],
+                extra_postargs=spell([*FLAGS, *flags]),
                 depends=ext.depends,
             )
         super().build_extension(ext)
@@ -86,15 +99,13 @@ core = Extension(
     depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc")) if name.endswith(".h")],
     define_macros=[
         ("_GNU_SOURCE", None),
+        ("_CRT_SECURE_NO_WARNINGS", None),  # of getenv
         *((f"MLP_HAVE_{name.upper()}", "1") for name in ISAS),
         define_string("MLP_BUILD_FLAGS", build_flags),
     ],
-    extra_compile_args=FLAGS,
+    extra_compile_args=spell(FLAGS),
     extra_link_args=LINK_FLAGS,
 )
-
-if sys.platform == "win32":
-    sys.exit("mlp_c needs POSIX threads; Windows is not supported yet.")
 
 if __name__ == "__main__":  # not where only the flags are asked for
     setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})
