@@ -11,16 +11,14 @@
 enum {
     FN(TILE_COLS) = TILE_VECTORS * LANES,
     FN(BLOCK_INNER) = 256,
-    FN(BLOCK_ROWS) = 96, /* whole tiles on every instruction set */
+    FN(BLOCK_ROWS) = 96 / TILE_ROWS * TILE_ROWS,
     FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
-    /* Input units in a piece of work on a gradient: whole tiles, and whole panels of the
-     * transposed weights, which members then do not write lines of in turn. */
-    FN(BLOCK_UNITS) = TILE_ROWS == 8 ? 32 : 48,
+    /* Input units in a piece of work on a gradient: at least 24, whole tiles, and whole
+     * panels of the transposed weights, lest members write to the same lines of these.
+     * A panel's width is a power of two. */
+    FN(WHOLE_UNITS) = TILE_ROWS * FN(TILE_COLS) / (TILE_ROWS & -TILE_ROWS),
+    FN(BLOCK_UNITS) = (23 / FN(WHOLE_UNITS) + 1) * FN(WHOLE_UNITS),
 };
-
-_Static_assert(FN(BLOCK_ROWS) % TILE_ROWS == 0, "a block of rows is of whole tiles");
-_Static_assert(FN(BLOCK_UNITS) % TILE_ROWS == 0 && FN(BLOCK_UNITS) % FN(TILE_COLS) == 0,
-               "a block of units is of whole tiles and panels");
 
 /* B: data[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column, as the
  * memory was. */
