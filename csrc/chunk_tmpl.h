@@ -5,10 +5,11 @@ enum { FN(CHUNK_ROWS) = 256 };
 /* One member's view of the rows in work and of what the layers make of them: its own,
  * of memory that the team shares. */
 typedef struct {
-    mlp_matrix x;            /* the rows, where all elements are multiplied */
+    SPAN span;               /* the rows */
+    mlp_matrix x;            /* their elements, where all are multiplied */
     mlp_matrix gathered;     /* room for x where its rows are scattered */
     bool is_sparse;
-    SPARSE sparse;           /* the rows otherwise */
+    SPARSE sparse;           /* their elements otherwise */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
     PACKED *weights;         /* n_layers; no data where they are taken as they lie */
@@ -137,9 +138,7 @@ static void
 FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n,
               ptrdiff_t piece_rows)
 {
-    chunk->sparse.data = data;
-    chunk->sparse.first = first;
-    chunk->sparse.n = n;
+    chunk->span = (SPAN){data, first, n};
     chunk->sparse.piece_rows = piece_rows;
     chunk->sparse.n_pieces = (n + piece_rows - 1) / piece_rows;
     if (!chunk->is_sparse) {

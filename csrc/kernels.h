@@ -17,6 +17,7 @@
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -223,13 +224,16 @@ typedef struct {
 /* out (n, k) written: the last layer's outputs for the rows of the data, whose
  * targets and weights are not looked at, with the output activation of a loss.
  * data and network read. Rows are shared out; no activation is kept for more than
- * a chunk of them. */
+ * a chunk of them. With check_finite, found_non_finite is set where a dense row has an
+ * element that is infinite or NaN; out is then not to be used. */
 typedef struct {
     void *workspace;
     mlp_data data;
     mlp_network network;
     mlp_loss_function loss;
     mlp_matrix out;
+    bool check_finite;
+    atomic_bool found_non_finite;
 } mlp_predict_args;
 
 /* counts[i] written: how many elements of row i of x are not zero. Then, with

@@ -21,6 +21,7 @@
 #define VEC FN(vec)
 #define BITS_VEC FN(bits_vec)
 #define ROW_SUMS FN(row_sums)
+#define SPAN FN(span)
 #define ROW FN(row)
 #define ENTRY FN(entry)
 #define SPARSE FN(sparse)

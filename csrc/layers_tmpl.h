@@ -12,7 +12,7 @@ FN(forward_layer)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
 {
     const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
     if (l == 0 && chunk->is_sparse) {
-        return FN(sparse_forward)(worker, &chunk->sparse, weights, bias, output, begin);
+        return FN(sparse_forward)(worker, &chunk->sparse, &chunk->span, weights, bias, output, begin);
     }
     if (chunk->weights[l].data != NULL) {
         FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});
@@ -285,6 +285,10 @@ FN(predict)(mlp_worker *worker, void *arguments)
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
         FN(set_chunk)(&args->data, &chunk, first, n, n);
+        if (args->check_finite && !FN(are_finite)(&chunk.span)) {
+            atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
+            return;
+        }
         FN(gather_rows)(&args->data, &chunk, first, 0, n);
         *logits = FN(rows_of)(&args->out, first, first + n);
         FN(forward_rows)(worker, &args->network, &chunk, 0, n);

@@ -135,15 +135,16 @@ mlp_core_loss_gradient(PyObject *module, PyObject *args)
     return result;
 }
 
-/* predict(X, order, weights, biases, activation, loss, n_threads) -> outputs */
+/* predict(X, order, weights, biases, activation, loss, check_finite, n_threads)
+ *     -> outputs, or None where check_finite and X has an element that is not */
 PyObject *
 mlp_core_predict(PyObject *module, PyObject *args)
 {
     PyObject *x_obj, *order, *weights_obj, *biases_obj, *result = NULL;
     PyObject *activation, *loss;
-    int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOOi:predict", &x_obj, &order, &weights_obj, &biases_obj,
-                          &activation, &loss, &n_threads)) {
+    int check_finite, n_threads;
+    if (!PyArg_ParseTuple(args, "OOOOOOpi:predict", &x_obj, &order, &weights_obj, &biases_obj,
+                          &activation, &loss, &check_finite, &n_threads)) {
         return NULL;
     }
     mlp_predict_args kernel_args = {0};
@@ -151,6 +152,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     mlp_begin(&call);
     kernel_args.loss = mlp_parse_loss(&call, loss);
     kernel_args.data.x = mlp_take_input(&call, x_obj, "X");
+    kernel_args.check_finite = check_finite && kernel_args.data.x.values == NULL;
     mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
     kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
     ptrdiff_t n;
@@ -163,7 +165,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     if (mlp_ready(&call)
         && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->predict, &kernel_args,
                           n_threads)) {
-        result = Py_NewRef(out);
+        result = Py_NewRef(atomic_load(&kernel_args.found_non_finite) ? Py_None : out);
     }
     mlp_end(&call);
     return result;

@@ -8,6 +8,7 @@
 #undef BITS
 #undef SUFFIX
 #undef SQRT
+#undef SIGN_BIT
 #undef MANTISSA_BITS
 #undef MANTISSA_MASK
 #undef ONE_BITS
@@ -31,6 +32,7 @@
 #define BITS int32_t
 #define SUFFIX f32
 #define SQRT sqrtf
+#define SIGN_BIT INT32_MIN
 #define MANTISSA_BITS 23
 #define MANTISSA_MASK 0x7fffff
 #define ONE_BITS 0x3f800000
@@ -57,6 +59,7 @@ static const float artanh_terms_f32[] = {1.f / 9, 1.f / 7, 1.f / 5, 1.f / 3};
 #define BITS int64_t
 #define SUFFIX f64
 #define SQRT sqrt
+#define SIGN_BIT INT64_MIN
 #define MANTISSA_BITS 52
 #define MANTISSA_MASK 0xfffffffffffff
 #define ONE_BITS 0x3ff0000000000000

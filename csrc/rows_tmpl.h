@@ -6,6 +6,12 @@ FN(data_row)(const mlp_data *data, ptrdiff_t i)
     return data->order == NULL ? i : (ptrdiff_t)data->order[i];
 }
 
+/* n rows of the data from `first` on. */
+typedef struct {
+    const mlp_data *data;
+    ptrdiff_t first, n;
+} SPAN;
+
 /* Inlined always: GCC takes a function that only prefetches for one without effects,
  * and leaves calls of it out. */
 static inline ALWAYS_INLINE void
@@ -38,4 +44,25 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
     ptrdiff_t begin = x->row_starts[row], n = x->row_starts[row + 1] - begin;
     FN(prefetch)((const char *)x->values + begin * item, n * item);
     FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
+}
+
+/* Whether all elements of these dense rows are finite. */
+static bool
+FN(are_finite)(const SPAN *span)
+{
+    for (ptrdiff_t i = span->first; i < span->first + span->n; i++) {
+        const mlp_matrix *x = &span->data->x.dense;
+        const REAL *row = FN(at)(x, FN(data_row)(span->data, i), 0);
+        VEC sum = {0};
+        for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
+            VEC v = FN(load)(row + j * x->col_stride, x->col_stride, x->cols - j);
+            sum += v - v; /* 0, or NaN, which stays */
+        }
+        for (ptrdiff_t lane = 0; lane < LANES; lane++) {
+            if (sum[lane] != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
 }

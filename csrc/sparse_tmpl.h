@@ -32,8 +32,6 @@ typedef struct {
     ENTRY *entries;          /* by piece, column and row */
     ptrdiff_t *entry_begins; /* by piece, cols + 1 */
     ptrdiff_t piece_rows, n_pieces;
-    const mlp_data *data; /* whose rows these are, from `first` on, n of them */
-    ptrdiff_t first, n;
 } SPARSE;
 
 /* How many places n rows of the data from `first` on may take. */
@@ -84,29 +82,43 @@ FN(is_zero)(VEC v)
     return any == 0;
 }
 
-/* Lists what is not zero among n elements: values (unless NULL) and columns of so
- * many bytes, up to `room` of them; returns how many. */
+/* Lists element j if it is not zero: written always, kept where it counts, so that
+ * there is no branch on the data. */
+static inline ALWAYS_INLINE ptrdiff_t
+FN(list_element)(REAL value, ptrdiff_t j, REAL *values, void *columns, int column_bytes,
+                 ptrdiff_t found)
+{
+    union {
+        REAL value;
+        BITS bits;
+    } element = {value};
+    if (column_bytes == 2) {
+        ((uint16_t *)columns)[found] = (uint16_t)j;
+    }
+    else {
+        ((uint32_t *)columns)[found] = (uint32_t)j;
+    }
+    values[found] = value;
+    return found + ((element.bits & ~SIGN_BIT) != 0);
+}
+
+/* Lists what is not zero among n elements: values and columns of so many bytes, up to
+ * `room` of them; returns how many. */
 static inline ALWAYS_INLINE ptrdiff_t
 FN(list_elements)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, REAL *values, void *columns,
                   int column_bytes, ptrdiff_t room)
 {
-    ptrdiff_t found = 0;
-    for (ptrdiff_t j = 0; j < n; j += LANES) {
-        VEC v = FN(load)(row + j * stride, stride, n - j);
-        if (FN(is_zero)(v)) {
-            continue;
-        }
-        for (ptrdiff_t lane = 0; lane < LANES && found < room; lane++) {
-            /* Written always, kept where it counts: no branch on the data. */
-            if (column_bytes == 2) {
-                ((uint16_t *)columns)[found] = (uint16_t)(j + lane);
+    ptrdiff_t found = 0, j = 0;
+    for (; stride == 1 && j + LANES <= n && found + LANES <= room; j += LANES) {
+        if (!FN(is_zero)(*(const VEC *)(row + j))) {
+            for (ptrdiff_t lane = 0; lane < LANES; lane++) {
+                found = FN(list_element)(row[j + lane], j + lane, values, columns, column_bytes,
+                                         found);
             }
-            else {
-                ((uint32_t *)columns)[found] = (uint32_t)(j + lane);
-            }
-            values[found] = v[lane];
-            found += v[lane] != 0;
         }
+    }
+    for (; j < n && found < room; j++) {
+        found = FN(list_element)(row[j * stride], j, values, columns, column_bytes, found);
     }
     return found;
 }
@@ -183,20 +195,21 @@ FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 
 /* ---- forward ---- */
 
-/* Loads rows from `begin` on, as many as out has: out = bias + rows times weights.
+/* Loads rows of the span from `begin` on, as many as out has: out = bias + rows times weights.
  * Returns whether the team is to stop: then not all of it is done. */
 static bool
-FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const mlp_matrix *weights,
-                   const mlp_matrix *bias, const mlp_matrix *out, ptrdiff_t begin)
+FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const SPAN *span,
+                   const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out,
+                   ptrdiff_t begin)
 {
     enum { AHEAD = 8 };
-    const mlp_data *data = sparse->data;
-    ptrdiff_t place = FN(count_places)(data, sparse->first, begin), work = 0;
+    const mlp_data *data = span->data;
+    ptrdiff_t place = FN(count_places)(data, span->first, begin), work = 0;
     for (ptrdiff_t i = begin, end = begin + out->rows; i < end; i++) {
         /* Past the end of these rows, those that follow in the next chunk. */
-        ptrdiff_t ahead = i + AHEAD < end ? i + AHEAD : i + AHEAD - end + begin + sparse->n;
-        FN(prefetch_row)(data, sparse->first + ahead);
-        place += FN(load_sparse_row)(&data->x, FN(data_row)(data, sparse->first + i), sparse, i,
+        ptrdiff_t ahead = i + AHEAD < end ? i + AHEAD : i + AHEAD - end + begin + span->n;
+        FN(prefetch_row)(data, span->first + ahead);
+        place += FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i,
                                      place);
         ROW row = {sparse->values[i], 1, sparse->columns[i], sparse->counts[i]};
         FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);

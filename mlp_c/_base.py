@@ -20,11 +20,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from mlp_c import _core
 from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
-from mlp_c._data import Data, dtype_of, kernel_input, kernel_input_for_fit
+from mlp_c._data import Data, dtype_of, kernel_input_for_fit, kernel_input_for_prediction
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
-from mlp_c._threads import effective_n_threads
+from mlp_c._threads import threads_for_rows
 from mlp_c._training import train
 from mlp_c._warnings import warn_caller
 
@@ -405,8 +405,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- prediction ----
 
-    def _run(self, X: Any, rows: np.ndarray | None = None) -> np.ndarray:
-        """Outputs of the network for `X` as the kernels take it, or some of its rows."""
+    def _run(
+        self, X: Any, rows: np.ndarray | None = None, *, check_finite: bool = False
+    ) -> np.ndarray | None:
+        """Outputs of the network for `X` as the kernels take it, or some of its rows.
+
+        None with `check_finite` where an element of a dense `X` is infinite or NaN.
+        """
         dtype = dtype_of(X)
         return _core.predict(
             X,
@@ -415,17 +420,37 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             [b.astype(dtype, copy=False) for b in self.intercepts_],
             self.activation,
             self._loss_name,
-            effective_n_threads(self.n_threads),
+            check_finite,
+            threads_for_rows(self.n_threads, len(X) if isinstance(X, np.ndarray) else None),
         )
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Outputs of the fitted network for rows from a user, in the wider dtype of both."""
+        if self._can_take(X):
+            outputs = self._run(kernel_input_for_prediction(X), check_finite=True)
+            if outputs is not None:
+                return outputs
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)
-        return self._run(kernel_input(X.astype(dtype, copy=False)))
+        return self._run(kernel_input_for_prediction(X.astype(dtype, copy=False)))
+
+    def _can_take(self, X: Any) -> bool:
+        """Whether validation could find nothing in rows from a user but infinity and NaN."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype.char in "fd"
+            and X.dtype.isnative
+            and X.flags.aligned
+            and len(X) > 0
+            and hasattr(self, "coefs_")
+            and X.dtype == self.coefs_[0].dtype
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
 
     def to_sklearn(self) -> Any:
         """Convert the fitted model to scikit-learn's of the same name.

@@ -68,9 +68,10 @@ def predict(
     biases: Arrays,
     activation: str,
     loss: str,
+    check_finite: bool,
     n_threads: int,
     /,
-) -> Array: ...
+) -> Array | None: ...
 def index_nonzeros(
     X: Array, max_density: float, max_bytes: float, n_threads: int, /
 ) -> tuple[Any, ...] | None: ...

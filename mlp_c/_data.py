@@ -12,6 +12,10 @@ from mlp_c._threads import effective_n_threads
 # Above this fraction of non-zero elements, to multiply all of them is faster.
 _MAX_DENSITY = 0.3
 
+# How many rows tell for all of a prediction, and for how many that is worth to ask.
+_SAMPLE = 32
+_SAMPLE_FROM = 512
+
 # What a copy of the elements that are not zero may take, of the memory of all.
 _MAX_INDEX = 0.32
 
@@ -37,6 +41,15 @@ def kernel_input_for_fit(X: Any, n_threads: int | None) -> Any:
         return X
     n_threads = effective_n_threads(n_threads)
     return _core.index_nonzeros(X, _MAX_DENSITY, _MAX_INDEX * X.nbytes, n_threads) or X
+
+
+def kernel_input_for_prediction(X: Any) -> Any:
+    """The same for one pass: whether an array is mostly zeros is told by some of its rows."""
+    X = kernel_input(X)
+    if isinstance(X, tuple) or len(X) < _SAMPLE_FROM:
+        return X
+    sample = X[:: len(X) // _SAMPLE]
+    return (X, None) if np.count_nonzero(sample) <= _MAX_DENSITY * sample.size else X
 
 
 def dtype_of(X: Any) -> np.dtype[Any]:

@@ -67,3 +67,8 @@ def effective_n_threads(n_threads: int | None = None) -> int:
     if n_threads < 1:
         raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads}")
     return min(int(n_threads), MAX_THREADS)
+
+
+def threads_for_rows(n_threads: int | None, n_rows: int | None) -> int:
+    """The same for a prediction of so many rows (None: of many): threads share whole rows."""
+    return 1 if n_rows == 1 else effective_n_threads(n_threads)

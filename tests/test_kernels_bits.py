@@ -81,7 +81,7 @@ def gradient(loss, dtype):
         *(X, soft, None, weights, biases, "tanh", (loss, -np.inf, np.inf, 1.0), 0.25),
         *(*gradients, 1),
     )
-    return value, gradients, _core.predict(X, None, weights, biases, "tanh", loss, 1)
+    return value, gradients, _core.predict(X, None, weights, biases, "tanh", loss, False, 1)
 
 
 CASES = {

@@ -31,7 +31,7 @@ calls = {
         X, y, None, None, weights, biases, "relu", loss, 0.0, 7, rule, (), 1),
     "loss_gradient": lambda: _core.loss_gradient(
         X, y, None, weights, biases, "relu", (*loss, 1.0), 0.0, *outputs, 1),
-    "predict": lambda: _core.predict(X, None, weights, biases, "relu", loss[0], 1),
+    "predict": lambda: _core.predict(X, None, weights, biases, "relu", loss[0], False, 1),
     "index_nonzeros": lambda: _core.index_nonzeros(X, 1.0, np.inf, 1),
 }
 call = calls[sys.argv[1]]
