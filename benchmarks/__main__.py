@@ -1,18 +1,17 @@
-"""``python -m benchmarks``: measures and prints a table for each case and dtype."""
+"""``python -m benchmarks``: measures and prints a table for each case."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Case
 from benchmarks.progress import progress
 from benchmarks.rivals import RIVALS
 from benchmarks.runner import measure_all
+from benchmarks.targets import rivals_of
 
-DTYPES = ["float32", "float64"]
-GOAL = 2.0  # seconds: how much longer a long fit is to take than a short one
-QUICK = {"rows": 8000, "rounds": 2, "goal": 0.3}
+QUICK = {"rows": 8000, "rounds": 2, "goal": 0.2}
 
 
 def positive(text: str) -> int:
@@ -25,53 +24,56 @@ def positive(text: str) -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures training with mlp_c and with other libraries.",
+        description="Measures mlp_c beside other libraries.",
     )
     names = [case.name for case in CASES]
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
-    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), default=list(RIVALS))
+    parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), help="default: all that fit")
+    parser.add_argument(
+        "--targets",
+        action="store_true",
+        help="measure what the targets need, and print a line a case: is each of them met?",
+    )
     parser.add_argument("--threads", type=positive, default=2, help="default: 2")
     parser.add_argument("--rounds", type=positive, default=5, help="default: 5")
+    parser.add_argument(
+        "--goal", type=float, default=1.0, help="seconds that a measurement takes; default: 1"
+    )
     parser.add_argument("--quick", action="store_true", help="few rows and rounds, to try it out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the raw numbers")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="save a bar chart")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
-    cases = [case for case in CASES if case.name in arguments.cases]
-    rounds, goal = arguments.rounds, GOAL
+    rounds, goal = arguments.rounds, arguments.goal
+    cases = [
+        replace(case, threads=arguments.threads) for case in CASES if case.name in arguments.cases
+    ]
     if arguments.quick:
-        cases = [replace(case, rows=min(case.rows, QUICK["rows"])) for case in cases]
+        cases = [case.with_rows(min(case.recipe.rows, QUICK["rows"])) for case in cases]
         rounds, goal = QUICK["rounds"], QUICK["goal"]
+
+    def names_of(case: Case) -> list[str]:
+        wanted = rivals_of(case) if arguments.targets else case.rivals
+        return [name for name in RIVALS if name in wanted and name in (arguments.rivals or RIVALS)]
 
     host = report.machine()
     print(
-        f"{host['processor']}, {host['cpus']} CPUs, {arguments.threads} threads, "
-        f"Python {host['python']}, medians of {rounds} interleaved rounds\n"
+        f"{host['processor']}, {host['cpus']} CPUs, Python {host['python']}, "
+        f"medians of {rounds} interleaved rounds\n"
     )
-    results = []
-    total = len(cases) * len(arguments.dtypes) * (len(arguments.rivals) + 1) * (rounds + 1)
+    total = sum(len(names_of(case)) for case in cases) * (rounds + 1)
     with progress(total) as step:
-        for result in measure_all(
-            cases,
-            arguments.dtypes,
-            rivals=arguments.rivals,
-            rounds=rounds,
-            threads=arguments.threads,
-            goal=goal,
-            step=step,
-        ):
-            results.append(result)
-    for result in results:
-        print(report.table(result), end="\n\n")
-    print(report.LEGEND)
+        results = list(measure_all(cases, names_of, rounds=rounds, goal=goal, step=step))
+    if arguments.targets:
+        print(report.target_table(results))
+    else:
+        for result in results:
+            print(report.table(result), end="\n\n")
+        print(report.LEGEND)
     if arguments.json:
-        report.save_json(results, arguments.threads, arguments.json)
-    if arguments.plot:
-        report.save_plot(results, arguments.plot)
+        report.save_json(results, arguments.json)
 
 
 if __name__ == "__main__":

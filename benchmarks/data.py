@@ -1,44 +1,63 @@
 """The data sets, made once and handed to the rivals' processes as files.
 
-A maker takes a case and returns a Dataset of `case.rows` training rows, float64.
+A maker takes a recipe and returns a Dataset of `recipe.rows` training rows, float64,
+dense or CSR. To add one: a function here and its name in a recipe in cases.py.
 """
 
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from benchmarks.cases import Case
+from scipy import sparse
 
 TEST_SHARE = 0.2
+Rows = np.ndarray | sparse.csr_array
 
 
 @dataclass(frozen=True)
 class Dataset:
-    x: np.ndarray
+    x: Rows
     y: np.ndarray
-    x_test: np.ndarray
+    x_test: Rows
     y_test: np.ndarray
     note: str
 
 
-def mnist(case: "Case") -> Dataset:
+@dataclass(frozen=True)
+class Recipe:
+    """What a data set is to be: so many training rows of `n_in` features."""
+
+    make: Callable[["Recipe"], Dataset]
+    rows: int
+    n_in: int
+    n_classes: int
+    density: float = 1.0  # of data that is made up: the share of non-zero elements
+
+    @property
+    def all_rows(self) -> int:
+        """With those of the test."""
+        return round(self.rows / (1 - TEST_SHARE))
+
+    def split(self, x: Rows, y: np.ndarray, note: str) -> Dataset:
+        return Dataset(x[: self.rows], y[: self.rows], x[self.rows :], y[self.rows :], note)
+
+
+def mnist(recipe: Recipe) -> Dataset:
     """MNIST as the notebook splits and scales it, or made-up pixels where it cannot be had."""
     from sklearn.model_selection import train_test_split
 
     try:
         pixels, digits = fetch_mnist()
     except (OSError, ImportError) as error:
-        return synthetic(case, f"SYNTHETIC data: no MNIST ({type(error).__name__}: {error})")
+        return synthetic(recipe, f"SYNTHETIC data: no MNIST ({type(error).__name__}: {error})")
     x, x_test, y, y_test = train_test_split(
         pixels / 255.0, digits.astype(np.int64), test_size=TEST_SHARE, random_state=42
     )
-    return Dataset(x[: case.rows], y[: case.rows], x_test, y_test, "MNIST")
+    return Dataset(x[: recipe.rows], y[: recipe.rows], x_test, y_test, "MNIST")
 
 
 def fetch_mnist() -> tuple[np.ndarray, np.ndarray]:
@@ -57,35 +76,70 @@ def fetch_mnist() -> tuple[np.ndarray, np.ndarray]:
         return fetch_openml("mnist_784", data_home=copy, **options)
 
 
-def synthetic(case: "Case", note: str = "synthetic data") -> Dataset:
-    """Rows of `case.density` whose label decides how likely each element is to be non-zero."""
+def synthetic(recipe: Recipe, note: str = "made-up pixels") -> Dataset:
+    """Rows of `density` whose label decides how likely each element is to be non-zero."""
     rng = np.random.default_rng(0)
-    n_in, n_classes = case.layer_sizes[0], case.layer_sizes[-1]
-    chance = rng.permuted(np.linspace(0, 1, n_in) ** (1 / case.density - 1))
-    chance = np.array([rng.permutation(chance) for _ in range(n_classes)])
-    n = round(case.rows / (1 - TEST_SHARE))
-    y = rng.integers(n_classes, size=n)
-    x = np.empty((n, n_in))
+    n_in = recipe.n_in
+    chance = rng.permuted(np.linspace(0, 1, n_in) ** (1 / recipe.density - 1))
+    chance = np.array([rng.permutation(chance) for _ in range(recipe.n_classes)])
+    y = rng.integers(recipe.n_classes, size=recipe.all_rows)
+    x = np.empty((len(y), n_in))
     for row, label in zip(x, y, strict=True):
         row[:] = rng.integers(1, 256, size=n_in) / 255 * (rng.random(n_in) < chance[label])
-    return Dataset(x[: case.rows], y[: case.rows], x[case.rows :], y[case.rows :], note)
+    return recipe.split(x, y, note)
 
 
-def write(case: "Case", dtypes: list[str], folder: Path) -> str:
-    """Makes the case's data and saves it in each dtype; returns a description of it."""
-    made = case.make_data(case)
-    for dtype in dtypes:
-        np.save(folder / f"x_{dtype}.npy", made.x.astype(dtype))
-        np.save(folder / f"x_test_{dtype}.npy", made.x_test.astype(dtype))
-    np.save(folder / "y.npy", made.y)
-    np.save(folder / "y_test.npy", made.y_test)
-    density = np.count_nonzero(made.x) / made.x.size
-    return f"{len(made.x):,} rows, {density:.0%} non-zero: {made.note}"
+def gaussian(recipe: Recipe) -> Dataset:
+    """Independent normal features, labelled by a linear teacher."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((recipe.all_rows, recipe.n_in))
+    return recipe.split(x, taught_labels(x, recipe, rng), "Gaussian")
 
 
-def read_training(case: "Case", folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    return np.load(folder / f"x_{case.dtype}.npy"), np.load(folder / "y.npy")
+def text(recipe: Recipe) -> Dataset:
+    """CSR rows of words as frequent as in the Zipf-Mandelbrot law, labelled by a linear teacher."""
+    rng = np.random.default_rng(0)
+    chance = 1 / (rng.permutation(recipe.n_in) + 10)
+    chance *= recipe.density * recipe.n_in / chance.sum()
+    counts = rng.binomial(recipe.all_rows, chance)
+    columns = [rng.choice(recipe.all_rows, count, replace=False) for count in counts]
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    values = rng.random(indptr[-1])
+    shape = (recipe.all_rows, recipe.n_in)
+    x = sparse.csc_array((values, np.concatenate(columns), indptr), shape=shape).tocsr()
+    return recipe.split(x, taught_labels(x, recipe, rng), "made-up text, CSR")
 
 
-def read_test(case: "Case", folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    return np.load(folder / f"x_test_{case.dtype}.npy"), np.load(folder / "y_test.npy")
+def taught_labels(x: Rows, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    return np.argmax(x @ rng.standard_normal((recipe.n_in, recipe.n_classes)), axis=1)
+
+
+def write(recipe: Recipe, dtypes: Iterable[str], folder: Path) -> str:
+    """Makes the data and saves it in each dtype; returns a description of it."""
+    made = recipe.make(recipe)
+    for part, x, y in (("train", made.x, made.y), ("test", made.x_test, made.y_test)):
+        np.save(folder / f"y_{part}.npy", y)
+        for dtype in dtypes:
+            path = path_of(folder, part, dtype)
+            with path.open("wb") as file:
+                if sparse.issparse(x):
+                    sparse.save_npz(file, x.astype(dtype), compressed=False)
+                else:
+                    np.save(file, x.astype(dtype))
+    rows, columns = made.x.shape
+    n_nonzero = made.x.nnz if sparse.issparse(made.x) else np.count_nonzero(made.x)
+    return f"{made.note}, {rows:,} x {columns:,}, {n_nonzero / (rows * columns):.2g} non-zero"
+
+
+def read(folder: Path, part: str, dtype: str) -> tuple[Rows, np.ndarray]:
+    """`part` is "train" or "test"."""
+    path = path_of(folder, part, dtype)
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    x = sparse.load_npz(path) if is_zip else np.load(path)
+    return x, np.load(folder / f"y_{part}.npy")
+
+
+def path_of(folder: Path, part: str, dtype: str) -> Path:
+    """Where the rows lie, in as many bytes as in memory and a few more."""
+    return folder / f"x_{part}_{dtype}"

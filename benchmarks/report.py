@@ -1,18 +1,21 @@
-"""Results as a table, as JSON and as a chart."""
+"""Results as text and as JSON."""
 
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from benchmarks.runner import WARM_UP_FIT, Result, Timing
+from benchmarks.rivals import OURS
+from benchmarks.runner import Result, Timing
+from benchmarks.targets import TARGETS
 
 MIB = 2**20
 HEADER = (
     "rival",
-    "s/epoch",
+    "seconds",
     "min",
     "max",
     "ratio",
@@ -23,50 +26,80 @@ HEADER = (
     "accuracy",
     "version",
 )
-LEGEND = f"""\
-s/epoch, min, max: over the rounds; an epoch is what a longer fit takes more than a short one
-ratio: to the fastest rival; of limit: to the dense-GEMM limit
+LEGEND = """\
+seconds: of an epoch, which is what a longer fit takes more than one of a single epoch, or of a
+prediction; median, min, max over the rounds
+ratio: to mlp_c; of limit: to the dense-GEMM limit
 fixed s: of a fit, beside its epochs
-peak MiB, growth: memory of the process, and what its first fits added
-accuracy: on the test rows after {WARM_UP_FIT} epochs"""
+peak MiB, growth: memory of the process, and what its first fit added
+accuracy: on the test rows after one epoch"""
+
+
+def aligned(rows: Iterable[Iterable[str]]) -> list[str]:
+    """Lines of columns: the first and the last to the left, the others to the right."""
+    rows = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [
+                first.ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)),
+                last,
+            ]
+        )
+        for first, *middle, last in rows
+    ]
 
 
 def table(result: Result) -> str:
     """One result, the fastest rival first."""
-    case, roof = result.case, result.roof
-    timings = sorted(result.timings, key=lambda timing: median(timing.epoch_seconds))
-    lines = [
-        f"{case.title}, {case.dtype}",
-        f"{result.data}; X takes {result.x_bytes / MIB:.0f} MiB",
-        f"OpenBLAS GEMM GFLOP/s: {result.gemm_flops / 1e9:.1f}, numpy {roof.version}; "
-        f"dense-GEMM limit: {result.dense_limit:.4g} s/epoch",
-        f"other processes kept {result.cpus_of_others:.2f} CPUs busy meanwhile",
-        "",
-    ]
-    rows = [HEADER, *(row_of(timing, timings[0], result.dense_limit) for timing in timings)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *figures, version in rows:
-        cells = [f.rjust(width) for f, width in zip(figures, widths[1:-1], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *cells, version]))
-    lines += [f"{rival}: absent ({why})" for rival, why in result.absent.items()]
-    return "\n".join(lines)
+    timings = sorted(result.timings.values(), key=lambda timing: timing.median)
+    rows = [HEADER, *(row_of(timing, result) for timing in timings)]
+    return "\n".join(
+        [
+            result.case.title,
+            f"{result.data}; X takes {result.x_bytes / MIB:.3g} MiB",
+            f"large products by NumPy {result.blas}: "
+            f"{median(result.gemm_flops) / 1e9:.1f} GFLOP/s; "
+            f"dense-GEMM limit: {result.dense_limit:.3g} s",
+            f"other processes kept {result.cpus_of_others:.2f} CPUs busy meanwhile",
+            "",
+            *aligned(rows),
+            *(f"{rival}: absent ({why})" for rival, why in result.absent.items()),
+        ]
+    )
 
 
-def row_of(timing: Timing, fastest: Timing, limit: float) -> tuple[str, ...]:
-    middle = median(timing.epoch_seconds)
+def row_of(timing: Timing, result: Result) -> tuple[str, ...]:
+    ours = result.timings.get(OURS, timing)
     return (
         timing.rival,
-        f"{middle:.4f}",
-        f"{min(timing.epoch_seconds):.4f}",
-        f"{max(timing.epoch_seconds):.4f}",
-        f"{middle / median(fastest.epoch_seconds):.2f}",
-        f"{middle / limit:.2f}",
+        f"{timing.median:.3g}",
+        f"{min(timing.seconds):.3g}",
+        f"{max(timing.seconds):.3g}",
+        f"{timing.median / ours.median:.2f}",
+        f"{timing.median / result.dense_limit:.2f}",
         f"{median(timing.fixed_seconds):.3f}",
         f"{timing.peak_bytes / MIB:.0f}",
         f"{timing.growth_bytes / MIB:.0f}",
         f"{timing.accuracy:.4f}",
         timing.version,
     )
+
+
+def target_table(results: list[Result]) -> str:
+    """A line a case: the seconds of each rival, and each target's figure, bound and verdict."""
+    names = list(dict.fromkeys(name for result in results for name in result.timings))
+    rows = [("case", *names, "others' CPUs", "targets")]
+    for result in results:
+        seconds = [
+            f"{result.timings[name].median:.3g}" if name in result.timings else "" for name in names
+        ]
+        verdicts = [target.verdict(result) for target in TARGETS[result.case.name]]
+        rows.append(
+            (result.case.name, *seconds, f"{result.cpus_of_others:.2f}", "; ".join(verdicts))
+        )
+    return "\n".join(aligned(rows))
 
 
 def machine() -> dict[str, str | int | None]:
@@ -87,38 +120,11 @@ def processor() -> str:
     return platform.machine()
 
 
-def save_json(results: list[Result], threads: int, path: Path) -> None:
+def save_json(results: list[Result], path: Path) -> None:
     """All raw numbers; seconds and bytes."""
     saved = []
     for result in results:
         fields = asdict(result)
-        del fields["case"]["make_data"]
-        saved.append({**fields, "gemm_flops": result.gemm_flops, "dense_limit": result.dense_limit})
-    document = {"machine": machine(), "threads": threads, "results": saved}
-    path.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def save_plot(results: list[Result], path: Path) -> None:
-    """A bar a rival, from its slowest to its fastest round a whisker, a panel a result."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(
-        1, len(results), figsize=(5 * len(results), 3.2), squeeze=False, layout="constrained"
-    )
-    for axes, result in zip(panels[0], results, strict=True):
-        names = [timing.rival for timing in result.timings]
-        middles = [median(timing.epoch_seconds) for timing in result.timings]
-        below = [m - min(t.epoch_seconds) for m, t in zip(middles, result.timings, strict=True)]
-        above = [max(t.epoch_seconds) - m for m, t in zip(middles, result.timings, strict=True)]
-        bars = axes.barh(names, middles, xerr=(below, above), color="tab:blue", ecolor="black")
-        axes.bar_label(bars, [f"{m:.3g}" for m in middles], padding=4)
-        axes.axvline(result.dense_limit, color="tab:red", ls="--", label="dense-GEMM limit")
-        axes.set(title=f"{result.case.name}, {result.case.dtype}", xlabel="seconds per epoch")
-        axes.margins(x=0.15)
-        axes.invert_yaxis()
-        axes.legend(loc="lower right")
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+        del fields["case"]["recipe"]["make"]
+        saved.append({**fields, "dense_limit": result.dense_limit})
+    path.write_text(json.dumps({"machine": machine(), "results": saved}, indent=2) + "\n")

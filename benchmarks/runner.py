@@ -5,16 +5,17 @@ process, hence the processes. The speed of a machine drifts, hence the rounds: i
 each, every rival is timed once, so that all meet the same weather.
 """
 
-import math
 import multiprocessing
+import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -24,14 +25,16 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from benchmarks import data
+from benchmarks import data, rivals
 from benchmarks.cases import Case
-from benchmarks.rivals import RIVALS, ROOF, MatrixProduct
+from benchmarks.roof import MatrixProduct
+from benchmarks.timing import Calls, Fits
 
-SHORT_FIT = 1  # epochs
-WARM_UP_FIT = 3
-REST = 0.1  # seconds after a fit, for its threads to fall asleep
+ROOF = "GEMM"
+REST = 0.1  # seconds after a measurement, for its threads to fall asleep
 SPAWN = multiprocessing.get_context("spawn")
+# They choose OpenBLAS's kernels and their blocking in place of its own judgement.
+OPENBLAS_CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass
@@ -40,34 +43,34 @@ class Timing:
 
     rival: str
     version: str
-    peak_bytes: int = 0
-    growth_bytes: int = 0  # of the process, by its first fits
-    accuracy: float = math.nan  # on the test rows, after WARM_UP_FIT epochs
-    long_fit: int = WARM_UP_FIT  # epochs
-    epoch_seconds: list[float] = field(default_factory=list)
+    peak_bytes: int  # of the process, by its first fit
+    growth_bytes: int  # what its first fit added
+    accuracy: float  # on the test rows, after one epoch
+    seconds: list[float] = field(default_factory=list)  # of an epoch or a prediction
     fixed_seconds: list[float] = field(default_factory=list)  # of a fit, beside its epochs
+
+    @property
+    def median(self) -> float:
+        return median(self.seconds)
 
 
 @dataclass
 class Result:
-    """What one case and dtype gave."""
+    """What one case gave."""
 
     case: Case
     data: str
     x_bytes: int
     cpus_of_others: float  # kept busy by other processes during the rounds
-    roof: Timing
-    timings: list[Timing]
+    blas: str
+    gemm_flops: list[float]  # a second, one a round
+    timings: dict[str, Timing]
     absent: dict[str, str]  # rival: why
 
     @property
-    def gemm_flops(self) -> float:
-        return 2 * MatrixProduct.SIZE**3 / median(self.roof.epoch_seconds)
-
-    @property
     def dense_limit(self) -> float:
-        """Seconds an epoch would take as one large matrix product."""
-        return self.case.flop_per_row * self.case.rows / self.gemm_flops
+        """Seconds the case would take as one large matrix product."""
+        return self.case.flop / median(self.gemm_flops)
 
 
 class Disturbance:
@@ -88,86 +91,89 @@ class Disturbance:
         return max(0.0, (busy_now - busy_then) / (now - then))
 
 
-class Worker:
-    """The near end of a rival's process."""
+class RoofServer:
+    """The far end for the matrix products."""
 
-    def __init__(self, rival: str, case: Case, folder: Path, threads: int) -> None:
-        self.rival = rival
+    def __init__(self, name: str, case: Case) -> None:
+        self.product = MatrixProduct(case.dtype)
+        threadpool_limits(case.threads)
+
+    def version(self) -> str:
+        return self.product.version
+
+    def time(self) -> float:
+        return self.product.flops()
+
+
+class RivalServer:
+    """The far end for a rival, with its data."""
+
+    def __init__(self, name: str, case: Case, folder: Path) -> None:
+        self.name, self.case, self.folder = name, case, folder
+        self.rival = rivals.load(name)(case, *data.read(folder, "train", case.dtype))
+        threadpool_limits(case.threads)
+
+    def warm_up(self, goal: float) -> Timing:
+        """The first fit, its memory and outcome; then what to repeat to take `goal` seconds."""
+        resident = psutil.Process().memory_info().rss
+        self.rival.fit(1)
+        peak = peak_bytes()
+        x, y = data.read(self.folder, "test", self.case.dtype)
+        accuracy = float(np.mean(self.rival.predict(x) == y))
+        if self.case.predicted_rows:
+            x = x[: self.case.predicted_rows]
+            self.clock: Calls | Fits = Calls(lambda: self.rival.predict(x), goal)
+        else:
+            self.clock = Fits(self.rival.fit, goal, REST)
+        return Timing(self.name, self.rival.version, peak, peak - resident, accuracy)
+
+    def time(self) -> tuple[float, float]:
+        """Seconds of an epoch or a prediction, and those of a fit beside its epochs."""
+        return self.clock.read()
+
+
+class Worker:
+    """The near end of a process."""
+
+    def __init__(self, server: type, name: str, *arguments: Any) -> None:
+        self.name = name
         self.pipe, far_end = SPAWN.Pipe()
-        args = (far_end, rival, case, folder, threads)
+        args = (far_end, server, name, *arguments)
         self.process = SPAWN.Process(target=serve, args=args, daemon=True)
         self.process.start()
         far_end.close()
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of Server."""
+    def receive(self) -> Any:
+        """The next answer; the first is why the server cannot be, or None."""
         try:
-            self.pipe.send((method, *arguments))
-            answer = self.pipe.recv()
+            return self.pipe.recv()
         except (EOFError, OSError):
-            raise RuntimeError(f"the process of {self.rival} has died") from None
-        time.sleep(REST)
-        return answer
+            raise RuntimeError(f"the process of {self.name} has died") from None
 
-    def time_round(self, timing: Timing) -> None:
-        short, long = self.ask("time", SHORT_FIT), self.ask("time", timing.long_fit)
-        epoch = (long - short) / (timing.long_fit - SHORT_FIT)
-        timing.epoch_seconds.append(epoch)
-        timing.fixed_seconds.append(short - SHORT_FIT * epoch)
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method of the server."""
+        time.sleep(REST)
+        self.pipe.send((method, *arguments))
+        return self.receive()
 
     def close(self) -> None:
         self.pipe.close()
         self.process.join()
 
 
-class Server:
-    """The far end: the rival and its data."""
-
-    def __init__(self, name: str, case: Case, folder: Path, threads: int) -> None:
-        self.name, self.case, self.folder = name, case, folder
-        self.threads = threads
-
-    def load(self) -> str | None:
-        """Makes the rival; returns why it cannot be, if so."""
-        rival = MatrixProduct if self.name == ROOF else RIVALS[self.name]
-        try:
-            training = data.read_training(self.case, self.folder)
-            self.rival = rival(self.case, *training, self.threads)
-        except ImportError as error:
-            return str(error)
-        threadpool_limits(self.threads)
-        return None
-
-    def time(self, n_epochs: int) -> float:
-        start = time.perf_counter()
-        self.rival.fit(n_epochs)
-        return time.perf_counter() - start
-
-    def warm_up(self, goal: float) -> Timing:
-        """First fits: their memory and outcome, and the epochs that take `goal` seconds."""
-        resident = psutil.Process().memory_info().rss
-        self.time(SHORT_FIT)
-        at_most = self.time(WARM_UP_FIT) / WARM_UP_FIT  # an epoch takes
-        peak = peak_bytes()
-        x_test, y_test = data.read_test(self.case, self.folder)
-        return Timing(
-            self.name,
-            self.rival.version,
-            peak,
-            peak - resident,
-            float(np.mean(self.rival.predict(x_test) == y_test)),
-            max(WARM_UP_FIT, SHORT_FIT + math.ceil(goal / at_most)),
-        )
-
-
-def serve(pipe, name: str, case: Case, folder: Path, threads: int) -> None:
+def serve(pipe: Any, make: type, *arguments: Any) -> None:
     """Answers requests until the near end closes. Ctrl-C is the near end's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server = Server(name, case, folder, threads)
+    try:
+        server = make(*arguments)
+    except ImportError as error:
+        pipe.send(str(error))
+        return
+    pipe.send(None)
     with suppress(EOFError):
         while True:
-            method, *arguments = pipe.recv()
-            pipe.send(getattr(server, method)(*arguments))
+            method, *rest = pipe.recv()
+            pipe.send(getattr(server, method)(*rest))
 
 
 def peak_bytes() -> int:
@@ -176,19 +182,16 @@ def peak_bytes() -> int:
 
 
 @contextmanager
-def started(case: Case, rivals: list[str], folder: Path, threads: int) -> Iterator[tuple]:
-    """The workers of the rivals there are, and of the absent ones the reason."""
+def started(case: Case, names: Iterable[str], folder: Path) -> Iterator[tuple]:
+    """The roof's worker, the rivals', and of those that are absent the reason."""
     with ExitStack() as stack:
-        workers, absent = [], {}
-        for rival in rivals:
-            worker = Worker(rival, case, folder, threads)
+        roof = Worker(RoofServer, ROOF, case)
+        workers = [Worker(RivalServer, name, case, folder) for name in names]
+        for worker in (roof, *workers):
             stack.callback(worker.close)
-            reason = worker.ask("load")
-            if reason is None:
-                workers.append(worker)
-            else:
-                absent[rival] = reason
-        yield workers, absent
+        reasons = {worker.name: worker.receive() for worker in (roof, *workers)}
+        present = [worker for worker in workers if reasons[worker.name] is None]
+        yield roof, present, {name: reason for name, reason in reasons.items() if reason}
 
 
 def measure(
@@ -196,38 +199,48 @@ def measure(
     description: str,
     folder: Path,
     *,
-    rivals: list[str],
+    names: Iterable[str],
     rounds: int,
-    threads: int,
     goal: float,
     step: Callable[[str], None],
 ) -> Result:
-    """Times the rivals on the data in `folder`; `step` is told of each thing done."""
-    with started(case, [ROOF, *rivals], folder, threads) as (workers, absent):
-        timings = []
+    """Times these rivals on the data in `folder`; `step` is told of each thing done."""
+    with started(case, names, folder) as (roof, workers, absent):
+        roof.ask("time")
+        timings = {}
         for worker in workers:
-            timings.append(worker.ask("warm_up", goal))
-            step(f"{case.dtype} {worker.rival}: ready")
-        disturbance = Disturbance(workers)
+            timings[worker.name] = worker.ask("warm_up", goal)
+            step(f"{case.name} {worker.name}: ready")
+        gemm_flops = []
+        disturbance = Disturbance([roof, *workers])
         for r in range(rounds):
-            for worker, timing in zip(workers, timings, strict=True):
-                worker.time_round(timing)
-                seconds = timing.epoch_seconds[-1]
-                step(f"{case.dtype} round {r + 1}/{rounds} {worker.rival}: {seconds:.4f} s")
+            gemm_flops.append(roof.ask("time"))
+            for worker in workers:
+                seconds, fixed = worker.ask("time")
+                timings[worker.name].seconds.append(seconds)
+                timings[worker.name].fixed_seconds.append(fixed)
+                step(f"{case.name} round {r + 1}/{rounds} {worker.name}: {seconds:.3g} s")
         others = disturbance.cpus()
-    x_bytes = case.rows * case.layer_sizes[0] * np.dtype(case.dtype).itemsize
-    return Result(case, description, x_bytes, others, timings[0], timings[1:], absent)
+        blas = roof.ask("version")
+    x_bytes = data.path_of(folder, "train", case.dtype).stat().st_size
+    return Result(case, description, x_bytes, others, blas, gemm_flops, timings, absent)
 
 
-def measure_all(cases: list[Case], dtypes: list[str], **options) -> Iterator[Result]:
-    """Every case in every dtype. `options` are those of `measure`.
+def measure_all(
+    cases: list[Case], names_of: Callable[[Case], list[str]], **options: Any
+) -> Iterator[Result]:
+    """Every case with the rivals that `names_of` gives it. `options` are those of `measure`.
 
     A new process starts with the peak memory of the one that starts it, so this one
     stays small: another makes the data.
     """
-    for case in cases:
+    for choice in OPENBLAS_CHOICES:
+        os.environ.pop(choice, None)
+    for recipe, group in groupby(cases, key=lambda case: case.recipe):
+        same_data = list(group)
         with TemporaryDirectory() as folder:
             with ProcessPoolExecutor(1, mp_context=SPAWN) as maker:
-                description = maker.submit(data.write, case, dtypes, Path(folder)).result()
-            for dtype in dtypes:
-                yield measure(replace(case, dtype=dtype), description, Path(folder), **options)
+                dtypes = {case.dtype for case in same_data}
+                description = maker.submit(data.write, recipe, dtypes, Path(folder)).result()
+            for case in same_data:
+                yield measure(case, description, Path(folder), names=names_of(case), **options)

@@ -1,0 +1,26 @@
+"""What a rival does."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from benchmarks.cases import Case
+from benchmarks.data import Rows
+
+
+class Rival(ABC):
+    """Trains the case's network on x (rows, features) and y (labels)."""
+
+    version: str
+
+    @abstractmethod
+    def __init__(self, case: Case, x: Rows, y: np.ndarray) -> None:
+        """Readies the library and the data: what a user would do once."""
+
+    @abstractmethod
+    def fit(self, n_epochs: int) -> None:
+        """Trains a new network from its first weights on."""
+
+    @abstractmethod
+    def predict(self, x: Rows) -> np.ndarray:
+        """Labels by the network that was trained last."""

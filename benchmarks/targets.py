@@ -1,0 +1,74 @@
+"""What the figures must be, case by case."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.cases import Case
+from benchmarks.rivals import ONE_THREAD, OURS, REFERENCES
+from benchmarks.runner import Result
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on a figure of a case's result."""
+
+    name: str
+    figure: Callable[[Result], float]
+    bound: float
+    at_least: bool = False
+    rivals: tuple[str, ...] = ()  # that the figure is about; it does with those there are
+
+    def verdict(self, result: Result) -> str:
+        missing = [name for name in self.rivals if name not in result.timings]
+        without = f" without {', '.join(missing)}" if missing else ""
+        if missing and len(missing) == len(self.rivals):
+            return f"{self.name} unknown{without}"
+        figure = self.figure(result)
+        met = figure >= self.bound if self.at_least else figure <= self.bound
+        bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
+        return f"{self.name} {figure:.2f}{without} ({bound}) {'met' if met else 'NOT MET'}"
+
+
+def faster(ratio: float, *than: str) -> Target:
+    """Than the fastest of these, the references unless told otherwise."""
+    names = than or REFERENCES
+
+    def figure(result: Result) -> float:
+        others = [result.timings[name].median for name in names if name in result.timings]
+        return min(others) / result.timings[OURS].median
+
+    return Target(f"ratio to {than[0] if than else 'fastest'}", figure, ratio, True, names)
+
+
+def of_limit(bound: float) -> Target:
+    return Target("of dense limit", lambda r: r.timings[OURS].median / r.dense_limit, bound)
+
+
+def fixed_seconds(bound: float) -> Target:
+    return Target("fixed s", lambda r: median(r.timings[OURS].fixed_seconds), bound)
+
+
+def growth(bound: float) -> Target:
+    return Target("memory growth/X", lambda r: r.timings[OURS].growth_bytes / r.x_bytes, bound)
+
+
+LARGE = (fixed_seconds(0.2), growth(0.35))
+
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "mnist": (faster(5), of_limit(1), faster(1.7, ONE_THREAD), *LARGE),
+    "mnist-float64": (faster(4), faster(1.7, ONE_THREAD), *LARGE),
+    "mnist-adam": (faster(5, "sklearn"), *LARGE),
+    "dense": (faster(2.5), faster(1.7, ONE_THREAD), *LARGE),
+    "wide": (faster(1.2), growth(0.35)),
+    "small": (faster(15),),
+    "tabular": (faster(4),),
+    "text": (faster(4, "sklearn"),),
+    "predict-1": (faster(1), faster(5, "sklearn")),
+    "predict-14000": (faster(3),),
+}
+
+
+def rivals_of(case: Case) -> set[str]:
+    """Those that must run to know whether the case's targets are met."""
+    return {OURS, *(name for target in TARGETS[case.name] for name in target.rivals)}
