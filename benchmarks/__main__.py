@@ -4,13 +4,14 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import kernels, report
 from benchmarks.cases import CASES, Case
 from benchmarks.progress import progress
 from benchmarks.rivals import RIVALS
 from benchmarks.runner import measure_all
 from benchmarks.targets import rivals_of
 
+GEMM = "gemm"  # among the targets, a kernel's
 QUICK = {"rows": 8000, "rounds": 2, "goal": 0.2}
 
 
@@ -27,6 +28,7 @@ def parse_arguments() -> argparse.Namespace:
         description="Measures mlp_c beside other libraries.",
     )
     names = [case.name for case in CASES]
+    names.append(GEMM)
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
     parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), help="default: all that fit")
     parser.add_argument(
@@ -66,8 +68,11 @@ def main() -> None:
     total = sum(len(names_of(case)) for case in cases) * (rounds + 1)
     with progress(total) as step:
         results = list(measure_all(cases, names_of, rounds=rounds, goal=goal, step=step))
+        products = []
+        if arguments.targets and GEMM in arguments.cases:
+            products = kernels.measure([kernels.SQUARE], kernels.DTYPES, 1, rounds, step)
     if arguments.targets:
-        print(report.target_table(results))
+        print(report.target_table([*results, *products]))
     else:
         for result in results:
             print(report.table(result), end="\n\n")

@@ -3,14 +3,14 @@
 import json
 import os
 import platform
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from benchmarks.rivals import OURS
+from benchmarks.rivals import OURS, RIVALS
 from benchmarks.runner import Result, Timing
-from benchmarks.targets import TARGETS
+from benchmarks.tables import aligned
+from benchmarks.targets import TARGETS, Measured
 
 MIB = 2**20
 HEADER = (
@@ -35,22 +35,6 @@ peak MiB, growth: memory of the process, and what its first fit added
 accuracy: on the test rows after one epoch"""
 
 
-def aligned(rows: Iterable[Iterable[str]]) -> list[str]:
-    """Lines of columns: the first and the last to the left, the others to the right."""
-    rows = [tuple(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [
-                first.ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)),
-                last,
-            ]
-        )
-        for first, *middle, last in rows
-    ]
-
-
 def table(result: Result) -> str:
     """One result, the fastest rival first."""
     timings = sorted(result.timings.values(), key=lambda timing: timing.median)
@@ -64,7 +48,7 @@ def table(result: Result) -> str:
             f"dense-GEMM limit: {result.dense_limit:.3g} s",
             f"other processes kept {result.cpus_of_others:.2f} CPUs busy meanwhile",
             "",
-            *aligned(rows),
+            aligned(rows),
             *(f"{rival}: absent ({why})" for rival, why in result.absent.items()),
         ]
     )
@@ -87,19 +71,15 @@ def row_of(timing: Timing, result: Result) -> tuple[str, ...]:
     )
 
 
-def target_table(results: list[Result]) -> str:
+def target_table(measured: list[Measured]) -> str:
     """A line a case: the seconds of each rival, and each target's figure, bound and verdict."""
-    names = list(dict.fromkeys(name for result in results for name in result.timings))
+    names = [name for name in RIVALS if any(name in one.medians for one in measured)]
     rows = [("case", *names, "others' CPUs", "targets")]
-    for result in results:
-        seconds = [
-            f"{result.timings[name].median:.3g}" if name in result.timings else "" for name in names
-        ]
-        verdicts = [target.verdict(result) for target in TARGETS[result.case.name]]
-        rows.append(
-            (result.case.name, *seconds, f"{result.cpus_of_others:.2f}", "; ".join(verdicts))
-        )
-    return "\n".join(aligned(rows))
+    for one in measured:
+        seconds = [f"{one.medians[name]:.3g}" if name in one.medians else "" for name in names]
+        verdicts = "; ".join(target.verdict(one) for target in TARGETS[one.name])
+        rows.append((one.name, *seconds, f"{one.cpus_of_others:.2f}", verdicts))
+    return aligned(rows)
 
 
 def machine() -> dict[str, str | int | None]:

@@ -5,15 +5,10 @@ process, hence the processes. The speed of a machine drifts, hence the rounds: i
 each, every rival is timed once, so that all meet the same weather.
 """
 
-import multiprocessing
-import os
 import resource
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -27,14 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import data, rivals
 from benchmarks.cases import Case
+from benchmarks.processes import REST, Disturbance, Worker, apart
 from benchmarks.roof import MatrixProduct
 from benchmarks.timing import Calls, Fits
 
 ROOF = "GEMM"
-REST = 0.1  # seconds after a measurement, for its threads to fall asleep
-SPAWN = multiprocessing.get_context("spawn")
-# They choose OpenBLAS's kernels and their blocking in place of its own judgement.
-OPENBLAS_CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass
@@ -68,27 +60,18 @@ class Result:
     absent: dict[str, str]  # rival: why
 
     @property
+    def name(self) -> str:
+        return self.case.name
+
+    @property
+    def medians(self) -> dict[str, float]:
+        """Each rival's seconds."""
+        return {name: timing.median for name, timing in self.timings.items()}
+
+    @property
     def dense_limit(self) -> float:
         """Seconds the case would take as one large matrix product."""
         return self.case.flop / median(self.gemm_flops)
-
-
-class Disturbance:
-    """How many CPUs are kept busy by others than the workers, from now on."""
-
-    def __init__(self, workers: list["Worker"]) -> None:
-        self.ours = [psutil.Process(), *(psutil.Process(w.process.pid) for w in workers)]
-        self.start = self.now()
-
-    def now(self) -> tuple[float, float]:
-        """The clock, and the CPUs' seconds with others or with another virtual machine."""
-        times = psutil.cpu_times()
-        busy = times.user + times.system + getattr(times, "nice", 0) + getattr(times, "steal", 0)
-        return time.monotonic(), busy - sum(sum(p.cpu_times()[:2]) for p in self.ours)
-
-    def cpus(self) -> float:
-        (then, busy_then), (now, busy_now) = self.start, self.now()
-        return max(0.0, (busy_now - busy_then) / (now - then))
 
 
 class RoofServer:
@@ -130,50 +113,6 @@ class RivalServer:
     def time(self) -> tuple[float, float]:
         """Seconds of an epoch or a prediction, and those of a fit beside its epochs."""
         return self.clock.read()
-
-
-class Worker:
-    """The near end of a process."""
-
-    def __init__(self, server: type, name: str, *arguments: Any) -> None:
-        self.name = name
-        self.pipe, far_end = SPAWN.Pipe()
-        args = (far_end, server, name, *arguments)
-        self.process = SPAWN.Process(target=serve, args=args, daemon=True)
-        self.process.start()
-        far_end.close()
-
-    def receive(self) -> Any:
-        """The next answer; the first is why the server cannot be, or None."""
-        try:
-            return self.pipe.recv()
-        except (EOFError, OSError):
-            raise RuntimeError(f"the process of {self.name} has died") from None
-
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of the server."""
-        time.sleep(REST)
-        self.pipe.send((method, *arguments))
-        return self.receive()
-
-    def close(self) -> None:
-        self.pipe.close()
-        self.process.join()
-
-
-def serve(pipe: Any, make: type, *arguments: Any) -> None:
-    """Answers requests until the near end closes. Ctrl-C is the near end's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        server = make(*arguments)
-    except ImportError as error:
-        pipe.send(str(error))
-        return
-    pipe.send(None)
-    with suppress(EOFError):
-        while True:
-            method, *rest = pipe.recv()
-            pipe.send(getattr(server, method)(*rest))
 
 
 def peak_bytes() -> int:
@@ -234,13 +173,10 @@ def measure_all(
     A new process starts with the peak memory of the one that starts it, so this one
     stays small: another makes the data.
     """
-    for choice in OPENBLAS_CHOICES:
-        os.environ.pop(choice, None)
     for recipe, group in groupby(cases, key=lambda case: case.recipe):
         same_data = list(group)
         with TemporaryDirectory() as folder:
-            with ProcessPoolExecutor(1, mp_context=SPAWN) as maker:
-                dtypes = {case.dtype for case in same_data}
-                description = maker.submit(data.write, recipe, dtypes, Path(folder)).result()
+            dtypes = {case.dtype for case in same_data}
+            description = apart(data.write, recipe, dtypes, Path(folder))
             for case in same_data:
                 yield measure(case, description, Path(folder), names=names_of(case), **options)

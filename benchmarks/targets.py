@@ -3,28 +3,32 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from benchmarks.cases import Case
+from benchmarks.kernels import DTYPES, SQUARE, Figure
 from benchmarks.rivals import ONE_THREAD, OURS, REFERENCES
 from benchmarks.runner import Result
+
+Measured = Result | Figure
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on a figure of a case's result."""
+    """A bound on a figure of what was measured."""
 
     name: str
-    figure: Callable[[Result], float]
+    figure: Callable[[Any], float]
     bound: float
     at_least: bool = False
     rivals: tuple[str, ...] = ()  # that the figure is about; it does with those there are
 
-    def verdict(self, result: Result) -> str:
-        missing = [name for name in self.rivals if name not in result.timings]
+    def verdict(self, measured: Measured) -> str:
+        missing = [name for name in self.rivals if name not in measured.medians]
         without = f" without {', '.join(missing)}" if missing else ""
         if missing and len(missing) == len(self.rivals):
             return f"{self.name} unknown{without}"
-        figure = self.figure(result)
+        figure = self.figure(measured)
         met = figure >= self.bound if self.at_least else figure <= self.bound
         bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
         return f"{self.name} {figure:.2f}{without} ({bound}) {'met' if met else 'NOT MET'}"
@@ -34,9 +38,9 @@ def faster(ratio: float, *than: str) -> Target:
     """Than the fastest of these, the references unless told otherwise."""
     names = than or REFERENCES
 
-    def figure(result: Result) -> float:
-        others = [result.timings[name].median for name in names if name in result.timings]
-        return min(others) / result.timings[OURS].median
+    def figure(measured: Measured) -> float:
+        medians = measured.medians
+        return min(medians[name] for name in names if name in medians) / medians[OURS]
 
     return Target(f"ratio to {than[0] if than else 'fastest'}", figure, ratio, True, names)
 
@@ -66,6 +70,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "text": (faster(4, "sklearn"),),
     "predict-1": (faster(1), faster(5, "sklearn")),
     "predict-14000": (faster(3),),
+    **{f"{SQUARE} {dtype}": (faster(0.9, "numpy"),) for dtype in DTYPES},  # one thread each
 }
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-MIN_CALLS = 5
+MIN_CALLS = 3
 
 
 def seconds(call: Callable[[], object]) -> float:
