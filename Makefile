@@ -1,6 +1,6 @@
 # make notebook   the MNIST notebook, executed on a fresh machine
 # make test       everything that must pass
-# The rest: test-all, test-neon, bench, format, clean.
+# The rest: test-all, test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/scikit_learn_data),)
 export SCIKIT_LEARN_DATA ?= $(abspath ../shared/scikit_learn_data)
 endif
 
-.PHONY: notebook test lint test-all test-neon bench format clean
+.PHONY: notebook test lint test-all test-neon bench bench-kernels bench-docs bench-guard format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,8 +48,12 @@ test-all:
 test-neon: $(BIN)/python
 	$(BIN)/python tests/run_on_neon.py
 
+# BENCH: their arguments.
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-kernels bench-docs bench-guard: bench-%: $(VENV)/bench
+	$(BIN)/python -m benchmarks.$* $(BENCH)
 
 format: $(VENV)/test
 	$(BIN)/ruff check --fix .

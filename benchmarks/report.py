@@ -77,7 +77,7 @@ def target_table(measured: list[Measured]) -> str:
     rows = [("case", *names, "others' CPUs", "targets")]
     for one in measured:
         seconds = [f"{one.medians[name]:.3g}" if name in one.medians else "" for name in names]
-        verdicts = "; ".join(target.verdict(one) for target in TARGETS[one.name])
+        verdicts = "; ".join(" ".join(target.verdict(one)) for target in TARGETS[one.name])
         rows.append((one.name, *seconds, f"{one.cpus_of_others:.2f}", verdicts))
     return aligned(rows)
 

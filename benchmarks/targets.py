@@ -23,15 +23,16 @@ class Target:
     at_least: bool = False
     rivals: tuple[str, ...] = ()  # that the figure is about; it does with those there are
 
-    def verdict(self, measured: Measured) -> str:
+    def verdict(self, measured: Measured) -> tuple[str, str, str, str]:
+        """The figure's name and value, the bound, and whether it is met."""
+        bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
         missing = [name for name in self.rivals if name not in measured.medians]
-        without = f" without {', '.join(missing)}" if missing else ""
+        name = f"{self.name} without {', '.join(missing)}" if missing else self.name
         if missing and len(missing) == len(self.rivals):
-            return f"{self.name} unknown{without}"
+            return name, "unknown", bound, ""
         figure = self.figure(measured)
         met = figure >= self.bound if self.at_least else figure <= self.bound
-        bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
-        return f"{self.name} {figure:.2f}{without} ({bound}) {'met' if met else 'NOT MET'}"
+        return name, f"{figure:.2f}", bound, "met" if met else "NOT MET"
 
 
 def faster(ratio: float, *than: str) -> Target:

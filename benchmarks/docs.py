@@ -1,0 +1,278 @@
+"""``python -m benchmarks.docs``: measures everything and writes docs/benchmarks.md."""
+
+import argparse
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+from benchmarks import kernels, report
+from benchmarks.cases import CASES, Case
+from benchmarks.processes import apart
+from benchmarks.progress import progress
+from benchmarks.rivals import LIBRARIES, OURS, RIVALS
+from benchmarks.runner import Result, measure_all
+from benchmarks.sweeps import GROWTH, SWEEPS
+from benchmarks.tables import markdown
+from benchmarks.targets import TARGETS, rivals_of
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+PICTURES = ROOT / "docs" / "benchmarks"
+RAW = ROOT / "benchmarks" / "results" / "docs.pickle"
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    goal: float  # seconds, for a case
+    sweep_goal: float
+    rows: int  # at most
+
+
+FULL = Effort(rounds=3, goal=1.0, sweep_goal=0.25, rows=10**9)
+QUICK = Effort(rounds=1, goal=0.05, sweep_goal=0.02, rows=4000)
+
+
+@dataclass
+class Measurements:
+    day: date
+    rounds: int
+    results: list[Result]
+    sweeps: dict[str, list[Result]]
+    figures: list[kernels.Figure]
+
+
+def measure(effort: Effort) -> Measurements:
+    def rivals_in_docs(case: Case) -> list[str]:
+        return [name for name in RIVALS if name in {*case.rivals, *rivals_of(case)}]
+
+    def limited(case: Case) -> Case:
+        return case.with_rows(min(case.recipe.rows, effort.rows))
+
+    cases = [replace(limited(case), threads=THREADS) for case in CASES]
+    swept = {sweep.name: [limited(case) for case in sweep.cases.values()] for sweep in SWEEPS}
+    total = sum(len(rivals_in_docs(case)) for case in cases)
+    total += sum(len(LIBRARIES) for group in swept.values() for case in group)
+    total = total * (1 + effort.rounds) + 2 * len(kernels.DTYPES) * effort.rounds
+    with progress(total) as step:
+        options = {"rounds": effort.rounds, "step": step}
+        results = list(measure_all(cases, rivals_in_docs, goal=effort.goal, **options))
+        sweeps = {
+            name: list(
+                measure_all(group, lambda case: LIBRARIES, goal=effort.sweep_goal, **options)
+            )
+            for name, group in swept.items()
+        }
+        figures = [
+            figure
+            for threads in (1, THREADS)
+            for figure in kernels.measure(
+                kernels.SPECS, kernels.DTYPES, threads, effort.rounds, step
+            )
+        ]
+    return Measurements(date.today(), effort.rounds, results, sweeps, figures)
+
+
+def write(measured: Measurements) -> None:
+    """The page and its pictures."""
+    from benchmarks import plots
+
+    PICTURES.mkdir(exist_ok=True)
+    plots.draw_overview(measured.results, PICTURES / "overview.png")
+    for sweep in SWEEPS:
+        plots.draw_sweep(sweep, measured.sweeps[sweep.name], PICTURES / f"{sweep.name}.png")
+    PAGE.write_text(page(measured))
+
+
+def page(measured: Measurements) -> str:
+    host = report.machine()
+    busiest = max(result.cpus_of_others for result in measured.results)
+    return f"""\
+# Benchmarks
+
+Written by `make bench-docs`, which measures everything and draws the pictures.
+
+{host["processor"]}, {host["cpus"]} CPUs, {host["platform"]}, Python {host["python"]},
+{measured.day}. Other processes kept at most {busiest:.2f} CPUs busy meanwhile.
+
+{markdown([("library", "version"), *versions(measured.results)])}
+
+Every library runs in a process of its own, and the processes take turns; figures are medians over
+the rounds, of which there were {measured.rounds}. Time is that of an epoch: what a longer fit takes
+more than one of a single epoch (less than nothing, if the machine was too busy to tell); the rest
+of a fit (validation, labels) is its *fixed* time. Of predictions it is the time of a call.
+Libraries that were not installed when the page was written have no column. NumPy is written by
+hand, in place; PyTorch runs `nn.Sequential` and its fused optimisers on batches by `index_select`;
+JAX compiles an epoch as one scan; Keras runs on JAX.
+
+Networks have ReLU layers, softmax output and the named solver; `mnist-adam` is `MLPClassifier()`
+as it comes, and `text` is CSR, which only two of the libraries take.
+
+## Time
+
+![How many times as long as mlp_c](benchmarks/overview.png)
+
+{markdown(matrix(measured.results, time_cell))}
+
+## Share of the dense limit
+
+A case's *dense limit* is the time of its matrix products at the rate of NumPy's largest and fastest
+ones, measured in the same rounds. 100 % is as fast as dense training could be at that rate;
+skipping zeros can be faster.
+
+{markdown(matrix(measured.results, share_cell))}
+
+## Memory
+
+Peak of the process, in MiB, interpreter and libraries included, and what the first fit added.
+
+{markdown(matrix(measured.results, memory_cell))}
+
+## Fixed time of a fit
+
+In seconds. Not in it is what happens once a process, such as compilation by JAX.
+
+{markdown(matrix([r for r in measured.results if not r.case.predicted_rows], fixed_cell))}
+
+## Targets
+
+With two threads, but the square product with one. *Fastest* is the fastest of scikit-learn, NumPy
+and PyTorch.
+
+{markdown(target_rows([*measured.results, *(f for f in measured.figures if f.threads == 1)]))}
+
+## One thing varied at a time
+
+{"".join(picture_of(sweep.name) for sweep in SWEEPS)}
+The cost of an epoch grows as a power of what is varied, of which this is the exponent, between the
+last two values:
+
+{markdown(growth_rows(measured.sweeps))}
+
+## Kernels
+
+The public functions of `mlp_c.kernels` and the NumPy that does the same. *of peak* is the share of
+the rate of NumPy's fastest large product or, where there is no product, of copying as many bytes.
+`product` is `forward` with one layer, `weights_gradient` is `backward` with one.
+
+{markdown(kernels.rows_of(measured.figures))}
+
+## To measure again
+
+- `make bench-docs`: this page, in about half an hour; for all its columns `pip install
+  'mlp_c[bench-rivals]'` into `.venv` first
+- `make bench`: a table for each case; `make bench BENCH=--targets`: a line for each
+- `make bench-kernels`: the kernels alone
+- `make bench-guard`: whether any case takes more instructions than it did
+
+Each has `--help`: `make bench BENCH=--help`.
+"""
+
+
+def versions(results: list[Result]) -> list[tuple[str, str]]:
+    found = {name: timing.version for result in results for name, timing in result.timings.items()}
+    return [(name, found[name]) for name in LIBRARIES if name in found]
+
+
+def matrix(results: list[Result], cell: Callable[[Result, str], str]) -> list[tuple[str, ...]]:
+    """A header, and a row a case with a cell a library."""
+    names = [name for name in LIBRARIES if any(name in result.timings for result in results)]
+    return [
+        ("case", "network", *names),
+        *(
+            (
+                result.name,
+                "-".join(map(str, result.case.layer_sizes)),
+                *(cell(result, name) if name in result.timings else "" for name in names),
+            )
+            for result in results
+        ),
+    ]
+
+
+def time_cell(result: Result, name: str) -> str:
+    seconds, ours = result.medians[name], result.medians[OURS]
+    text = in_units(seconds)
+    return f"**{text}**" if name == OURS else f"{text} ({seconds / ours:.1f})"
+
+
+def in_units(seconds: float) -> str:
+    for unit, size in (("s", 1), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def share_cell(result: Result, name: str) -> str:
+    return f"{result.dense_limit / result.medians[name]:.0%}"
+
+
+def memory_cell(result: Result, name: str) -> str:
+    timing = result.timings[name]
+    return f"{timing.peak_bytes / report.MIB:.0f} (+{timing.growth_bytes / report.MIB:.0f})"
+
+
+def fixed_cell(result: Result, name: str) -> str:
+    return f"{median(result.timings[name].fixed_seconds):.3f}"
+
+
+def target_rows(measured: list) -> list[tuple[str, ...]]:
+    return [
+        ("case", "figure", "measured", "target", ""),
+        *(
+            (one.name, *target.verdict(one))
+            for one in measured
+            for target in TARGETS.get(one.name, ())
+        ),
+    ]
+
+
+def picture_of(name: str) -> str:
+    return f"![{name}](benchmarks/{name}.png)\n\n"
+
+
+def growth_rows(sweeps: dict[str, list[Result]]) -> list[tuple[str, ...]]:
+    names = [n for n in LIBRARIES if any(n in r.timings for name in GROWTH for r in sweeps[name])]
+    axes = {sweep.name: list(sweep.cases) for sweep in SWEEPS}
+    rows = [("with", *names)]
+    for name in GROWTH:
+        (*_, before, last), (*_, start, end) = sweeps[name], axes[name]
+        rows.append(
+            (
+                f"{name}, {start:,} to {end:,}",
+                *(exponent(before, last, library, end / start) for library in names),
+            )
+        )
+    return rows
+
+
+def exponent(before: Result, last: Result, name: str, growth: float) -> str:
+    if name not in before.timings or name not in last.timings:
+        return ""
+    ratio = last.medians[name] / before.medians[name]
+    return f"{math.log(ratio) / math.log(growth):.2f}" if ratio > 0 else "noise"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.docs", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="to try it out: figures mean nothing")
+    parser.add_argument(
+        "--again", action="store_true", help="write from what was measured the last time"
+    )
+    arguments = parser.parse_args()
+    if not arguments.again:
+        measured = measure(QUICK if arguments.quick else FULL)
+        RAW.parent.mkdir(exist_ok=True)
+        RAW.write_bytes(pickle.dumps(measured))
+    apart(write, pickle.loads(RAW.read_bytes()))
+
+
+if __name__ == "__main__":
+    main()
