@@ -25,7 +25,7 @@ class Target:
 
     def verdict(self, measured: Measured) -> tuple[str, str, str, str]:
         """The figure's name and value, the bound, and whether it is met."""
-        bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
+        bound = f"({'≥' if self.at_least else '≤'} {self.bound:g})"
         missing = [name for name in self.rivals if name not in measured.medians]
         name = f"{self.name} without {', '.join(missing)}" if missing else self.name
         if missing and len(missing) == len(self.rivals):
