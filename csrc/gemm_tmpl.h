@@ -140,11 +140,16 @@ FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const m
         ptrdiff_t n = inner - p < FN(BLOCK_INNER) ? inner - p : FN(BLOCK_INNER);
         for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
             const REAL *panel = b->data + j * b->inner + p * FN(TILE_COLS);
-            if (c->cols - j <= LANES) {
-                FN(gemm_tiles)(1, a, p, panel, n, start, j, c, begin, end);
-            }
-            else {
-                FN(gemm_tiles)(TILE_VECTORS, a, p, panel, n, start, j, c, begin, end);
+            ptrdiff_t n_vectors = (c->cols - j + LANES - 1) / LANES;
+            switch (n_vectors < TILE_VECTORS ? n_vectors : TILE_VECTORS) {
+            case 1: FN(gemm_tiles)(1, a, p, panel, n, start, j, c, begin, end); break;
+            case 2: FN(gemm_tiles)(2, a, p, panel, n, start, j, c, begin, end); break;
+#if TILE_VECTORS == 4
+            case 3: FN(gemm_tiles)(3, a, p, panel, n, start, j, c, begin, end); break;
+            case 4: FN(gemm_tiles)(4, a, p, panel, n, start, j, c, begin, end); break;
+#elif TILE_VECTORS != 2
+#error "TILE_VECTORS must be 2 or 4"
+#endif
             }
             if (FN(poll_work)(worker, &work, (end - begin) * n)) {
                 return;
