@@ -113,22 +113,16 @@ FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdi
 }
 
 /* Makes rows begin to end of the chunk ready where all their elements are multiplied:
- * gathers them, unless they follow each other where they lie. */
+ * gathers and converts them, unless they follow each other where they lie. */
 static void
 FN(gather_rows)(const mlp_data *data, const CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin,
                 ptrdiff_t end)
 {
     enum { AHEAD = 4 };
-    ptrdiff_t stride = data->x.dense.col_stride;
-    bool in_place = data->order == NULL || chunk->is_sparse;
-    for (ptrdiff_t i = begin; i < end && !in_place; i++) {
+    bool ready = FN(is_in_place)(data) || chunk->is_sparse;
+    for (ptrdiff_t i = begin; i < end && !ready; i++) {
         FN(prefetch_row)(data, first + i + AHEAD);
-        const REAL *from = FN(at)(&data->x.dense, FN(data_row)(data, first + i), 0);
-        REAL *to = FN(at)(&chunk->gathered, i, 0);
-        for (ptrdiff_t j = 0; j < data->x.cols; j += LANES) {
-            ptrdiff_t count = data->x.cols - j;
-            FN(store)(to + j, 1, count, FN(load)(from + j * stride, stride, count));
-        }
+        FN(convert_row)(&data->x, FN(data_row)(data, first + i), FN(at)(&chunk->gathered, i, 0));
     }
 }
 
@@ -142,8 +136,8 @@ FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n,
     chunk->sparse.piece_rows = piece_rows;
     chunk->sparse.n_pieces = (n + piece_rows - 1) / piece_rows;
     if (!chunk->is_sparse) {
-        chunk->x = data->order == NULL ? FN(rows_of)(&data->x.dense, first, first + n)
-                                       : FN(rows_of)(&chunk->gathered, 0, n);
+        chunk->x = FN(is_in_place)(data) ? FN(rows_of)(&data->x.dense, first, first + n)
+                                         : FN(rows_of)(&chunk->gathered, 0, n);
     }
 }
 
@@ -157,6 +151,6 @@ FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t 
         FN(take_sparse)(arena, &data->x, rows, n_pieces, &chunk->sparse);
     }
     else {
-        chunk->gathered = FN(take_matrix)(arena, data->order == NULL ? 0 : rows, data->x.cols);
+        chunk->gathered = FN(take_matrix)(arena, FN(is_in_place)(data) ? 0 : rows, data->x.cols);
     }
 }

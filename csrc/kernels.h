@@ -35,12 +35,37 @@ typedef struct {
     bool padded; /* a kernel's own: rows may be written up to a whole vector */
 } mlp_matrix;
 
+/* What the elements of dense rows may be: code, C type, and the function that gives
+ * their value (rows_tmpl.h). A kernel converts those that are not of its dtype as it
+ * needs them. */
+#define MLP_ELEMENTS(E)          \
+    E(FLOAT32, float, plain)     \
+    E(FLOAT64, double, plain)    \
+    E(FLOAT16, uint16_t, half)   \
+    E(BOOL, uint8_t, truth)      \
+    E(INT8, int8_t, plain)       \
+    E(INT16, int16_t, plain)     \
+    E(INT32, int32_t, plain)     \
+    E(INT64, int64_t, plain)     \
+    E(UINT8, uint8_t, plain)     \
+    E(UINT16, uint16_t, plain)   \
+    E(UINT32, uint32_t, plain)   \
+    E(UINT64, uint64_t, plain)
+
+typedef enum {
+#define E(CODE, type, value) MLP_OF_##CODE,
+    MLP_ELEMENTS(E)
+#undef E
+} mlp_element;
+
 /* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
  * one that is said to be, only elements that are not zero are multiplied, in the
  * order of their columns. */
 typedef struct {
     ptrdiff_t rows, cols;
-    mlp_matrix dense;          /* the elements, where values is NULL */
+    mlp_matrix dense;          /* the elements, where values is NULL; strides count them */
+    mlp_element element;
+    ptrdiff_t item;            /* bytes of one */
     bool is_sparse;
     const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
     const void *columns;       /* theirs, ascending in a row */
@@ -236,22 +261,18 @@ typedef struct {
     atomic_bool found_non_finite;
 } mlp_predict_args;
 
-/* counts[i] written: how many elements of row i of x are not zero. Then, with
- * row_starts made of them, these elements written to values, and their columns:
- * uint16_t where column_bytes is 2, else uint32_t. x read. Rows are shared out. */
+/* count_nonzeros: counts[i] written: how many elements of row i of x, a dense array, are
+ * not zero. Then, with row_starts made of them, list_nonzeros: these elements written to
+ * values, of the kernel's dtype, and their columns: uint16_t where column_bytes is 2,
+ * else uint32_t. x read. Rows are shared out. */
 typedef struct {
     void *workspace;
-    mlp_matrix x;
+    mlp_input x;
     int64_t *counts;
-} mlp_count_nonzeros_args;
-
-typedef struct {
-    void *workspace;
-    mlp_matrix x;
     const int64_t *row_starts;
     void *values, *columns;
     int column_bytes;
-} mlp_list_nonzeros_args;
+} mlp_nonzeros_args;
 
 /* Every kernel with the function that says what workspace it needs. */
 #define MLP_KERNELS(K)                        \
@@ -263,8 +284,8 @@ typedef struct {
     K(train_epoch, train_epoch_workspace)     \
     K(loss_gradient, loss_gradient_workspace) \
     K(predict, predict_workspace)             \
-    K(count_nonzeros, no_workspace)           \
-    K(list_nonzeros, no_workspace)
+    K(count_nonzeros, nonzeros_workspace)     \
+    K(list_nonzeros, nonzeros_workspace)
 
 typedef struct {
     mlp_body *run;

@@ -35,6 +35,25 @@
 
 enum { SQUARE_LANES = 16 }; /* partial sums of squares, the same on every instruction set */
 
+/* The values of elements. A float16's exponent moves by 112 to become a float's; its
+ * denormals need a multiplication, and infinity and NaN the highest exponent. */
+#define mlp_plain(element) (element)
+#define mlp_truth(element) ((element) != 0)
+
+static inline float
+mlp_half(uint16_t element)
+{
+    union {
+        uint32_t bits;
+        float value;
+    } magnitude = {(uint32_t)(element & 0x7fff) << 13};
+    bool is_finite = magnitude.bits < 0x7c00u << 13;
+    magnitude.value *= 0x1p112f;
+    magnitude.bits |= is_finite ? 0 : 0x7f800000u;
+    magnitude.bits |= (uint32_t)(element & 0x8000) << 16;
+    return magnitude.value;
+}
+
 static inline mlp_matrix
 mlp_transpose(const mlp_matrix *m)
 {

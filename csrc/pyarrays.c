@@ -105,6 +105,19 @@ find_dtype(PyArrayObject *array)
     return MLP_ANY;
 }
 
+void
+mlp_set_dtype(mlp_call *call, PyObject *name)
+{
+    for (int dtype = 0; dtype < MLP_N_DTYPES; dtype++) {
+        if (PyUnicode_CompareWithASCIIString(name, dtype_names[dtype]) == 0) {
+            call->dtype = dtype;
+            return;
+        }
+    }
+    PyErr_Format(PyExc_ValueError, "dtype must be 'float32' or 'float64', got %R", name);
+    call->failed = true;
+}
+
 bool
 mlp_check_dtype(mlp_call *call, PyObject *array, const mlp_expectation *expected)
 {

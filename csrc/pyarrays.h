@@ -55,6 +55,9 @@ void mlp_end(mlp_call *call);
  * any other. */
 bool mlp_ready(mlp_call *call);
 
+/* Settles the call's dtype by its name. */
+void mlp_set_dtype(mlp_call *call, PyObject *name);
+
 /* A matrix of the call's dtype and these sizes; a size may be MLP_ANY. */
 mlp_matrix mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
                            ptrdiff_t cols, mlp_access access);

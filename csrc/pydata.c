@@ -120,6 +120,39 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *
     x->rows = n_starts - 1;
 }
 
+/* NumPy's types of the elements that dense rows may have. */
+#define E(CODE, type, value) NPY_##CODE,
+static const int element_types[] = {MLP_ELEMENTS(E)};
+#undef E
+
+/* A dense array whose elements need not be of the call's dtype, nor settle it. */
+static void
+take_dense(mlp_call *call, PyObject *obj, const char *name, mlp_input *x)
+{
+    enum { N_TYPES = sizeof element_types / sizeof element_types[0] };
+    mlp_expectation expected = {name, MLP_ANY, 2, MLP_ANY, MLP_ANY, MLP_READ};
+    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
+    if (array == NULL) {
+        return;
+    }
+    int element = 0;
+    while (element < N_TYPES && !PyArray_EquivTypenums(element_types[element], PyArray_TYPE(array))) {
+        element++;
+    }
+    if (element == N_TYPES || !PyArray_ISNOTSWAPPED(array)) {
+        mlp_reject_dtype(call, &expected, "hold floats of up to 64 bits, integers or bool", obj);
+        return;
+    }
+    x->element = (mlp_element)element;
+    x->item = PyArray_ITEMSIZE(array);
+    x->dense = mlp_view_array(call, obj, &expected);
+    x->rows = x->dense.rows;
+    x->cols = x->row_places = x->dense.cols;
+    if (!call->failed) {
+        mlp_add_array(call, obj, &expected);
+    }
+}
+
 mlp_input
 mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
 {
@@ -134,9 +167,7 @@ mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
         return x;
     }
     if (columns == Py_None) {
-        x.dense = mlp_take_matrix(call, elements, name, MLP_ANY, MLP_ANY, MLP_READ);
-        x.rows = x.dense.rows;
-        x.cols = x.row_places = x.dense.cols;
+        take_dense(call, elements, name, &x);
         x.is_sparse = x.is_sparse && x.cols <= UINT32_MAX;
         return x;
     }

@@ -152,9 +152,10 @@ mlp_core_predict(PyObject *module, PyObject *args)
     mlp_begin(&call);
     kernel_args.loss = mlp_parse_loss(&call, loss);
     kernel_args.data.x = mlp_take_input(&call, x_obj, "X");
-    kernel_args.check_finite = check_finite && kernel_args.data.x.values == NULL;
     mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
     kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
+    const mlp_input *x = &kernel_args.data.x;
+    kernel_args.check_finite = check_finite && x->values == NULL && (int)x->element == call.dtype;
     ptrdiff_t n;
     kernel_args.data.order = mlp_take_order(&call, order, "order", kernel_args.data.x.rows, &n);
     kernel_args.data.n = n;
@@ -171,31 +172,32 @@ mlp_core_predict(PyObject *module, PyObject *args)
     return result;
 }
 
-/* index_nonzeros(X, max_density, max_bytes, n_threads) -> None, (X, None), or
+/* index_nonzeros(X, dtype, max_density, max_bytes, n_threads) -> None, (X, None), or
  *     (values, columns, row_starts, n_columns)
  *
  * How to train on X: as it is where more than that fraction of it is not zero, else
- * as a sparse array, copied unless that takes more memory. */
+ * as a sparse array, copied to float32 or float64 unless that takes more memory. */
 PyObject *
 mlp_core_index_nonzeros(PyObject *module, PyObject *args)
 {
-    PyObject *x_obj, *result = NULL;
+    PyObject *x_obj, *dtype, *result = NULL;
     double max_density, max_bytes;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "Oddi:index_nonzeros", &x_obj, &max_density, &max_bytes,
+    if (!PyArg_ParseTuple(args, "OUddi:index_nonzeros", &x_obj, &dtype, &max_density, &max_bytes,
                           &n_threads)) {
         return NULL;
     }
     mlp_call call;
     mlp_begin(&call);
-    mlp_matrix x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
+    mlp_set_dtype(&call, dtype);
+    mlp_input x = mlp_take_input(&call, x_obj, "X");
     int64_t *starts;
     PyObject *row_starts = mlp_new_starts(&call, x.rows + 1, &starts);
     double elements = (double)x.rows * (double)x.cols;
     n_threads = mlp_threads_for(n_threads, elements);
-    mlp_count_nonzeros_args count = {.x = x, .counts = call.failed ? NULL : starts + 1};
+    mlp_nonzeros_args found = {.x = x, .counts = call.failed ? NULL : starts + 1};
     if (!mlp_ready(&call)
-        || !mlp_run_kernel(module, &mlp_kernels_for(module, &call)->count_nonzeros, &count,
+        || !mlp_run_kernel(module, &mlp_kernels_for(module, &call)->count_nonzeros, &found,
                            n_threads)) {
         goto done;
     }
@@ -208,17 +210,17 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
         result = Py_NewRef(Py_None);
         goto done;
     }
-    int column_bytes = x.cols <= UINT16_MAX + 1 ? 2 : 4;
+    found.row_starts = starts;
+    found.column_bytes = x.cols <= UINT16_MAX + 1 ? 2 : 4;
     int item = call.dtype == MLP_FLOAT32 ? 4 : 8;
-    if ((double)n * (item + column_bytes) + 8.0 * (double)x.rows > max_bytes) {
+    if ((double)n * (item + found.column_bytes) + 8.0 * (double)x.rows > max_bytes) {
         result = PyTuple_Pack(2, x_obj, Py_None);
         goto done;
     }
-    mlp_list_nonzeros_args list = {.x = x, .row_starts = starts, .column_bytes = column_bytes};
-    PyObject *columns = mlp_new_columns(&call, n, column_bytes, &list.columns);
-    PyObject *values = mlp_new_values(&call, n, &list.values);
+    PyObject *columns = mlp_new_columns(&call, n, found.column_bytes, &found.columns);
+    PyObject *values = mlp_new_values(&call, n, &found.values);
     if (!call.failed
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &list,
+        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &found,
                           n_threads)) {
         result = Py_BuildValue("(OOOn)", values, columns, row_starts, (Py_ssize_t)x.cols);
     }

@@ -9,6 +9,7 @@
 #undef SUFFIX
 #undef SQRT
 #undef SIGN_BIT
+#undef OWN_ELEMENT
 #undef MANTISSA_BITS
 #undef MANTISSA_MASK
 #undef ONE_BITS
@@ -33,6 +34,7 @@
 #define SUFFIX f32
 #define SQRT sqrtf
 #define SIGN_BIT INT32_MIN
+#define OWN_ELEMENT MLP_OF_FLOAT32
 #define MANTISSA_BITS 23
 #define MANTISSA_MASK 0x7fffff
 #define ONE_BITS 0x3f800000
@@ -60,6 +62,7 @@ static const float artanh_terms_f32[] = {1.f / 9, 1.f / 7, 1.f / 5, 1.f / 3};
 #define SUFFIX f64
 #define SQRT sqrt
 #define SIGN_BIT INT64_MIN
+#define OWN_ELEMENT MLP_OF_FLOAT64
 #define MANTISSA_BITS 52
 #define MANTISSA_MASK 0xfffffffffffff
 #define ONE_BITS 0x3ff0000000000000

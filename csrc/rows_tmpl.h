@@ -1,9 +1,61 @@
-/* Rows of the data where they lie. */
+/* Rows of the data where they lie, or converted. */
 
 static inline ptrdiff_t
 FN(data_row)(const mlp_data *data, ptrdiff_t i)
 {
     return data->order == NULL ? i : (ptrdiff_t)data->order[i];
+}
+
+/* Elements `stride` apart, as REAL. */
+#define E(CODE, type, value)                                                             \
+    static void FN(convert_##CODE)(const void *from, ptrdiff_t stride, ptrdiff_t n, REAL *to) \
+    {                                                                                    \
+        for (ptrdiff_t j = 0; j < n; j++) {                                              \
+            to[j] = (REAL)mlp_##value(((const type *)from)[j * stride]);                 \
+        }                                                                                \
+    }
+MLP_ELEMENTS(E)
+#undef E
+
+static inline const char *
+FN(row_address)(const mlp_input *x, ptrdiff_t row)
+{
+    return (const char *)x->dense.data + row * x->dense.row_stride * x->item;
+}
+
+/* A dense row of x, converted. */
+static void
+FN(convert_row)(const mlp_input *x, ptrdiff_t row, REAL *to)
+{
+    const char *from = FN(row_address)(x, row);
+    ptrdiff_t stride = x->dense.col_stride;
+    switch (x->element) {
+#define E(CODE, type, value) \
+    case MLP_OF_##CODE: FN(convert_##CODE)(from, stride, x->cols, to); break;
+        MLP_ELEMENTS(E)
+#undef E
+    }
+}
+
+/* A dense row of x, its elements *stride apart: where it lies if they are REAL, else
+ * converted into `room`. */
+static const REAL *
+FN(dense_row)(const mlp_input *x, ptrdiff_t row, REAL *room, ptrdiff_t *stride)
+{
+    if (x->element == OWN_ELEMENT) {
+        *stride = x->dense.col_stride;
+        return (const REAL *)FN(row_address)(x, row);
+    }
+    FN(convert_row)(x, row, room);
+    *stride = 1;
+    return room;
+}
+
+/* Whether dense rows of the data are used where they lie. */
+static inline bool
+FN(is_in_place)(const mlp_data *data)
+{
+    return data->order == NULL && data->x.element == OWN_ELEMENT;
 }
 
 /* n rows of the data from `first` on. */
@@ -29,24 +81,23 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
 {
     enum { FURTHER = 8 };
     const mlp_input *x = &data->x;
-    ptrdiff_t item = (ptrdiff_t)sizeof(REAL);
     if (data->order == NULL || i >= data->n) {
         return;
     }
     ptrdiff_t row = data->order[i];
     if (x->values == NULL) {
-        FN(prefetch)(FN(at)(&x->dense, row, 0), x->cols * item);
+        FN(prefetch)(FN(row_address)(x, row), x->cols * x->item);
         return;
     }
     if (i + FURTHER < data->n) {
         __builtin_prefetch(x->row_starts + data->order[i + FURTHER]);
     }
     ptrdiff_t begin = x->row_starts[row], n = x->row_starts[row + 1] - begin;
-    FN(prefetch)((const char *)x->values + begin * item, n * item);
+    FN(prefetch)((const REAL *)x->values + begin, n * (ptrdiff_t)sizeof(REAL));
     FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
 }
 
-/* Whether all elements of these dense rows are finite. */
+/* Whether all elements of these dense rows, which are REAL, are finite. */
 static bool
 FN(are_finite)(const SPAN *span)
 {

@@ -102,8 +102,8 @@ FN(list_element)(REAL value, ptrdiff_t j, REAL *values, void *columns, int colum
     return found + ((element.bits & ~SIGN_BIT) != 0);
 }
 
-/* Lists what is not zero among n elements: values and columns of so many bytes, up to
- * `room` of them; returns how many. */
+/* Lists what is not zero among n elements: values, which may take the place of the
+ * elements, and columns of so many bytes, up to `room` of them; returns how many. */
 static inline ALWAYS_INLINE ptrdiff_t
 FN(list_elements)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, REAL *values, void *columns,
                   int column_bytes, ptrdiff_t room)
@@ -147,9 +147,11 @@ FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptr
     sparse->columns[i] = columns;
     if (x->values == NULL) {
         REAL *values = sparse->value_places + place;
+        ptrdiff_t stride; /* of elements that may be converted in the list's own place */
+        const REAL *elements = FN(dense_row)(x, row, values, &stride);
         sparse->values[i] = values;
-        sparse->counts[i] = FN(list_elements)(FN(at)(&x->dense, row, 0), x->dense.col_stride,
-                                              x->cols, values, columns, 4, x->cols);
+        sparse->counts[i] =
+            FN(list_elements)(elements, stride, x->cols, values, columns, 4, x->cols);
         return sparse->counts[i];
     }
     ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
@@ -274,18 +276,36 @@ FN(sparse_gradient)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, const 
 
 /* ---- finding the elements of a dense array that are not zero ---- */
 
+/* Room for a converted row, each member's own. */
+static REAL *
+FN(take_row)(mlp_arena *arena, const mlp_input *x, int n_threads, int rank)
+{
+    REAL *rows = mlp_take(arena, n_threads, x->cols, sizeof(REAL));
+    return rows == NULL ? NULL : rows + rank * x->cols;
+}
+
+static size_t
+FN(nonzeros_workspace)(const void *arguments, int n_threads)
+{
+    mlp_arena arena = {NULL, 0};
+    FN(take_row)(&arena, &((const mlp_nonzeros_args *)arguments)->x, n_threads, 0);
+    return arena.used;
+}
+
 static void
 FN(count_nonzeros)(mlp_worker *worker, void *arguments)
 {
-    mlp_count_nonzeros_args *args = arguments;
-    const mlp_matrix *x = &args->x;
-    ptrdiff_t begin, end;
+    mlp_nonzeros_args *args = arguments;
+    const mlp_input *x = &args->x;
+    mlp_arena arena = {args->workspace, 0};
+    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
+    ptrdiff_t begin, end, stride, work = 0;
     mlp_share(worker, x->rows, 1, &begin, &end);
-    ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
+        const REAL *row = FN(dense_row)(x, i, room, &stride);
         BITS_VEC counts = {0};
         for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
-            counts -= FN(load)(FN(at)(x, i, j), x->col_stride, x->cols - j) != 0;
+            counts -= FN(load)(row + j * stride, stride, x->cols - j) != 0;
         }
         args->counts[i] = 0;
         for (ptrdiff_t lane = 0; lane < LANES; lane++) {
@@ -297,23 +317,23 @@ FN(count_nonzeros)(mlp_worker *worker, void *arguments)
 static void
 FN(list_nonzeros)(mlp_worker *worker, void *arguments)
 {
-    mlp_list_nonzeros_args *args = arguments;
-    const mlp_matrix *x = &args->x;
+    mlp_nonzeros_args *args = arguments;
+    const mlp_input *x = &args->x;
+    mlp_arena arena = {args->workspace, 0};
+    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
     int bytes = args->column_bytes;
-    ptrdiff_t begin, end;
+    ptrdiff_t begin, end, stride, work = 0;
     mlp_share(worker, x->rows, 1, &begin, &end);
-    ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        ptrdiff_t start = args->row_starts[i], room = args->row_starts[i + 1] - start;
+        ptrdiff_t start = args->row_starts[i], n = args->row_starts[i + 1] - start;
         REAL *values = (REAL *)args->values + start;
         char *columns = (char *)args->columns + start * bytes;
-        const REAL *row = FN(at)(x, i, 0);
+        const REAL *row = FN(dense_row)(x, i, room, &stride);
         ptrdiff_t found =
-            bytes == 2
-                ? FN(list_elements)(row, x->col_stride, x->cols, values, columns, 2, room)
-                : FN(list_elements)(row, x->col_stride, x->cols, values, columns, 4, room);
+            bytes == 2 ? FN(list_elements)(row, stride, x->cols, values, columns, 2, n)
+                       : FN(list_elements)(row, stride, x->cols, values, columns, 4, n);
         /* Fewer than were counted, where another thread has changed them. */
-        memset(values + found, 0, (size_t)(room - found) * sizeof(REAL));
-        memset(columns + found * bytes, 0, (size_t)((room - found) * bytes));
+        memset(values + found, 0, (size_t)(n - found) * sizeof(REAL));
+        memset(columns + found * bytes, 0, (size_t)((n - found) * bytes));
     }
 }

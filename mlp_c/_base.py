@@ -20,7 +20,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from mlp_c import _core
 from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
-from mlp_c._data import Data, dtype_of, kernel_input_for_fit, kernel_input_for_prediction
+from mlp_c._data import (
+    Data,
+    is_taken_as_it_is,
+    kernel_input_for_fit,
+    kernel_input_for_prediction,
+)
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
@@ -98,6 +103,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     n_iter_no_change: float
     max_fun: int
     init: str
+    compute_dtype: str | None
     n_threads: int | None
     coefs_: list[np.ndarray]
     intercepts_: list[np.ndarray]
@@ -131,6 +137,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "init": [StrOptions({"glorot_uniform", "he_normal"})],
+        "compute_dtype": [StrOptions({"float32", "float64"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -189,9 +196,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The training rows. C-ordered float32 or float64 arrays and canonical CSR
-            matrices are used where they lie; anything else is converted once, to float64
-            unless it is float32. Must not be changed meanwhile, by a callback or thread.
+            The training rows. C-ordered arrays of floats of up to 64 bits, integers or bool
+            are used where they lie, memory maps too, and converted a batch at a time if need
+            be; so are canonical CSR matrices of float32 or float64. Anything else is copied
+            once. Of an array that is mostly zeros, the rest may be copied, to at most 0.32 of
+            its memory. Must not be changed meanwhile, by a callback or thread.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: labels, a label indicator matrix, or numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -265,10 +274,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),
-            dtype=(np.float64, np.float32),
+            dtype=None if is_taken_as_it_is(X) else (np.float64, np.float32),
             order="C",
             reset=reset,
         )
+        dtype = self._dtype_for(X)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)
             warn_caller(
@@ -277,15 +287,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(
-                _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+                _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
             )
             with np.errstate(over="ignore"):
                 weight_sum = sample_weight.sum(dtype=np.float64)
             if not np.isfinite(weight_sum):
                 raise ValueError("the sum of sample_weight must be finite, got inf")
         encoded = self._encode_targets(y, keep_classes=self.warm_start or incremental)
-        X = kernel_input_for_fit(X, self.n_threads)
-        return Data(X, encoded, sample_weight, np.arange(len(encoded)))
+        work_dtype = np.float64 if self.solver == "lbfgs" else dtype
+        X = kernel_input_for_fit(X, work_dtype, self.n_threads)
+        return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
+
+    def _dtype_for(self, X: Any) -> np.dtype[Any]:
+        """In which to compute with rows of a user's, as `compute_dtype` says."""
+        if self.compute_dtype is not None:
+            return np.dtype(self.compute_dtype)
+        return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
 
     def _initialize(
         self, widths: list[int], random_state: np.random.RandomState, dtype: np.dtype[Any]
@@ -379,7 +396,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """A function that scores the present weights on the rows held out."""
         y = data.y[held_out]
         weight = None if data.sample_weight is None else data.sample_weight[held_out]
-        return lambda: self._score_outputs(y, self._run(data.X, held_out), weight)
+        return lambda: self._score_outputs(y, self._run(data.X, held_out, dtype=data.dtype), weight)
 
     def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
@@ -406,13 +423,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # ---- prediction ----
 
     def _run(
-        self, X: Any, rows: np.ndarray | None = None, *, check_finite: bool = False
-    ) -> np.ndarray | None:
+        self,
+        X: Any,
+        rows: np.ndarray | None = None,
+        *,
+        dtype: np.dtype[Any],
+        check_finite: bool = False,
+    ) -> Any:
         """Outputs of the network for `X` as the kernels take it, or some of its rows.
 
-        None with `check_finite` where an element of a dense `X` is infinite or NaN.
+        None with `check_finite` where `X`, dense and of `dtype`, has an element that is
+        infinite or NaN.
         """
-        dtype = dtype_of(X)
         return _core.predict(
             X,
             rows,
@@ -425,17 +447,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """Outputs of the fitted network for rows from a user, in the wider dtype of both."""
+        """Outputs of the fitted network for rows from a user.
+
+        In the wider dtype of both, unless `compute_dtype` says otherwise.
+        """
         if self._can_take(X):
-            outputs = self._run(kernel_input_for_prediction(X), check_finite=True)
+            given = kernel_input_for_prediction(X, X.dtype)
+            outputs = self._run(given, dtype=X.dtype, check_finite=True)
             if outputs is not None:
                 return outputs
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        dtype = self.coefs_[0].dtype
+        if self.compute_dtype is None:
+            dtype = np.result_type(X.dtype, dtype)
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)
-        return self._run(kernel_input_for_prediction(X.astype(dtype, copy=False)))
+        return self._run(kernel_input_for_prediction(X, dtype), dtype=dtype)
 
     def _can_take(self, X: Any) -> bool:
         """Whether validation could find nothing in rows from a user but infinity and NaN."""

@@ -83,6 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_iter_no_change=10,
         max_fun=15000,
         init="glorot_uniform",
+        compute_dtype=None,
         n_threads=None,
     ):
         self._set_parameters(locals())

@@ -20,12 +20,25 @@ _SAMPLE_FROM = 512
 _MAX_INDEX = 0.32
 
 
-def kernel_input(X: Any) -> Any:
-    """Checked rows as the kernels take them: an array, or the parts of a CSR matrix."""
+def is_taken_as_it_is(X: Any) -> bool:
+    """Whether the kernels read the elements of an array, converting a batch at a time."""
+    return (
+        isinstance(X, np.ndarray)
+        and (X.dtype.kind in "biu" or X.dtype.char in "efd")
+        and X.dtype.isnative
+        and X.flags.aligned
+    )
+
+
+def kernel_input(X: Any, dtype: Any) -> Any:
+    """Checked rows as the kernels take them: an array, or the parts of a CSR matrix.
+
+    The values of a matrix, and elements that the kernels do not read, are converted.
+    """
     if not issparse(X):
-        return X
+        return X if is_taken_as_it_is(X) else np.asarray(X, dtype=dtype)
     X.check_format(full_check=True)
-    X = X.tocsr()
+    X = X.tocsr().astype(dtype, copy=False)
     # Whether it is canonical is found anew: what SciPy remembers may have been outdated.
     X = type(X)((X.data, X.indices, X.indptr), shape=X.shape)
     if not X.has_canonical_format:
@@ -34,27 +47,23 @@ def kernel_input(X: Any) -> Any:
     return X.data, X.indices, X.indptr, X.shape[1]
 
 
-def kernel_input_for_fit(X: Any, n_threads: int | None) -> Any:
+def kernel_input_for_fit(X: Any, dtype: Any, n_threads: int | None) -> Any:
     """The same for many passes: an array that is mostly zeros becomes sparse."""
-    X = kernel_input(X)
+    X = kernel_input(X, dtype)
     if isinstance(X, tuple):
         return X
     n_threads = effective_n_threads(n_threads)
-    return _core.index_nonzeros(X, _MAX_DENSITY, _MAX_INDEX * X.nbytes, n_threads) or X
+    max_bytes = _MAX_INDEX * X.nbytes
+    return _core.index_nonzeros(X, np.dtype(dtype).name, _MAX_DENSITY, max_bytes, n_threads) or X
 
 
-def kernel_input_for_prediction(X: Any) -> Any:
+def kernel_input_for_prediction(X: Any, dtype: Any) -> Any:
     """The same for one pass: whether an array is mostly zeros is told by some of its rows."""
-    X = kernel_input(X)
+    X = kernel_input(X, dtype)
     if isinstance(X, tuple) or len(X) < _SAMPLE_FROM:
         return X
     sample = X[:: len(X) // _SAMPLE]
     return (X, None) if np.count_nonzero(sample) <= _MAX_DENSITY * sample.size else X
-
-
-def dtype_of(X: Any) -> np.dtype[Any]:
-    """The dtype of rows as the kernels take them."""
-    return (X[0] if isinstance(X, tuple) else X).dtype
 
 
 @dataclass
@@ -71,12 +80,15 @@ class Data:
         Weights, all 1 where None.
     rows : ndarray of int
         The rows to train on, in order.
+    dtype : dtype
+        float32 or float64: in which to compute.
     """
 
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
     rows: np.ndarray
+    dtype: np.dtype[Any]
 
     @property
     def n(self) -> int:
@@ -88,18 +100,16 @@ class Data:
         """Whether these are all rows."""
         return len(self.rows) == len(self.y)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the rows."""
-        return dtype_of(self.X)
-
     def astype(self, dtype: Any) -> "Data":
-        """The same data in another dtype; nothing is copied that has it."""
+        """The same data to be computed with in another dtype; a dense `X` stays as it is."""
 
         def cast(array: Any) -> Any:
             if array is None or array.dtype.kind != "f":
                 return array
             return array.astype(dtype, copy=False)
 
-        X = (cast(self.X[0]), *self.X[1:]) if isinstance(self.X, tuple) else cast(self.X)
-        return replace(self, X=X, y=cast(self.y), sample_weight=cast(self.sample_weight))
+        X = self.X
+        if isinstance(X, tuple) and len(X) > 2:
+            X = (cast(X[0]), *X[1:])
+        y, sample_weight = cast(self.y), cast(self.sample_weight)
+        return replace(self, X=X, y=y, sample_weight=sample_weight, dtype=np.dtype(dtype))

@@ -61,6 +61,10 @@ max_fun : int, default=15000
 init : {'glorot_uniform', 'he_normal'}, default='glorot_uniform'
     How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
     ``2 / n_in`` with biases zero.
+compute_dtype : {'float32', 'float64'} or None, default=None
+    The dtype of the weights and the arithmetic of 'sgd' and 'adam'; None for float32 where the
+    training rows are float32, else float64. Dense rows of another dtype are converted a batch
+    at a time; `coefs_` have this dtype, and predictions are made in it.
 n_threads : int or None, default=None
     Threads to use; None for what this process may use. The results have the same bits for any
     number.
@@ -68,7 +72,7 @@ n_threads : int or None, default=None
 
 _ATTRIBUTES = """
 coefs_ : list of ndarrays of shape (n_in, n_out)
-    The weights of each layer, in the dtype of the training rows.
+    The weights of each layer, in the dtype of the arithmetic: see `compute_dtype`.
 intercepts_ : list of ndarrays of shape (n_out,)
     Its biases.
 loss_ : float
@@ -99,8 +103,8 @@ _NOTES = """
 Notes
 -----
 Stopping the training with Ctrl-C leaves a usable model, with a warning: the weights are
-those after the last whole batch, or the last iteration of 'lbfgs'. With 'lbfgs' float32 rows
-are converted to float64 once; the fitted weights are float32.
+those after the last whole batch, or the last iteration of 'lbfgs', whose arithmetic is
+float64 whatever the dtype of the fitted weights.
 
 References
 ----------

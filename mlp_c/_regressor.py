@@ -82,6 +82,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change=10,
         max_fun=15000,
         init="glorot_uniform",
+        compute_dtype=None,
         n_threads=None,
     ):
         self._set_parameters(locals())

@@ -63,10 +63,11 @@ def bits(model):
 
 
 @both
-def test_parameters_and_defaults_are_scikit_learns_and_two_more(name):
+def test_parameters_and_defaults_are_scikit_learns_and_three_more(name):
     ours = getattr(mlp_c, name)().get_params()
-    assert {key: ours.pop(key) for key in ("init", "n_threads")} == {
+    assert {key: ours.pop(key) for key in ("init", "compute_dtype", "n_threads")} == {
         "init": "glorot_uniform",
+        "compute_dtype": None,
         "n_threads": None,
     }
     assert ours == getattr(neural_network, name)().get_params()
@@ -75,6 +76,7 @@ def test_parameters_and_defaults_are_scikit_learns_and_two_more(name):
 @both
 def test_clones_and_set_params_carry_every_parameter_and_no_fit(name):
     params = {"alpha": 0.5, "solver": "sgd", "init": "he_normal", "n_threads": 3}
+    params["compute_dtype"] = "float64"
     model = make(name, **params).fit(*data(name))
     copy = clone(model)
     assert copy.get_params() == model.get_params()

@@ -64,7 +64,7 @@ def epoch(rule, n_moments, batch_size, zeros, dtype):
     X, y, _, order, weights, biases = problem(dtype)
     if zeros:
         X[X < 0.5] = 0
-        X = _core.index_nonzeros(X, 0.5, np.inf, 1)
+        X = _core.index_nonzeros(X, dtype.name, 0.5, np.inf, 1)
     moments = tuple([np.abs(p) for p in weights + biases] for _ in range(n_moments))
     total = calls.train_epoch(
         *(X, y, weights, biases), rule=rule, order=order, batch_size=batch_size, moments=moments,

@@ -32,7 +32,7 @@ calls = {
     "loss_gradient": lambda: _core.loss_gradient(
         X, y, None, weights, biases, "relu", (*loss, 1.0), 0.0, *outputs, 1),
     "predict": lambda: _core.predict(X, None, weights, biases, "relu", loss[0], False, 1),
-    "index_nonzeros": lambda: _core.index_nonzeros(X, 1.0, np.inf, 1),
+    "index_nonzeros": lambda: _core.index_nonzeros(X, "float64", 1.0, np.inf, 1),
 }
 call = calls[sys.argv[1]]
 call()
