@@ -5,9 +5,9 @@ enum { FN(CHUNK_ROWS) = 256 };
 /* One member's view of the rows in work and of what the layers make of them: its own,
  * of memory that the team shares. */
 typedef struct {
-    SPAN span;               /* the rows */
-    mlp_matrix x;            /* their elements, where all are multiplied */
-    mlp_matrix gathered;     /* room for x where its rows are scattered */
+    SPAN span;           /* the rows */
+    mlp_matrix x;        /* their elements, where all are multiplied */
+    mlp_matrix gathered; /* room for x where its rows are scattered */
     bool is_sparse;
     SPARSE sparse;           /* their elements otherwise */
     mlp_matrix *activations; /* n_layers, the last one the logits */

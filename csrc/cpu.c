@@ -42,8 +42,8 @@ has_avx2(void)
 static bool
 has_avx512(void)
 {
-    return has_features(bit_AVX | bit_FMA,
-                        bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL, KEEPS_ZMM);
+    return has_features(bit_AVX | bit_FMA, bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL,
+                        KEEPS_ZMM);
 }
 #endif
 

@@ -38,18 +38,18 @@ typedef struct {
 /* What the elements of dense rows may be: code, C type, and the function that gives
  * their value (rows_tmpl.h). A kernel converts those that are not of its dtype as it
  * needs them. */
-#define MLP_ELEMENTS(E)          \
-    E(FLOAT32, float, plain)     \
-    E(FLOAT64, double, plain)    \
-    E(FLOAT16, uint16_t, half)   \
-    E(BOOL, uint8_t, truth)      \
-    E(INT8, int8_t, plain)       \
-    E(INT16, int16_t, plain)     \
-    E(INT32, int32_t, plain)     \
-    E(INT64, int64_t, plain)     \
-    E(UINT8, uint8_t, plain)     \
-    E(UINT16, uint16_t, plain)   \
-    E(UINT32, uint32_t, plain)   \
+#define MLP_ELEMENTS(E)        \
+    E(FLOAT32, float, plain)   \
+    E(FLOAT64, double, plain)  \
+    E(FLOAT16, uint16_t, half) \
+    E(BOOL, uint8_t, truth)    \
+    E(INT8, int8_t, plain)     \
+    E(INT16, int16_t, plain)   \
+    E(INT32, int32_t, plain)   \
+    E(INT64, int64_t, plain)   \
+    E(UINT8, uint8_t, plain)   \
+    E(UINT16, uint16_t, plain) \
+    E(UINT32, uint32_t, plain) \
     E(UINT64, uint64_t, plain)
 
 typedef enum {
@@ -63,9 +63,9 @@ typedef enum {
  * order of their columns. */
 typedef struct {
     ptrdiff_t rows, cols;
-    mlp_matrix dense;          /* the elements, where values is NULL; strides count them */
+    mlp_matrix dense; /* the elements, where values is NULL; strides count them */
     mlp_element element;
-    ptrdiff_t item;            /* bytes of one */
+    ptrdiff_t item; /* bytes of one */
     bool is_sparse;
     const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
     const void *columns;       /* theirs, ascending in a row */

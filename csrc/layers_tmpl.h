@@ -12,7 +12,8 @@ FN(forward_layer)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
 {
     const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
     if (l == 0 && chunk->is_sparse) {
-        return FN(sparse_forward)(worker, &chunk->sparse, &chunk->span, weights, bias, output, begin);
+        return FN(sparse_forward)(worker, &chunk->sparse, &chunk->span, weights, bias, output,
+                                  begin);
     }
     if (chunk->weights[l].data != NULL) {
         FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});

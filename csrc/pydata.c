@@ -136,7 +136,8 @@ take_dense(mlp_call *call, PyObject *obj, const char *name, mlp_input *x)
         return;
     }
     int element = 0;
-    while (element < N_TYPES && !PyArray_EquivTypenums(element_types[element], PyArray_TYPE(array))) {
+    while (element < N_TYPES
+           && !PyArray_EquivTypenums(element_types[element], PyArray_TYPE(array))) {
         element++;
     }
     if (element == N_TYPES || !PyArray_ISNOTSWAPPED(array)) {
@@ -162,7 +163,8 @@ mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
     if (call->failed) {
         return x;
     }
-    if (x.is_sparse && !PyArg_ParseTuple(obj, "OO|On", &elements, &columns, &row_starts, &n_columns)) {
+    if (x.is_sparse
+        && !PyArg_ParseTuple(obj, "OO|On", &elements, &columns, &row_starts, &n_columns)) {
         call->failed = true;
         return x;
     }

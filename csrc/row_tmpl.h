@@ -32,8 +32,8 @@ FN(row_run)(int n, ROW row, const REAL *weights, ptrdiff_t w_row, const REAL *bi
     for (ptrdiff_t e = 0; e < row.count && row.columns == NULL; e++) {
         const REAL *w = weights + e * w_row;
         for (int v = 0; v < n; v++) {
-            sums[v] += row.values[e * row.stride]
-                       * *(const VEC *)(w + (v < n - 1 ? v * LANES : last));
+            sums[v] +=
+                row.values[e * row.stride] * *(const VEC *)(w + (v < n - 1 ? v * LANES : last));
         }
     }
     for (int v = 0; v < n; v++) {

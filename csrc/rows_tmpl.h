@@ -7,12 +7,12 @@ FN(data_row)(const mlp_data *data, ptrdiff_t i)
 }
 
 /* Elements `stride` apart, as REAL. */
-#define E(CODE, type, value)                                                             \
+#define E(CODE, type, value)                                                                  \
     static void FN(convert_##CODE)(const void *from, ptrdiff_t stride, ptrdiff_t n, REAL *to) \
-    {                                                                                    \
-        for (ptrdiff_t j = 0; j < n; j++) {                                              \
-            to[j] = (REAL)mlp_##value(((const type *)from)[j * stride]);                 \
-        }                                                                                \
+    {                                                                                         \
+        for (ptrdiff_t j = 0; j < n; j++) {                                                   \
+            to[j] = (REAL)mlp_##value(((const type *)from)[j * stride]);                      \
+        }                                                                                     \
     }
 MLP_ELEMENTS(E)
 #undef E

@@ -10,8 +10,8 @@
 
 enum {
     /* of the gradient: the deltas of 128 rows fill the first-level cache */
-    FN(GRADIENT_VECTORS) = 256 / MLP_VECTOR_BYTES < FN(RUN_VECTORS) ? 256 / MLP_VECTOR_BYTES
-                                                                   : FN(RUN_VECTORS),
+    FN(GRADIENT_VECTORS) =
+        256 / MLP_VECTOR_BYTES < FN(RUN_VECTORS) ? 256 / MLP_VECTOR_BYTES : FN(RUN_VECTORS),
     FN(SUMS_BYTES) = 16 << 10, /* of a block of input units */
 };
 
@@ -24,10 +24,10 @@ typedef struct {
  * and listed by one member, in places of its own. */
 typedef struct {
     ptrdiff_t cols;
-    const REAL **values;     /* by row: its elements, where they lie */
+    const REAL **values;      /* by row: its elements, where they lie */
     const uint32_t **columns; /* by row: their columns, in private memory */
-    ptrdiff_t *counts;       /* by row: how many */
-    REAL *value_places;      /* where x has no list of them */
+    ptrdiff_t *counts;        /* by row: how many */
+    REAL *value_places;       /* where x has no list of them */
     uint32_t *column_places;
     ENTRY *entries;          /* by piece, column and row */
     ptrdiff_t *entry_begins; /* by piece, cols + 1 */
@@ -112,8 +112,8 @@ FN(list_elements)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, REAL *values, 
     for (; stride == 1 && j + LANES <= n && found + LANES <= room; j += LANES) {
         if (!FN(is_zero)(*(const VEC *)(row + j))) {
             for (ptrdiff_t lane = 0; lane < LANES; lane++) {
-                found = FN(list_element)(row[j + lane], j + lane, values, columns, column_bytes,
-                                         found);
+                found =
+                    FN(list_element)(row[j + lane], j + lane, values, columns, column_bytes, found);
             }
         }
     }
@@ -211,8 +211,8 @@ FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const SPAN *span,
         /* Past the end of these rows, those that follow in the next chunk. */
         ptrdiff_t ahead = i + AHEAD < end ? i + AHEAD : i + AHEAD - end + begin + span->n;
         FN(prefetch_row)(data, span->first + ahead);
-        place += FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i,
-                                     place);
+        place +=
+            FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i, place);
         ROW row = {sparse->values[i], 1, sparse->columns[i], sparse->counts[i]};
         FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);
         if (FN(poll_work)(worker, &work, sparse->counts[i] * out->cols)) {
@@ -329,9 +329,9 @@ FN(list_nonzeros)(mlp_worker *worker, void *arguments)
         REAL *values = (REAL *)args->values + start;
         char *columns = (char *)args->columns + start * bytes;
         const REAL *row = FN(dense_row)(x, i, room, &stride);
-        ptrdiff_t found =
-            bytes == 2 ? FN(list_elements)(row, stride, x->cols, values, columns, 2, n)
-                       : FN(list_elements)(row, stride, x->cols, values, columns, 4, n);
+        ptrdiff_t found = bytes == 2
+                              ? FN(list_elements)(row, stride, x->cols, values, columns, 2, n)
+                              : FN(list_elements)(row, stride, x->cols, values, columns, 4, n);
         /* Fewer than were counted, where another thread has changed them. */
         memset(values + found, 0, (size_t)(n - found) * sizeof(REAL));
         memset(columns + found * bytes, 0, (size_t)((n - found) * bytes));

@@ -76,8 +76,7 @@ condition_broadcast(condition *c)
     WakeAllConditionVariable(c);
 }
 
-static unsigned __stdcall
-thread_enter(void *arg)
+static unsigned __stdcall thread_enter(void *arg)
 {
     thread *self = arg;
     self->main(self->arg);
