@@ -41,14 +41,11 @@ FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CH
     }
 }
 
-/* Rows too few to pack weights for: to pack costs more than to multiply as they lie. */
-enum { FN(FEW_ROWS) = 4 };
-
 /* Room for the packed weights with which `rows` rows go forward, shared by the team. */
 static void
 FN(take_forward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, CHUNK *chunk)
 {
-    for (ptrdiff_t l = chunk->is_sparse; l < network->n_layers && rows > FN(FEW_ROWS); l++) {
+    for (ptrdiff_t l = chunk->is_sparse; l < network->n_layers && rows > MLP_FEW_ROWS; l++) {
         const mlp_matrix *w = &network->weights[l];
         PACKED packed = FN(take_packed)(arena, w->rows, w->cols);
         if (arena->base != NULL) {

@@ -246,6 +246,10 @@ typedef struct {
     double loss;
 } mlp_loss_gradient_args;
 
+/* Rows too few to pack weights for, which costs more than to multiply them as they lie.
+ * To look for the zeros of such rows costs little, and saves much if there are some. */
+enum { MLP_FEW_ROWS = 4 };
+
 /* out (n, k) written: the last layer's outputs for the rows of the data, whose
  * targets and weights are not looked at, with the output activation of a loss.
  * data and network read. Rows are shared out; no activation is kept for more than

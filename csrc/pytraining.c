@@ -154,7 +154,8 @@ mlp_core_predict(PyObject *module, PyObject *args)
     kernel_args.data.x = mlp_take_input(&call, x_obj, "X");
     mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
     kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
-    const mlp_input *x = &kernel_args.data.x;
+    mlp_input *x = &kernel_args.data.x;
+    x->is_sparse = x->is_sparse || (x->rows <= MLP_FEW_ROWS && x->cols <= UINT32_MAX);
     kernel_args.check_finite = check_finite && x->values == NULL && (int)x->element == call.dtype;
     ptrdiff_t n;
     kernel_args.data.order = mlp_take_order(&call, order, "order", kernel_args.data.x.rows, &n);

@@ -438,8 +438,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return _core.predict(
             X,
             rows,
-            [w.astype(dtype, copy=False) for w in self.coefs_],
-            [b.astype(dtype, copy=False) for b in self.intercepts_],
+            [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in self.coefs_],
+            [b if b.dtype is dtype else b.astype(dtype, copy=False) for b in self.intercepts_],
             self.activation,
             self._loss_name,
             check_finite,
@@ -467,17 +467,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _can_take(self, X: Any) -> bool:
         """Whether validation could find nothing in rows from a user but infinity and NaN."""
+        fitted = vars(self)
         return (
             type(X) is np.ndarray
-            and X.ndim == 2
+            and "coefs_" in fitted
+            and X.dtype == fitted["coefs_"][0].dtype
             and X.dtype.char in "fd"
             and X.dtype.isnative
-            and X.flags.aligned
+            and X.ndim == 2
+            and X.shape[1] == fitted["n_features_in_"]
             and len(X) > 0
-            and hasattr(self, "coefs_")
-            and X.dtype == self.coefs_[0].dtype
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
+            and X.flags.aligned
+            and "feature_names_in_" not in fitted
         )
 
     def to_sklearn(self) -> Any:
