@@ -7,14 +7,14 @@ enum { FN(CHUNK_ROWS) = 256 };
 typedef struct {
     SPAN span;           /* the rows */
     mlp_matrix x;        /* their elements, where all are multiplied */
-    mlp_matrix gathered; /* room for x where its rows are scattered */
+    mlp_matrix gathered; /* room for x where its rows are scattered or to be converted */
     bool is_sparse;
     SPARSE sparse;           /* their elements otherwise */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
     PACKED *weights;         /* n_layers; no data where they are taken as they lie */
     PACKED *weights_t;       /* transposed, of all layers but the first */
-    PACKED *packed_deltas;   /* n_layers; no data for rows that are sparse */
+    PACKED *packed_deltas;   /* n_layers; none of the first where its rows are sparse */
 } CHUNK;
 
 /* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
@@ -60,8 +60,13 @@ FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t 
 {
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         const mlp_matrix *w = &network->weights[l];
-        PACKED weights_t = FN(take_packed)(arena, w->cols, l == 0 ? 0 : w->rows);
-        PACKED deltas = FN(take_packed)(arena, l == 0 && chunk->is_sparse ? 0 : rows, w->cols);
+        PACKED weights_t = {0}, deltas = {0};
+        if (l > 0) {
+            weights_t = FN(take_packed)(arena, w->cols, w->rows);
+        }
+        if (l > 0 || !chunk->is_sparse) {
+            deltas = FN(take_packed)(arena, rows, w->cols);
+        }
         if (arena->base != NULL) {
             chunk->weights_t[l] = weights_t;
             chunk->packed_deltas[l] = deltas;
@@ -78,7 +83,7 @@ FN(pack_weights)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l, pt
     if (chunk->weights[l].data != NULL) {
         FN(pack)(&rows, begin, 0, &chunk->weights[l]);
     }
-    if (chunk->weights_t[l].cols > 0) {
+    if (chunk->weights_t[l].data != NULL) {
         mlp_matrix cols = mlp_transpose(&rows);
         FN(pack)(&cols, 0, begin, &chunk->weights_t[l]);
     }

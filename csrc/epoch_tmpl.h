@@ -46,6 +46,7 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
         mlp_matrix dweights = FN(take_matrix)(arena, keep_gradients ? units : 0, cols);
         double *layer_squares = mlp_take(arena, units, 1, sizeof(double));
         ptrdiff_t block = FN(unit_block)(network, &space->chunk, l);
+        block = block < units ? block : units;
         for (int member = 0; member < n_threads; member++) {
             mlp_matrix sums = FN(take_matrix)(arena, keep_gradients ? 0 : block, cols);
             if (arena->base != NULL && member == rank) {

@@ -62,10 +62,10 @@ FN(pack)(const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col, const PACKED *packed
     }
 }
 
-/* One tile: c (rows <= TILE_ROWS, n_vectors of columns, the last ones missing) goes on from
- * itself, from a bias or from zero with inner products of rows of a and one packed panel.
- * Rows past the last repeat it; they are computed and not stored. A whole tile is
- * stored as it is computed. */
+/* One tile: the first TILE_ROWS of c's rows, or as many as there are, and n_vectors of its
+ * columns, go on from `start`, or from themselves if that is NULL, with inner products of
+ * rows of a and one packed panel. Rows past the last repeat it; they are computed and not
+ * stored. A whole tile is stored as it is computed; rows, cols and c_col are not asked. */
 static inline ALWAYS_INLINE void
 FN(gemm_tile)(int n_vectors, bool whole, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_inner,
               const REAL *panel, ptrdiff_t inner, const VEC *start, REAL *c, ptrdiff_t c_row,
@@ -129,12 +129,13 @@ FN(gemm_tiles)(int n_vectors, const mlp_matrix *a, ptrdiff_t p, const REAL *pane
     }
 }
 
-/* The rows begin to end of c, in a block of its columns from `first` on. */
-static void
+/* The rows begin to end of c, in a block of its columns from `first` on. Returns whether
+ * the team is to stop: then not all of it is done. */
+static bool
 FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
-               GEMM_START start, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end)
+               GEMM_START start, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t *work)
 {
-    ptrdiff_t inner = a->cols, p = 0, work = 0;
+    ptrdiff_t inner = a->cols, p = 0;
     ptrdiff_t last = c->cols - first < FN(BLOCK_COLS) ? c->cols : first + FN(BLOCK_COLS);
     do { /* once even where inner is 0: C is then its start */
         ptrdiff_t n = inner - p < FN(BLOCK_INNER) ? inner - p : FN(BLOCK_INNER);
@@ -151,24 +152,29 @@ FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const m
 #error "TILE_VECTORS must be 2 or 4"
 #endif
             }
-            if (FN(poll_work)(worker, &work, (end - begin) * n)) {
-                return;
+            if (FN(poll_work)(worker, work, (end - begin) * (n + 1))) {
+                return true;
             }
         }
         p += n;
     } while (p < inner);
+    return false;
 }
 
-/* Leaves early, with c unfinished, where the team is to stop. The packed columns of a
+/* Returns whether the team is to stop: then not all of c is done. The packed columns of a
  * block stay in the last-level cache while all rows pass. */
-static void
+static bool
 FN(gemm)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
          GEMM_START start)
 {
+    ptrdiff_t work = 0;
     for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
         for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
             ptrdiff_t last = c->rows - i < FN(BLOCK_ROWS) ? c->rows : i + FN(BLOCK_ROWS);
-            FN(gemm_block)(worker, a, b, c, start, j, i, last);
+            if (FN(gemm_block)(worker, a, b, c, start, j, i, last, &work)) {
+                return true;
+            }
         }
     }
+    return false;
 }

@@ -58,6 +58,9 @@ typedef enum {
 #undef E
 } mlp_element;
 
+_Static_assert((int)MLP_OF_FLOAT32 == MLP_FLOAT32 && (int)MLP_OF_FLOAT64 == MLP_FLOAT64,
+               "the kernels' dtypes come first, in their order");
+
 /* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
  * one that is said to be, only elements that are not zero are multiplied, in the
  * order of their columns. */
@@ -253,8 +256,9 @@ enum { MLP_FEW_ROWS = 4 };
 /* out (n, k) written: the last layer's outputs for the rows of the data, whose
  * targets and weights are not looked at, with the output activation of a loss.
  * data and network read. Rows are shared out; no activation is kept for more than
- * a chunk of them. With check_finite, found_non_finite is set where a dense row has an
- * element that is infinite or NaN; out is then not to be used. */
+ * a chunk of them. With check_finite, for a dense array of the kernel's dtype,
+ * found_non_finite is set where a row has an element that is infinite or NaN; out is
+ * then not to be used. */
 typedef struct {
     void *workspace;
     mlp_data data;

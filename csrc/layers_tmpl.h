@@ -16,14 +16,17 @@ FN(forward_layer)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
                                   begin);
     }
     if (chunk->weights[l].data != NULL) {
-        FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});
-        return mlp_poll(worker);
+        return FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});
     }
+    ptrdiff_t work = 0;
     for (ptrdiff_t i = 0; i < output->rows; i++) {
         ROW row = {FN(at)(input, i, 0), input->col_stride, NULL, input->cols};
         FN(multiply_row)(row, weights, bias, FN(at)(output, i, 0), output->col_stride);
+        if (FN(poll_work)(worker, &work, row.count * output->cols)) {
+            return true;
+        }
     }
-    return mlp_poll(worker);
+    return false;
 }
 
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
@@ -67,7 +70,7 @@ FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
             FN(gemm)(worker, &above, &chunk->weights_t[l + 1], &delta, zero);
             FN(activate_backward)(network->activation, &activation, &delta);
         }
-        if (chunk->packed_deltas[l].inner > 0) {
+        if (chunk->packed_deltas[l].data != NULL) {
             FN(pack)(&delta, begin, 0, &chunk->packed_deltas[l]);
         }
     }
@@ -280,7 +283,8 @@ FN(predict)(mlp_worker *worker, void *arguments)
     }
     mlp_matrix *logits = &chunk.activations[args->network.n_layers - 1];
     for (ptrdiff_t first; (first = mlp_claim(worker) * FN(PREDICT_ROWS)) < args->data.n;) {
-        if (mlp_poll(worker)) {
+        if (mlp_poll(worker)
+            || atomic_load_explicit(&args->found_non_finite, memory_order_relaxed)) {
             return;
         }
         ptrdiff_t left = args->data.n - first;

@@ -125,15 +125,15 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *
 static const int element_types[] = {MLP_ELEMENTS(E)};
 #undef E
 
-/* A dense array whose elements need not be of the call's dtype, nor settle it. */
-static void
-take_dense(mlp_call *call, PyObject *obj, const char *name, mlp_input *x)
+mlp_input
+mlp_take_dense(mlp_call *call, PyObject *obj)
 {
     enum { N_TYPES = sizeof element_types / sizeof element_types[0] };
-    mlp_expectation expected = {name, MLP_ANY, 2, MLP_ANY, MLP_ANY, MLP_READ};
+    mlp_expectation expected = {"X", MLP_ANY, 2, MLP_ANY, MLP_ANY, MLP_READ};
+    mlp_input x = {0};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
     if (array == NULL) {
-        return;
+        return x;
     }
     int element = 0;
     while (element < N_TYPES
@@ -142,41 +142,28 @@ take_dense(mlp_call *call, PyObject *obj, const char *name, mlp_input *x)
     }
     if (element == N_TYPES || !PyArray_ISNOTSWAPPED(array)) {
         mlp_reject_dtype(call, &expected, "hold floats of up to 64 bits, integers or bool", obj);
-        return;
+        return x;
     }
-    x->element = (mlp_element)element;
-    x->item = PyArray_ITEMSIZE(array);
-    x->dense = mlp_view_array(call, obj, &expected);
-    x->rows = x->dense.rows;
-    x->cols = x->row_places = x->dense.cols;
+    x.element = (mlp_element)element;
+    x.item = PyArray_ITEMSIZE(array);
+    x.dense = mlp_view_array(call, obj, &expected);
+    x.rows = x.dense.rows;
+    x.cols = x.row_places = x.dense.cols;
     if (!call->failed) {
         mlp_add_array(call, obj, &expected);
     }
+    return x;
 }
 
-mlp_input
-mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
+/* A CSR matrix from its parts. */
+static mlp_input
+take_csr(mlp_call *call, PyObject *values, PyObject *columns, PyObject *row_starts,
+         Py_ssize_t n_columns)
 {
-    PyObject *elements = obj, *columns = Py_None, *row_starts = Py_None;
-    Py_ssize_t n_columns = 0;
-    mlp_input x = {.is_sparse = PyTuple_Check(obj)};
-    if (call->failed) {
-        return x;
-    }
-    if (x.is_sparse
-        && !PyArg_ParseTuple(obj, "OO|On", &elements, &columns, &row_starts, &n_columns)) {
-        call->failed = true;
-        return x;
-    }
-    if (columns == Py_None) {
-        take_dense(call, elements, name, &x);
-        x.is_sparse = x.is_sparse && x.cols <= UINT32_MAX;
-        return x;
-    }
+    mlp_input x = {.is_sparse = true, .cols = n_columns};
     ptrdiff_t n = MLP_ANY;
     int bytes;
-    x.values = take_contiguous(call, elements, "X.data", &n, false, &bytes);
-    x.cols = n_columns;
+    x.values = take_contiguous(call, values, "X.data", &n, false, &bytes);
     if (!call->failed && (n_columns < 0 || n_columns > INT32_MAX)) {
         PyErr_Format(PyExc_ValueError, "X must have less than 2**31 columns, got %zd", n_columns);
         call->failed = true;
@@ -187,6 +174,33 @@ mlp_take_input(mlp_call *call, PyObject *obj, const char *name)
     }
     take_places(call, columns, row_starts, &x);
     return x;
+}
+
+void
+mlp_skip_zeros(mlp_input *x)
+{
+    x->is_sparse = x->is_sparse || x->cols <= UINT32_MAX;
+}
+
+mlp_input
+mlp_take_input(mlp_call *call, PyObject *obj)
+{
+    if (call->failed || !PyTuple_Check(obj)) {
+        return mlp_take_dense(call, obj);
+    }
+    PyObject *elements, *columns, *row_starts;
+    Py_ssize_t n_columns;
+    if (PyTuple_GET_SIZE(obj) == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {
+        mlp_input x = mlp_take_dense(call, PyTuple_GET_ITEM(obj, 0));
+        mlp_skip_zeros(&x);
+        return x;
+    }
+    if (!PyArg_ParseTuple(obj, "OOOn;X must be (values, columns, row_starts, n_columns)", &elements,
+                          &columns, &row_starts, &n_columns)) {
+        call->failed = true;
+        return (mlp_input){0};
+    }
+    return take_csr(call, elements, columns, row_starts, n_columns);
 }
 
 const int64_t *

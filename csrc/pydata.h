@@ -10,10 +10,15 @@
 mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                              ptrdiff_t k);
 
-/* Rows of the call's dtype: a matrix; the tuple (matrix, columns, row_starts) of one
- * and the places of its non-zero elements; or the tuple (values, columns,
- * row_starts, n_columns) of a CSR matrix. */
-mlp_input mlp_take_input(mlp_call *call, PyObject *obj, const char *name);
+/* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
+mlp_input mlp_take_dense(mlp_call *call, PyObject *obj);
+
+/* X: such an array; the tuple (array, None) of one whose zeros are to be skipped; or
+ * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype. */
+mlp_input mlp_take_input(mlp_call *call, PyObject *obj);
+
+/* Has the zeros of a dense input skipped, if its columns can be numbered. */
+void mlp_skip_zeros(mlp_input *x);
 
 /* A private copy of n contiguous elements of the call's dtype; NULL for None. */
 const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);

@@ -18,7 +18,7 @@ take_training(mlp_call *call, const training_arguments *given, mlp_access access
               mlp_objective *objective)
 {
     objective->loss.function = mlp_parse_loss(call, given->loss);
-    data->x = mlp_take_input(call, given->x, "X");
+    data->x = mlp_take_input(call, given->x);
     mlp_list weights = mlp_take_weights(call, given->weights, data->x.cols, access);
     objective->network = mlp_take_network(call, weights, given->biases, given->activation, access);
     data->targets =
@@ -136,7 +136,8 @@ mlp_core_loss_gradient(PyObject *module, PyObject *args)
 }
 
 /* predict(X, order, weights, biases, activation, loss, check_finite, n_threads)
- *     -> outputs, or None where check_finite and X has an element that is not */
+ *     -> outputs, or None where check_finite, X is dense and of the weights' dtype, and an
+ *     element of it is infinite or NaN */
 PyObject *
 mlp_core_predict(PyObject *module, PyObject *args)
 {
@@ -151,15 +152,17 @@ mlp_core_predict(PyObject *module, PyObject *args)
     mlp_call call;
     mlp_begin(&call);
     kernel_args.loss = mlp_parse_loss(&call, loss);
-    kernel_args.data.x = mlp_take_input(&call, x_obj, "X");
+    kernel_args.data.x = mlp_take_input(&call, x_obj);
     mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
     kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
-    mlp_input *x = &kernel_args.data.x;
-    x->is_sparse = x->is_sparse || (x->rows <= MLP_FEW_ROWS && x->cols <= UINT32_MAX);
-    kernel_args.check_finite = check_finite && x->values == NULL && (int)x->element == call.dtype;
-    ptrdiff_t n;
-    kernel_args.data.order = mlp_take_order(&call, order, "order", kernel_args.data.x.rows, &n);
-    kernel_args.data.n = n;
+    mlp_data *data = &kernel_args.data;
+    data->order = mlp_take_order(&call, order, "order", data->x.rows, &data->n);
+    kernel_args.check_finite =
+        check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
+    if (data->n <= MLP_FEW_ROWS) {
+        mlp_skip_zeros(&data->x);
+    }
+    ptrdiff_t n = data->n;
     ptrdiff_t n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);
     kernel_args.out = mlp_take_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
@@ -177,7 +180,8 @@ mlp_core_predict(PyObject *module, PyObject *args)
  *     (values, columns, row_starts, n_columns)
  *
  * How to train on X: as it is where more than that fraction of it is not zero, else
- * as a sparse array, copied to float32 or float64 unless that takes more memory. */
+ * as a sparse array, of that dtype; or, where that would take more than max_bytes, so
+ * that its zeros are skipped as its rows are used. */
 PyObject *
 mlp_core_index_nonzeros(PyObject *module, PyObject *args)
 {
@@ -191,7 +195,7 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
     mlp_call call;
     mlp_begin(&call);
     mlp_set_dtype(&call, dtype);
-    mlp_input x = mlp_take_input(&call, x_obj, "X");
+    mlp_input x = mlp_take_dense(&call, x_obj);
     int64_t *starts;
     PyObject *row_starts = mlp_new_starts(&call, x.rows + 1, &starts);
     double elements = (double)x.rows * (double)x.cols;

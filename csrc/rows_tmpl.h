@@ -69,7 +69,8 @@ typedef struct {
 static inline ALWAYS_INLINE void
 FN(prefetch)(const void *from, ptrdiff_t bytes)
 {
-    for (ptrdiff_t byte = 0; byte < bytes; byte += MLP_ALIGNMENT) {
+    enum { MOST = 8192 }; /* lest long rows drive everything else from the cache */
+    for (ptrdiff_t byte = 0; byte < bytes && byte < MOST; byte += MLP_ALIGNMENT) {
         __builtin_prefetch((const char *)from + byte, 0, 3);
     }
 }
@@ -86,7 +87,9 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
     }
     ptrdiff_t row = data->order[i];
     if (x->values == NULL) {
-        FN(prefetch)(FN(row_address)(x, row), x->cols * x->item);
+        if (x->dense.col_stride == 1) {
+            FN(prefetch)(FN(row_address)(x, row), x->cols * x->item);
+        }
         return;
     }
     if (i + FURTHER < data->n) {

@@ -54,7 +54,8 @@ static void
 FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t n_pieces,
                 SPARSE *sparse)
 {
-    /* Rows may repeat in a chunk, but are seldom all as long as the longest. */
+    /* Rows may repeat in a chunk. Where one is far longer than the others, most of this
+     * memory is never touched, and most systems never provide it. */
     ptrdiff_t places;
     if (__builtin_mul_overflow(rows, x->row_places, &places)) {
         places = PTRDIFF_MAX;
@@ -305,7 +306,9 @@ FN(count_nonzeros)(mlp_worker *worker, void *arguments)
         const REAL *row = FN(dense_row)(x, i, room, &stride);
         BITS_VEC counts = {0};
         for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
-            counts -= FN(load)(row + j * stride, stride, x->cols - j) != 0;
+            /* As list_element asks: by the bits, whatever is done to denormals. */
+            VEC elements = FN(load)(row + j * stride, stride, x->cols - j);
+            counts -= ((BITS_VEC)elements & ~SIGN_BIT) != 0;
         }
         args->counts[i] = 0;
         for (ptrdiff_t lane = 0; lane < LANES; lane++) {

@@ -218,6 +218,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->poll_context = poll_context;
     team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
     atomic_init(&team->stop_requested, false);
+    atomic_init(&team->sleepers, 0);
     atomic_init(&team->arrived, 0);
     atomic_init(&team->claimed, 0);
     atomic_init(&team->generation, 0);

@@ -107,7 +107,7 @@ FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_m
     }
 }
 
-/* Applies a rule to `count` elements, at most LANES, of a parameter, its gradient and
+/* Applies a rule to the first LANES of `count` elements of a parameter, its gradient and
  * its moments, of these strides; returns the parameters as they were before. */
 static inline ALWAYS_INLINE VEC
 FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, ptrdiff_t p_col,

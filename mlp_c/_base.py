@@ -198,9 +198,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The training rows. C-ordered arrays of floats of up to 64 bits, integers or bool
             are used where they lie, memory maps too, and converted a batch at a time if need
-            be; so are canonical CSR matrices of float32 or float64. Anything else is copied
-            once. Of an array that is mostly zeros, the rest may be copied, to at most 0.32 of
-            its memory. Must not be changed meanwhile, by a callback or thread.
+            be; so are canonical CSR matrices of the dtype computed in. Anything else is
+            copied once. Of an array that is mostly zeros, the rest may be copied, to at most
+            0.32 of its memory. Must not be changed meanwhile, by a callback or thread.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: labels, a label indicator matrix, or numbers for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -472,12 +472,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             type(X) is np.ndarray
             and "coefs_" in fitted
             and X.dtype == fitted["coefs_"][0].dtype
+            and is_taken_as_it_is(X)
             and X.dtype.char in "fd"
-            and X.dtype.isnative
             and X.ndim == 2
             and X.shape[1] == fitted["n_features_in_"]
             and len(X) > 0
-            and X.flags.aligned
             and "feature_names_in_" not in fitted
         )
 
@@ -487,8 +486,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
-            A fitted model with the same parameters, but for `init` and `n_threads`, which
-            makes the same predictions.
+            A fitted model with the same parameters, but for `init`, `compute_dtype` and
+            `n_threads`, which makes the same predictions; with `compute_dtype`, to its
+            rounding.
 
         See Also
         --------

@@ -12,7 +12,7 @@ def cpu_quota(root: Path = Path("/")) -> float:
     """
     mounts = root / "sys" / "fs" / "cgroup"
     try:
-        lines = (root / "proc" / "self" / "cgroup").read_text().splitlines()
+        lines = (root / "proc" / "self" / "cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return math.inf
     least = math.inf
@@ -36,7 +36,9 @@ def _group_quota(group: Path) -> float:
     """What one group allows: version 2 keeps quota and period in one file."""
     for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
-            quota, period = " ".join((group / name).read_text() for name in names).split()
+            quota, period = " ".join(
+                (group / name).read_text(errors="surrogateescape") for name in names
+            ).split()
             if int(quota) > 0:  # -1 is none in version 1
                 return int(quota) / int(period)
         except (OSError, ValueError):  # no such file; 'max' is none in version 2

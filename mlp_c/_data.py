@@ -73,7 +73,7 @@ class Data:
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features) or tuple
-        As `kernel_input` gives it.
+        As `kernel_input_for_fit` gives it.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Encoded targets.
     sample_weight : ndarray of shape (n_samples,) or None

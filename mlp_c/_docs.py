@@ -64,7 +64,8 @@ init : {'glorot_uniform', 'he_normal'}, default='glorot_uniform'
 compute_dtype : {'float32', 'float64'} or None, default=None
     The dtype of the weights and the arithmetic of 'sgd' and 'adam'; None for float32 where the
     training rows are float32, else float64. Dense rows of another dtype are converted a batch
-    at a time; `coefs_` have this dtype, and predictions are made in it.
+    at a time; `coefs_` have this dtype, and predictions are made in it. Going on from earlier
+    weights keeps theirs.
 n_threads : int or None, default=None
     Threads to use; None for what this process may use. The results have the same bits for any
     number.

@@ -19,9 +19,9 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
     Parameters
     ----------
     model : estimator
-        Its ``coefs_`` and ``intercepts_``, float64, are where to start, and are replaced.
+        Its ``coefs_`` and ``intercepts_`` are where to start, and are replaced, in their dtype.
     data : Data
-        The data, float64.
+        The data, to be computed with in float64.
     tasks : FitTasks or NoTasks
         Told of every iteration; may stop the optimisation.
     """

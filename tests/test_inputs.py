@@ -105,3 +105,19 @@ def test_infinity_and_nan_are_refused_in_every_float(dtype, wrong, n):
         model.predict(X)
     with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
         model.fit(X, labels()[:n])
+
+
+CSR = (np.ones(2), np.zeros(2, np.int32), np.array([0, 1, 2]), 3)
+
+
+@pytest.mark.parametrize("X", [CSR, (rows("f8"), None), None, [[1.0]], rows("f8").astype("O")])
+def test_only_a_dense_array_can_become_sparse(X):
+    with pytest.raises(TypeError, match="X must"):
+        _core.index_nonzeros(X, "float64", 1.0, np.inf, 1)
+
+
+@pytest.mark.parametrize("X", [(), CSR[:1], CSR[:3], (rows("f8"),), (*CSR, 1)], ids=len)
+def test_tuples_of_other_lengths_are_refused(X):
+    weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
+    with pytest.raises(TypeError, match="X must be"):
+        _core.predict(X, None, weights, biases, "relu", "squared_error", False, 1)
