@@ -30,13 +30,30 @@ def is_taken_as_it_is(X: Any) -> bool:
     )
 
 
+def _check_range(elements: Any, dtype: Any) -> None:
+    if elements.dtype.kind != "f" or elements.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return
+    largest = max(elements.max(initial=0), -elements.min(initial=0))
+    if np.isfinite(largest) and largest > np.finfo(dtype).max:
+        raise ValueError(
+            f"X must be in the range of {np.dtype(dtype)} to be computed with in it, "
+            f"got an element of magnitude {largest}"
+        )
+
+
 def kernel_input(X: Any, dtype: Any) -> Any:
     """Checked rows as the kernels take them: an array, or the parts of a CSR matrix.
 
     The values of a matrix, and elements that the kernels do not read, are converted.
+
+    Raises
+    ------
+    ValueError
+        If a finite element is not in `dtype`.
     """
+    _check_range(X.data if issparse(X) else X, dtype)
     if not issparse(X):
-        return X if is_taken_as_it_is(X) else np.asarray(X, dtype=dtype)
+        return X if is_taken_as_it_is(X) else np.require(X, dtype, "A")
     X.check_format(full_check=True)
     X = X.tocsr().astype(dtype, copy=False)
     # Whether it is canonical is found anew: what SciPy remembers may have been outdated.

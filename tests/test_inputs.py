@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from mlp_c import MLPClassifier, MLPRegressor, _core
 
@@ -105,6 +106,33 @@ def test_infinity_and_nan_are_refused_in_every_float(dtype, wrong, n):
         model.predict(X)
     with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
         model.fit(X, labels()[:n])
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("wrong", [1e300, -1e300])
+def test_float64_rows_out_of_range_of_compute_dtype_are_refused(form, wrong):
+    X = rows("f8", 0.5)
+    model = MLPClassifier(**PARAMS, compute_dtype="float32").fit(form(X), labels())
+    X[3, 4] = wrong
+    for call in (model.predict_proba, lambda X: model.fit(X, labels())):
+        with pytest.raises(ValueError, match=r"X must be in the range of float32 .* 1e\+300"):
+            call(form(X))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("layout", ["offset", "field"])
+def test_misaligned_rows_are_copied(dtype, layout):
+    X = (rows(dtype) / 100).astype(dtype)
+    if layout == "offset":
+        misaligned = np.frombuffer(b"x" + X.tobytes(), dtype, offset=1).reshape(X.shape)
+    else:
+        misaligned = np.zeros(X.shape, [("a", "u1"), ("x", dtype)])["x"]
+        misaligned[:] = X
+    assert not misaligned.flags.aligned
+    model = MLPClassifier(**PARAMS).fit(misaligned, labels())
+    other = MLPClassifier(**PARAMS).fit(X, labels())
+    assert bits(model) == bits(other)
+    assert model.predict_proba(misaligned).tobytes() == other.predict_proba(X).tobytes()
 
 
 CSR = (np.ones(2), np.zeros(2, np.int32), np.array([0, 1, 2]), 3)
