@@ -52,9 +52,13 @@ FN(pack)(const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col, const PACKED *packed
         ptrdiff_t within = (col + j) % FN(TILE_COLS);
         n = FN(TILE_COLS) - within < b->cols - j ? FN(TILE_COLS) - within : b->cols - j;
         REAL *to = packed->data + (col + j - within) * packed->inner + row * FN(TILE_COLS) + within;
+        bool whole = n == FN(TILE_COLS) && b->col_stride == 1;
         for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
             const REAL *from = FN(at)(b, p, j);
-            for (ptrdiff_t v = 0; v < n; v += LANES) {
+            for (ptrdiff_t v = 0; v < FN(TILE_COLS) && whole; v += LANES) {
+                *(VEC *)(to + v) = *(const VEC *)(from + v);
+            }
+            for (ptrdiff_t v = 0; v < n && !whole; v += LANES) {
                 ptrdiff_t stride = b->col_stride;
                 FN(store)(to + v, 1, n - v, FN(load)(from + v * stride, stride, n - v));
             }
