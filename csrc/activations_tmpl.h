@@ -47,14 +47,14 @@ FN(relu_derivative)(VEC a)
 
 typedef VEC FN(vector_function)(VEC);
 
-/* z = f(z) */
+/* a = f(z), which may be a itself */
 static inline ALWAYS_INLINE void
-FN(map_rows)(FN(vector_function) * f, const mlp_matrix *z)
+FN(map_rows)(FN(vector_function) * f, const mlp_matrix *z, const mlp_matrix *a)
 {
     for (ptrdiff_t i = 0; i < z->rows; i++) {
         for (ptrdiff_t j = 0; j < z->cols; j += LANES) {
-            REAL *p = FN(at)(z, i, j);
-            FN(store)(p, z->col_stride, z->cols - j, f(FN(load)(p, z->col_stride, z->cols - j)));
+            VEC v = f(FN(load)(FN(at)(z, i, j), z->col_stride, z->cols - j));
+            FN(store)(FN(at)(a, i, j), a->col_stride, a->cols - j, v);
         }
     }
 }
@@ -73,13 +73,13 @@ FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, const mlp_matrix *d
     }
 }
 
-/* z = activation(z) */
+/* a = activation(z), which may be a itself */
 static void
-FN(activate)(mlp_activation activation, const mlp_matrix *z)
+FN(activate)(mlp_activation activation, const mlp_matrix *z, const mlp_matrix *a)
 {
     switch (activation) {
 #define A(CODE, name) \
-    case MLP_##CODE: FN(map_rows)(FN(name), z); break;
+    case MLP_##CODE: FN(map_rows)(FN(name), z, a); break;
         MLP_ACTIVATIONS(A)
 #undef A
     }

@@ -2,19 +2,30 @@
 
 enum { FN(CHUNK_ROWS) = 256 };
 
-/* One member's view of the rows in work and of what the layers make of them: its own,
- * of memory that the team shares. */
+/* The rows in work: one member's view, of memory that the team may share. */
 typedef struct {
-    SPAN span;           /* the rows */
-    mlp_matrix x;        /* their elements, where all are multiplied */
-    mlp_matrix gathered; /* room for x where its rows are scattered or to be converted */
+    SPAN span;
+    ptrdiff_t begin, end; /* of them, those that the member loads */
+    mlp_matrix x;         /* their elements, where all are multiplied */
+    mlp_matrix gathered;  /* room for x where its rows are scattered or to be converted */
     bool is_sparse;
-    SPARSE sparse;           /* their elements otherwise */
+    SPARSE sparse; /* their pairs otherwise */
+} ROWS;
+
+/* One member's view of what the layers make of the rows: its own, of memory that the
+ * team shares. */
+typedef struct {
+    SLICE slice;             /* of the first layer */
+    mlp_matrix first;        /* the slice's columns of the first layer's outputs, in memory
+                                of its own unless they are all; see forward_first */
     mlp_matrix *activations; /* n_layers, the last one the logits */
     mlp_matrix *deltas;      /* n_layers, the last one the loss's gradient */
-    PACKED *weights;         /* n_layers; no data where they are taken as they lie */
+    PACKED *weights;         /* n_layers, of the first its slice; no data where they are
+                                taken as they lie */
     PACKED *weights_t;       /* transposed, of all layers but the first */
-    PACKED *packed_deltas;   /* n_layers; none of the first where its rows are sparse */
+    PACKED *packed_deltas;   /* n_layers, without the first's: these are by group */
+    PACKED *packed_slices;   /* n_groups; no data where the rows are sparse */
+    mlp_matrix *slices;      /* n_groups, not packed; no data where they are, or are all */
 } CHUNK;
 
 /* A matrix of the arena's, its rows padded to an odd number of vectors: of a power
@@ -27,46 +38,93 @@ FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
 }
 
 /* What each member has of its own. */
-static void
-FN(take_chunk)(mlp_arena *arena, ptrdiff_t n_layers, int n_threads, int rank, CHUNK *chunk)
+static CHUNK
+FN(take_chunk)(mlp_arena *arena, const mlp_network *network, int n_threads, int rank,
+               int most_groups)
 {
-    mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2, sizeof(mlp_matrix));
-    PACKED *packs = mlp_take(arena, n_threads, n_layers * 3, sizeof(PACKED));
+    ptrdiff_t n_layers = network->n_layers;
+    CHUNK chunk = {.slice = FN(make_slice)(network->weights[0].cols, n_threads, rank, most_groups)};
+    mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2 + FN(PARTS), sizeof(mlp_matrix));
+    PACKED *packs = mlp_take(arena, n_threads, n_layers * 3 + FN(PARTS), sizeof(PACKED));
     if (arena->base != NULL) {
-        chunk->activations = views + rank * n_layers * 2;
-        chunk->deltas = chunk->activations + n_layers;
-        chunk->weights = packs + rank * n_layers * 3;
-        chunk->weights_t = chunk->weights + n_layers;
-        chunk->packed_deltas = chunk->weights_t + n_layers;
+        chunk.activations = views + rank * (n_layers * 2 + FN(PARTS));
+        chunk.deltas = chunk.activations + n_layers;
+        chunk.slices = chunk.deltas + n_layers;
+        chunk.weights = packs + rank * (n_layers * 3 + FN(PARTS));
+        chunk.weights_t = chunk.weights + n_layers;
+        chunk.packed_deltas = chunk.weights_t + n_layers;
+        chunk.packed_slices = chunk.packed_deltas + n_layers;
+    }
+    return chunk;
+}
+
+/* Where the columns of a group begin, or, for the number of groups, end. */
+static inline ptrdiff_t
+FN(group_begin)(const SLICE *slice, ptrdiff_t cols, int group)
+{
+    return FN(part_begin)(cols, (ptrdiff_t)group * FN(PARTS) / slice->n_groups);
+}
+
+/* Room for packed matrices of so many rows, as wide as the slices, by group. */
+static void
+FN(take_slices)(mlp_arena *arena, const SLICE *slice, ptrdiff_t inner, ptrdiff_t cols,
+                PACKED packs[])
+{
+    for (int group = 0; group < slice->n_groups; group++) {
+        ptrdiff_t begin = FN(group_begin)(slice, cols, group);
+        ptrdiff_t end = FN(group_begin)(slice, cols, group + 1);
+        packs[group] = FN(take_packed)(arena, inner, end - begin);
     }
 }
 
 /* Room for the packed weights with which `rows` rows go forward, shared by the team. */
 static void
-FN(take_forward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, CHUNK *chunk)
+FN(take_forward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, bool is_sparse,
+                       const CHUNK *chunk)
 {
-    for (ptrdiff_t l = chunk->is_sparse; l < network->n_layers && rows > MLP_FEW_ROWS; l++) {
+    for (ptrdiff_t l = is_sparse; l < network->n_layers && rows > MLP_FEW_ROWS; l++) {
         const mlp_matrix *w = &network->weights[l];
-        PACKED packed = FN(take_packed)(arena, w->rows, w->cols);
+        PACKED packs[FN(PARTS)], *own = packs;
+        if (l == 0) {
+            FN(take_slices)(arena, &chunk->slice, w->rows, w->cols, packs);
+            own += chunk->slice.group;
+        }
+        else {
+            *own = FN(take_packed)(arena, w->rows, w->cols);
+        }
         if (arena->base != NULL) {
-            chunk->weights[l] = packed;
+            chunk->weights[l] = *own;
         }
     }
 }
 
-/* Room for what is packed for `rows` rows to go backward. */
+/* Room for what `rows` rows leave to the gradients as they go backward: deltas, packed,
+ * of the first layer by group, and not packed for sparse rows; and for the weights that they
+ * need. */
 static void
-FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows, CHUNK *chunk)
+FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows,
+                        bool is_sparse, const CHUNK *chunk)
 {
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+    const SLICE *slice = &chunk->slice;
+    ptrdiff_t cols = network->weights[0].cols;
+    PACKED packs[FN(PARTS)] = {0};
+    mlp_matrix slices[FN(PARTS)] = {0};
+    if (!is_sparse) {
+        FN(take_slices)(arena, slice, rows, cols, packs);
+    }
+    for (int group = 0; group < slice->n_groups && slice->n_groups > 1 && is_sparse; group++) {
+        ptrdiff_t begin = FN(group_begin)(slice, cols, group);
+        ptrdiff_t end = FN(group_begin)(slice, cols, group + 1);
+        slices[group] = FN(take_matrix)(arena, rows, end - begin);
+    }
+    if (arena->base != NULL) {
+        memcpy(chunk->packed_slices, packs, sizeof packs);
+        memcpy(chunk->slices, slices, sizeof slices);
+    }
+    for (ptrdiff_t l = 1; l < network->n_layers; l++) {
         const mlp_matrix *w = &network->weights[l];
-        PACKED weights_t = {0}, deltas = {0};
-        if (l > 0) {
-            weights_t = FN(take_packed)(arena, w->cols, w->rows);
-        }
-        if (l > 0 || !chunk->is_sparse) {
-            deltas = FN(take_packed)(arena, rows, w->cols);
-        }
+        PACKED weights_t = FN(take_packed)(arena, w->cols, w->rows);
+        PACKED deltas = FN(take_packed)(arena, rows, w->cols);
         if (arena->base != NULL) {
             chunk->weights_t[l] = weights_t;
             chunk->packed_deltas[l] = deltas;
@@ -74,7 +132,8 @@ FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t 
     }
 }
 
-/* Packs the weights of input units begin to end of layer l wherever they are used so. */
+/* Packs the weights of input units begin to end of layer l wherever they are used so. Of the
+ * first layer, the network has the member's slice. */
 static void
 FN(pack_weights)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
                  ptrdiff_t end)
@@ -89,14 +148,36 @@ FN(pack_weights)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l, pt
     }
 }
 
-/* Packs all weights, a share each; past the next barrier they are ready. */
+/* Packs all weights, a share each; past the next barrier they are ready. Of the first layer,
+ * the network has the member's slice. */
 static void
 FN(pack_network)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk)
 {
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        int size = l == 0 ? chunk->slice.size : worker->size;
+        int rank = l == 0 ? chunk->slice.rank : worker->rank;
         ptrdiff_t begin, end;
-        mlp_share(worker, network->weights[l].rows, 1, &begin, &end);
+        mlp_share(size, rank, network->weights[l].rows, 1, &begin, &end);
         FN(pack_weights)(network, chunk, l, begin, end);
+    }
+}
+
+/* Leaves the first layer's deltas of some rows, of which `begin` is the first, to all
+ * groups. */
+static void
+FN(put_slices)(const mlp_matrix *delta, ptrdiff_t begin, const CHUNK *chunk)
+{
+    const SLICE *slice = &chunk->slice;
+    for (int group = 0; group < slice->n_groups; group++) {
+        mlp_matrix cols = FN(cols_of)(delta, FN(group_begin)(slice, delta->cols, group),
+                                      FN(group_begin)(slice, delta->cols, group + 1));
+        if (chunk->packed_slices[group].data != NULL) {
+            FN(pack)(&cols, begin, 0, &chunk->packed_slices[group]);
+        }
+        for (ptrdiff_t i = 0; i < cols.rows && chunk->slices[group].data != NULL; i++) {
+            memcpy(FN(at)(&chunk->slices[group], begin + i, 0), FN(at)(&cols, i, 0),
+                   (size_t)cols.cols * sizeof(REAL));
+        }
     }
 }
 
@@ -114,45 +195,64 @@ FN(take_layers)(mlp_arena *arena, const mlp_network *network, ptrdiff_t n, ptrdi
     }
 }
 
-/* Makes rows begin to end of the chunk ready where all their elements are multiplied:
- * gathers and converts them, unless they follow each other where they lie. */
+/* Room for up to `n` rows of the data, n_sides times over; if they are sparse, to be listed
+ * in n_pieces, unless that is 0. */
 static void
-FN(gather_rows)(const mlp_data *data, const CHUNK *chunk, ptrdiff_t first, ptrdiff_t begin,
-                ptrdiff_t end)
+FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t n, ptrdiff_t n_pieces,
+              ptrdiff_t n_sides, ROWS rows[])
 {
-    enum { AHEAD = 4 };
-    bool ready = FN(is_in_place)(data) || chunk->is_sparse;
-    for (ptrdiff_t i = begin; i < end && !ready; i++) {
-        FN(prefetch_row)(data, first + i + AHEAD);
-        FN(convert_row)(&data->x, FN(data_row)(data, first + i), FN(at)(&chunk->gathered, i, 0));
+    rows[0] = (ROWS){.is_sparse = data->x.is_sparse};
+    if (data->x.is_sparse) {
+        FN(take_sparse)(arena, &data->x, n, &rows[0].sparse);
+    }
+    for (ptrdiff_t side = 0; side < n_sides; side++) {
+        rows[side] = rows[0];
+        if (data->x.is_sparse) {
+            FN(take_lists)(arena, &data->x, n, n_pieces, &rows[side].sparse);
+        }
+        else {
+            ptrdiff_t room = FN(is_in_place)(data) ? 0 : n;
+            rows[side].gathered = FN(take_matrix)(arena, room, data->x.cols);
+        }
     }
 }
 
-/* Points the chunk at n rows of the data from `first` on, of which n_pieces pieces of
- * piece_rows are loaded and listed each by itself. */
+/* Points at n rows of the data from `first` on, to be listed, if they are sparse, in
+ * n_pieces of piece_rows. */
 static void
-FN(set_chunk)(const mlp_data *data, CHUNK *chunk, ptrdiff_t first, ptrdiff_t n,
-              ptrdiff_t piece_rows)
+FN(set_rows)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_pieces,
+             ptrdiff_t piece_rows, ROWS *rows)
 {
-    chunk->span = (SPAN){data, first, n};
-    chunk->sparse.piece_rows = piece_rows;
-    chunk->sparse.n_pieces = (n + piece_rows - 1) / piece_rows;
-    if (!chunk->is_sparse) {
-        chunk->x = FN(is_in_place)(data) ? FN(rows_of)(&data->x.dense, first, first + n)
-                                         : FN(rows_of)(&chunk->gathered, 0, n);
+    rows->span = (SPAN){data, first, n};
+    rows->sparse.piece_rows = piece_rows;
+    rows->sparse.n_pieces = n_pieces;
+    if (!rows->is_sparse) {
+        rows->x = FN(is_in_place)(data) ? FN(rows_of)(&data->x.dense, first, first + n)
+                                        : FN(rows_of)(&rows->gathered, 0, n);
     }
 }
 
-/* Room for `rows` rows of the data; if they are sparse, to be listed in n_pieces. */
+/* Makes rows begin to end ready, which are whole pieces: loads and lists them; or, where
+ * all elements are multiplied, gathers and converts them, unless they follow each other
+ * where they lie. */
 static void
-FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t n_pieces,
-              CHUNK *chunk)
+FN(load_rows)(ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
 {
-    chunk->is_sparse = data->x.is_sparse;
-    if (chunk->is_sparse) {
-        FN(take_sparse)(arena, &data->x, rows, n_pieces, &chunk->sparse);
+    enum { N_AHEAD = 4 };
+    rows->begin = begin;
+    rows->end = end;
+    const mlp_data *data = rows->span.data;
+    if (rows->is_sparse) {
+        FN(load_sparse_rows)(&rows->span, &rows->sparse, begin, end);
+        ptrdiff_t step = rows->sparse.piece_rows;
+        for (ptrdiff_t i = begin; i < end && rows->sparse.n_pieces > 0; i += step) {
+            FN(list_piece)(&rows->sparse, i, end - i < step ? end : i + step);
+        }
+        return;
     }
-    else {
-        chunk->gathered = FN(take_matrix)(arena, FN(is_in_place)(data) ? 0 : rows, data->x.cols);
+    for (ptrdiff_t i = begin; i < end && !FN(is_in_place)(data); i++) {
+        ptrdiff_t row = rows->span.first + i;
+        FN(prefetch_row)(data, row + N_AHEAD);
+        FN(convert_row)(&data->x, FN(data_row)(data, row), FN(at)(&rows->gathered, i, 0));
     }
 }

@@ -1,35 +1,132 @@
 /* Training: the gradient of a batch, and an epoch of batches.
  *
- * A batch goes through in chunks of rows whose activations and deltas fit the
- * cache; each member takes its rows of a chunk forward and backward, then, past
- * a barrier, its input units' gradients over the whole chunk, and once the
- * batch is whole, the update of the same units.
+ * A batch goes through in chunks of rows whose activations and deltas fit the cache.
+ * With a chunk, each member takes its group's rows through its slice of the first layer;
+ * past a barrier, its own rows through the other layers, forward and backward; and past
+ * another, computes the gradients of its input units over the whole chunk and, once the
+ * batch is whole, updates them. With its rows of the next chunk loaded, all meet again.
  */
 
 /* What one member works with: views of its own of memory that the team shares,
  * and sums of its own. */
 typedef struct {
+    mlp_network network; /* of the first layer, the member's slice */
+    mlp_matrix *moments[MLP_MAX_MOMENTS];
+    ptrdiff_t first_cols; /* of the first layer, whole */
     CHUNK chunk;
+    ROWS rows[2];                   /* of this chunk, and of the next one */
+    ptrdiff_t n_sides;              /* how many of them a team needs: alone, one */
     double *row_losses;             /* of the chunk */
-    double **squares;               /* of weights, by layer and input unit */
+    double **squares;               /* of weights, by layer, part and input unit */
     mlp_matrix *dweights, *dbiases; /* by layer; weights only where they must be kept */
     mlp_matrix *sums;               /* the member's, by layer, otherwise: a block of units */
     double loss;                    /* member 0's: weighted row losses of the batch */
 } SPACE;
 
+/* Sums of squares that are kept of an input unit of layer l. */
+static inline ptrdiff_t
+FN(count_parts)(ptrdiff_t l)
+{
+    return l == 0 ? FN(PARTS) : 1;
+}
+
+/* Pieces that `rows` rows are listed in, as many for each member. */
+static ptrdiff_t
+FN(count_pieces)(ptrdiff_t rows, int n_threads)
+{
+    ptrdiff_t most = n_threads * (ptrdiff_t)FN(PIECE_ROWS);
+    return n_threads * (rows / most + (rows % most != 0));
+}
+
+/* A slice of a matrix of the first layer's: where it lies if it is whole or only read; else
+ * a copy, by group, lest members keep taking each other the lines where their slices meet. */
+static mlp_matrix
+FN(take_copy)(mlp_arena *arena, const mlp_matrix *m, const SLICE *slice, bool is_written)
+{
+    mlp_matrix own = FN(slice_of)(m, slice);
+    for (int group = 0; group < slice->n_groups && slice->n_groups > 1 && is_written; group++) {
+        ptrdiff_t begin = FN(group_begin)(slice, m->cols, group);
+        ptrdiff_t end = FN(group_begin)(slice, m->cols, group + 1);
+        mlp_matrix copy = FN(take_matrix)(arena, m->rows, end - begin);
+        own = group == slice->group ? copy : own;
+    }
+    return own;
+}
+
+/* The member's views of what is trained: the network, and with it, unless that is NULL, an
+ * epoch's moments. */
+static void
+FN(take_views)(mlp_arena *arena, const mlp_network *network, mlp_matrix *const moments[],
+               int n_threads, int rank, SPACE *space)
+{
+    ptrdiff_t n_layers = network->n_layers, n_lists = 2 + 2 * MLP_MAX_MOMENTS;
+    const SLICE *slice = &space->chunk.slice;
+    mlp_matrix *views = mlp_take(arena, n_threads, n_lists * n_layers, sizeof(mlp_matrix));
+    mlp_matrix weights = FN(take_copy)(arena, &network->weights[0], slice, moments != NULL);
+    if (arena->base != NULL) {
+        views += rank * n_lists * n_layers;
+        space->network = *network;
+        space->network.weights = views;
+        space->network.biases = views + n_layers;
+        FN(slice_first)(network->weights, n_layers, slice, views);
+        FN(slice_first)(network->biases, n_layers, slice, views + n_layers);
+        views[0] = weights;
+    }
+    for (int m = 0; m < MLP_MAX_MOMENTS && moments != NULL && moments[m] != NULL; m++) {
+        mlp_matrix copy = FN(take_copy)(arena, &moments[m][0], slice, true);
+        if (arena->base != NULL) {
+            views += 2 * n_layers;
+            space->moments[m] = views;
+            FN(slice_first)(moments[m], n_layers, slice, views);
+            FN(slice_first)(moments[m] + n_layers, n_layers, slice, views + n_layers);
+            views[0] = copy;
+        }
+    }
+}
+
+/* Copies the member's rows of a slice, where it is one. */
+static void
+FN(copy_slice)(const SLICE *slice, const mlp_matrix *whole, const mlp_matrix *own, bool back)
+{
+    mlp_matrix there = FN(slice_of)(whole, slice);
+    ptrdiff_t begin, end;
+    mlp_share(slice->size, slice->rank, own->rows, 1, &begin, &end);
+    mlp_matrix from = FN(rows_of)(back ? own : &there, begin, end);
+    mlp_matrix to = FN(rows_of)(back ? &there : own, begin, end);
+    if (own->data != there.data) {
+        FN(activate)(MLP_IDENTITY, &from, &to);
+    }
+}
+
+/* Copies what an epoch trains of the first layer to its copies, or back. */
+static void
+FN(copy_slices)(const mlp_train_epoch_args *args, const SPACE *space, bool back)
+{
+    const SLICE *slice = &space->chunk.slice;
+    FN(copy_slice)
+    (slice, &args->objective.network.weights[0], &space->network.weights[0], back);
+    for (int m = 0; m < MLP_MAX_MOMENTS && args->moments[m] != NULL; m++) {
+        FN(copy_slice)(slice, &args->moments[m][0], &space->moments[m][0], back);
+    }
+}
+
 static void
 FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *network,
-               ptrdiff_t batch_size, bool keep_gradients, int n_threads, int rank, SPACE *space)
+               mlp_matrix *const moments[], ptrdiff_t batch_size, bool keep_gradients,
+               int n_threads, int rank, SPACE *space)
 {
     ptrdiff_t n_layers = network->n_layers;
     ptrdiff_t rows = batch_size < FN(CHUNK_ROWS) ? batch_size : FN(CHUNK_ROWS);
-    *space = (SPACE){0};
-    FN(take_chunk)(arena, n_layers, n_threads, rank, &space->chunk);
+    bool is_sparse = data->x.is_sparse;
+    *space = (SPACE){.first_cols = network->weights[0].cols, .n_sides = n_threads > 1 ? 2 : 1};
+    space->chunk = FN(take_chunk)(arena, network, n_threads, rank, FN(PARTS));
+    FN(take_views)(arena, network, moments, n_threads, rank, space);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
-    FN(take_rows)(arena, data, rows, n_threads, &space->chunk);
-    FN(take_forward_packs)(arena, network, rows, &space->chunk);
-    FN(take_backward_packs)(arena, network, rows, &space->chunk);
+    FN(take_rows)
+    (arena, data, rows, FN(count_pieces)(rows, n_threads), space->n_sides, space->rows);
+    FN(take_forward_packs)(arena, network, rows, is_sparse, &space->chunk);
+    FN(take_backward_packs)(arena, network, rows, is_sparse, &space->chunk);
     space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
 
     mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));
@@ -42,15 +139,24 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     }
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         ptrdiff_t units = network->weights[l].rows, cols = network->weights[l].cols;
+        ptrdiff_t places = units + units % 2; /* for whole pairs */
         mlp_matrix dbiases = FN(take_matrix)(arena, 1, cols);
-        mlp_matrix dweights = FN(take_matrix)(arena, keep_gradients ? units : 0, cols);
-        double *layer_squares = mlp_take(arena, units, 1, sizeof(double));
-        ptrdiff_t block = FN(unit_block)(network, &space->chunk, l);
-        block = block < units ? block : units;
+        mlp_matrix dweights = FN(take_matrix)(arena, keep_gradients ? places : 0, cols);
+        double *layer_squares = mlp_take(arena, units, FN(count_parts)(l), sizeof(double));
         for (int member = 0; member < n_threads; member++) {
-            mlp_matrix sums = FN(take_matrix)(arena, keep_gradients ? 0 : block, cols);
+            SLICE slice = FN(make_slice)(network->weights[0].cols, n_threads, member, FN(PARTS));
+            ptrdiff_t block = FN(unit_block)(&slice, is_sparse, l);
+            block = block < places ? block : places;
+            mlp_matrix sums = FN(take_matrix)(arena, keep_gradients ? 0 : block,
+                                              l == 0 ? slice.end - slice.begin : cols);
+            mlp_matrix first =
+                FN(take_matrix)(arena, l == 0 && slice.n_groups > 1 && slice.rank == 0 ? rows : 0,
+                                slice.end - slice.begin);
             if (arena->base != NULL && member == rank) {
                 space->sums[l] = sums;
+            }
+            if (l == 0 && slice.n_groups > 1 && member == space->chunk.slice.group) {
+                space->chunk.first = first;
             }
         }
         if (arena->base != NULL) {
@@ -58,6 +164,10 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
             space->dbiases[l] = dbiases;
             space->squares[l] = layer_squares;
         }
+    }
+    if (arena->base != NULL) { /* as the network has it */
+        space->dweights[0] = FN(slice_of)(&space->dweights[0], &space->chunk.slice);
+        space->dbiases[0] = FN(slice_of)(&space->dbiases[0], &space->chunk.slice);
     }
 }
 
@@ -81,92 +191,159 @@ FN(sum_weights)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
     return sum;
 }
 
+/* A chunk of an epoch's rows, and the batch that it is of. */
+typedef struct {
+    ptrdiff_t first, n;
+    ptrdiff_t batch, batch_rows;
+    double weight_sum; /* of the batch */
+} PLACE;
+
+/* Goes on to the next chunk, or the next batch whose weights do not sum to 0. Returns
+ * whether there is one. Begins with {0}. */
+static bool
+FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
+{
+    place->first += place->n;
+    while (place->first == place->batch + place->batch_rows) {
+        if (place->first == data->n) {
+            place->n = 0;
+            return false;
+        }
+        ptrdiff_t left = data->n - place->first;
+        place->batch = place->first;
+        place->batch_rows = left < batch_size ? left : batch_size;
+        place->weight_sum = FN(sum_weights)(data, place->batch, place->batch_rows);
+        if (place->weight_sum == 0) {
+            place->first += place->batch_rows;
+        }
+    }
+    ptrdiff_t left = place->batch + place->batch_rows - place->first;
+    place->n = left < FN(CHUNK_ROWS) ? left : FN(CHUNK_ROWS);
+    return true;
+}
+
+/* The rows of a chunk that some members, neighbours in rank, have: whole pieces, as many
+ * for each. */
+static void
+FN(share_rows)(ptrdiff_t n, int n_threads, int first, int last, ptrdiff_t *begin, ptrdiff_t *end,
+               ptrdiff_t *piece)
+{
+    ptrdiff_t n_pieces = FN(count_pieces)(n, n_threads), each = n_pieces / n_threads;
+    ptrdiff_t tiles = n / TILE_ROWS + (n % TILE_ROWS != 0);
+    *piece = (tiles / n_pieces + (tiles % n_pieces != 0)) * TILE_ROWS;
+    *begin = first * each * *piece < n ? first * each * *piece : n;
+    *end = last * each * *piece < n ? last * each * *piece : n;
+}
+
+/* Loads the member's rows of a chunk. */
+static void
+FN(load_chunk)(const mlp_worker *worker, const mlp_data *data, const PLACE *place, ROWS *rows)
+{
+    ptrdiff_t begin, end, piece;
+    FN(share_rows)(place->n, worker->size, worker->rank, worker->rank + 1, &begin, &end, &piece);
+    ptrdiff_t n_pieces = place->n / piece + (place->n % piece != 0);
+    FN(set_rows)(data, place->first, place->n, n_pieces, piece, rows);
+    FN(load_rows)(rows, begin, end);
+}
+
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
 static void
-FN(loss_rows)(const mlp_data *data, const mlp_loss *loss, ptrdiff_t last_layer, SPACE *space,
-              ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end, double weight_sum)
+FN(loss_rows)(const SPAN *span, const mlp_loss *loss, ptrdiff_t last_layer, SPACE *space,
+              ptrdiff_t begin, ptrdiff_t end, double weight_sum)
 {
     const mlp_matrix *logits = &space->chunk.activations[last_layer];
     const mlp_matrix *deltas = &space->chunk.deltas[last_layer];
     REAL scale = (REAL)(loss->gradient_scale / weight_sum);
     for (ptrdiff_t i = begin; i < end; i++) {
-        ptrdiff_t row = FN(data_row)(data, first + i);
-        REAL weight = FN(row_weight)(data, row);
-        double value = FN(loss_row)(loss, FN(at)(logits, i, 0), logits->cols, &data->targets, row,
-                                    weight * scale, FN(at)(deltas, i, 0));
+        ptrdiff_t row = FN(data_row)(span->data, span->first + i);
+        REAL weight = FN(row_weight)(span->data, row);
+        double value = FN(loss_row)(loss, FN(at)(logits, i, 0), logits->cols, &span->data->targets,
+                                    row, weight * scale, FN(at)(deltas, i, 0));
         space->row_losses[i] = (double)weight * value;
     }
 }
 
-/* Takes the member's pieces of a chunk's rows forward and backward. */
-static void
-FN(run_rows)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective, SPACE *space,
-             ptrdiff_t first, ptrdiff_t n, double weight_sum)
-{
-    const mlp_network *network = &objective->network;
-    ptrdiff_t n_layers = network->n_layers, tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
-    ptrdiff_t piece = (tiles + worker->size - 1) / worker->size * TILE_ROWS;
-    FN(set_chunk)(data, &space->chunk, first, n, piece);
-    for (ptrdiff_t l = 0; l < n_layers; l++) {
-        space->chunk.activations[l].rows = space->chunk.deltas[l].rows = n;
-    }
-    for (ptrdiff_t begin; (begin = mlp_claim(worker) * piece) < n;) {
-        ptrdiff_t end = n - begin < piece ? n : begin + piece;
-        FN(gather_rows)(data, &space->chunk, first, begin, end);
-        if (FN(forward_rows)(worker, network, &space->chunk, begin, end)) {
-            return;
-        }
-        if (space->chunk.is_sparse) {
-            FN(list_columns)(&space->chunk.sparse, begin, end);
-        }
-        FN(loss_rows)(data, &objective->loss, n_layers - 1, space, first, begin, end, weight_sum);
-        FN(backward_rows)(worker, network, &space->chunk, begin, end);
-    }
-}
-
-/* Asks for the weights of a piece, to write them, while its gradient is computed: in a
- * larger team others have them. */
-static inline ALWAYS_INLINE void
-FN(prefetch_piece)(const mlp_matrix *weights, const PIECE *piece)
-{
-    for (ptrdiff_t i = piece->begin; i < piece->end && !piece->is_bias; i++) {
-        for (ptrdiff_t j = 0; j < weights->cols; j += MLP_ALIGNMENT / (ptrdiff_t)sizeof(REAL)) {
-            __builtin_prefetch(FN(at)(weights, i, j), 1, 3);
-        }
-    }
-}
-
-/* Updates what a piece of the gradients belongs to. */
-static void
-FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *for_weights,
-                 const CONSTANTS *for_biases, SPACE *space, const PIECE *piece,
-                 const mlp_matrix *sums)
-{
-    const mlp_network *network = &args->objective.network;
-    ptrdiff_t l = piece->layer;
-    if (piece->is_bias) {
-        FN(update_rows)
-        (args->optimizer.rule, for_biases, &network->biases[l], sums, args->moments,
-         network->n_layers + l, 0, 1, NULL);
-    }
-    else {
-        FN(update_rows)
-        (args->optimizer.rule, for_weights, &network->weights[l], sums, args->moments, l,
-         piece->begin, piece->end, args->objective.l2 == 0 ? NULL : space->squares[l]);
-        FN(pack_weights)(network, &space->chunk, l, piece->begin, piece->end);
-    }
-}
-
-/* A batch: the gradients over n rows of the data from `first` on, and their loss,
- * without the L2 term, in space->loss. With an epoch's arguments, parameters are
- * updated piece by piece as their gradients come to be whole, which nothing stops
- * half way; else the gradients are kept. Returns whether the team is to stop. */
+/* Takes a loaded chunk forward and backward. Returns whether the team is to stop. */
 static bool
-FN(run_batch)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
-              SPACE *space, ptrdiff_t first, ptrdiff_t n, double weight_sum,
-              const mlp_train_epoch_args *epoch, int64_t steps)
+FN(run_rows)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, const ROWS *rows,
+             double weight_sum)
 {
-    const mlp_network *network = &objective->network;
+    const mlp_network *network = &space->network;
+    const CHUNK *chunk = &space->chunk;
+    ptrdiff_t n_layers = network->n_layers, n = rows->span.n, begin, end, piece;
+    for (ptrdiff_t l = 0; l < n_layers; l++) {
+        chunk->activations[l].rows = chunk->deltas[l].rows = n;
+    }
+    int groups = chunk->slice.n_groups, first = chunk->slice.rank * groups;
+    FN(share_rows)(n, worker->size, first, first + groups, &begin, &end, &piece);
+    FN(forward_first)(worker, network, chunk, rows, begin, end);
+    if (worker->size > 1 && mlp_barrier(worker)) {
+        return true;
+    }
+    FN(share_rows)(n, worker->size, worker->rank, worker->rank + 1, &begin, &end, &piece);
+    if (!FN(forward_others)(worker, network, chunk, begin, end)) {
+        FN(loss_rows)(&rows->span, &objective->loss, n_layers - 1, space, begin, end, weight_sum);
+        FN(backward_rows)(worker, network, chunk, begin, end);
+    }
+    return mlp_barrier(worker);
+}
+
+/* Where the squares of the weights of layer l go, from input unit `begin` on, unless there is
+ * no L2 term; of the first layer, those of the member's slice. */
+static SQUARES
+FN(squares_of)(const SPACE *space, ptrdiff_t l, ptrdiff_t begin, bool has_l2)
+{
+    const SLICE *slice = &space->chunk.slice;
+    ptrdiff_t units = space->network.weights[l].rows;
+    SQUARES squares = {NULL, units, 1, {space->network.weights[l].cols}};
+    if (has_l2 && l == 0) {
+        squares.n_parts = slice->last_part - slice->first_part;
+        for (ptrdiff_t part = 0; part < squares.n_parts; part++) {
+            squares.ends[part] =
+                FN(part_begin)(space->first_cols, slice->first_part + part + 1) - slice->begin;
+        }
+    }
+    if (has_l2) {
+        squares.sums = space->squares[l] + (l == 0 ? slice->first_part * units : 0) + begin;
+    }
+    return squares;
+}
+
+static void
+FN(update_weights)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
+                   const PIECE *piece, const mlp_matrix *sums)
+{
+    ptrdiff_t l = piece->layer, begin = piece->begin, end = piece->end;
+    mlp_matrix p = FN(rows_of)(&space->network.weights[l], begin, end);
+    mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
+    for (int m = 0; m < MLP_MAX_MOMENTS && space->moments[m] != NULL; m++) {
+        moments[m] = FN(rows_of)(&space->moments[m][l], begin, end);
+    }
+    SQUARES squares = FN(squares_of)(space, l, begin, args->objective.l2 != 0);
+    FN(update_matrix)(args->optimizer.rule, constants, &p, sums, moments, &squares);
+    FN(pack_weights)(&space->network, &space->chunk, l, begin, end);
+}
+
+static void
+FN(update_bias)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
+                ptrdiff_t l, const mlp_matrix *sums)
+{
+    mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
+    for (int m = 0; m < MLP_MAX_MOMENTS && space->moments[m] != NULL; m++) {
+        moments[m] = space->moments[m][space->network.n_layers + l];
+    }
+    SQUARES none = {.n_parts = 1, .ends = {sums->cols}};
+    FN(update_matrix)
+    (args->optimizer.rule, constants, &space->network.biases[l], sums, moments, &none);
+}
+
+/* The gradients of a chunk, or those added, for what the member has of them. With an epoch's
+ * arguments, parameters are updated piece by piece, which nothing stops half way; else the
+ * gradients are kept. */
+static void
+FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, const ROWS *rows,
+               bool accumulate, const mlp_train_epoch_args *epoch, int64_t steps, double weight_sum)
+{
     CONSTANTS for_weights = {0}, for_biases = {0};
     if (epoch != NULL) {
         mlp_optimizer optimizer = epoch->optimizer;
@@ -174,47 +351,25 @@ FN(run_batch)(mlp_worker *worker, const mlp_data *data, const mlp_objective *obj
         for_weights = FN(constants)(&optimizer, objective->l2 / weight_sum);
         for_biases = FN(constants)(&optimizer, 0);
     }
-    space->loss = 0;
-    for (ptrdiff_t done = 0; done < n; done += FN(CHUNK_ROWS)) {
-        ptrdiff_t rows = n - done < FN(CHUNK_ROWS) ? n - done : FN(CHUNK_ROWS);
-        bool accumulate = done > 0, update = epoch != NULL && done + rows == n;
-        FN(run_rows)(worker, data, objective, space, first + done, rows, weight_sum);
-        if (mlp_barrier(worker)) {
-            return true;
+    PIECE piece = {0};
+    worker->finishing = epoch != NULL;
+    while (FN(next_piece)(worker, &space->network, &space->chunk, rows, &piece)) {
+        ptrdiff_t l = piece.layer;
+        const mlp_matrix *kept = piece.is_bias ? &space->dbiases[l] : &space->dweights[l];
+        mlp_matrix sums = kept->rows > 0 ? FN(rows_of)(kept, piece.begin, piece.end)
+                                         : FN(rows_of)(&space->sums[l], 0, piece.end - piece.begin);
+        FN(gradient)(worker, &space->chunk, rows, &piece, accumulate, &sums);
+        if (epoch != NULL && piece.is_bias) {
+            FN(update_bias)(epoch, &for_biases, space, l, &sums);
         }
-        for (ptrdiff_t i = 0; i < rows && worker->rank == 0; i++) {
-            space->loss += space->row_losses[i];
-        }
-        worker->finishing = update;
-        PIECE piece;
-        while (FN(claim_piece)(worker, network, &space->chunk, &piece)) {
-            mlp_matrix sums = space->dbiases[piece.layer];
-            if (update && worker->size > 1) {
-                FN(prefetch_piece)(&network->weights[piece.layer], &piece);
-            }
-            if (piece.is_bias) {
-                FN(sum_rows)(&space->chunk.deltas[piece.layer], accumulate, &sums);
-            }
-            else {
-                sums = space->dweights[piece.layer].rows > 0
-                           ? FN(rows_of)(&space->dweights[piece.layer], piece.begin, piece.end)
-                           : FN(rows_of)(&space->sums[piece.layer], 0, piece.end - piece.begin);
-                FN(gradient_block)
-                (worker, &space->chunk, piece.layer, piece.begin, piece.end, accumulate, &sums);
-            }
-            if (update) {
-                FN(update_piece)(epoch, &for_weights, &for_biases, space, &piece, &sums);
-            }
-        }
-        worker->finishing = false;
-        if (mlp_barrier(worker) && !update) {
-            return true;
+        else if (epoch != NULL) {
+            FN(update_weights)(epoch, &for_weights, space, &piece, &sums);
         }
     }
-    return false;
+    worker->finishing = false;
 }
 
-/* l2 / 2 times the sum of all squared weights, in order. */
+/* l2 / 2 times the sum of all squared weights, in order of the parts. */
 static double
 FN(l2_loss)(double l2, const mlp_network *network, double **squares)
 {
@@ -223,11 +378,69 @@ FN(l2_loss)(double l2, const mlp_network *network, double **squares)
         return 0;
     }
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        for (ptrdiff_t i = 0; i < network->weights[l].rows; i++) {
+        for (ptrdiff_t i = 0; i < network->weights[l].rows * FN(count_parts)(l); i++) {
             sum += squares[l][i];
         }
     }
     return 0.5 * l2 * sum;
+}
+
+/* What came of the batches. */
+typedef struct {
+    double loss; /* member 0's: the sum over batches of objective * rows */
+    ptrdiff_t rows;
+    int64_t steps;
+} TOTAL;
+
+/* Takes the batches of the data through the network: with an epoch's arguments, updates it
+ * with each; else, of a single batch, keeps the gradients. Returns whether it was stopped;
+ * the total is of the batches that are whole. */
+static bool
+FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
+                SPACE *space, ptrdiff_t batch_size, const mlp_train_epoch_args *epoch, TOTAL *total)
+{
+    PLACE place = {0}, next;
+    ptrdiff_t side = 0;
+    *total = (TOTAL){0};
+    FN(pack_network)(worker, &space->network, &space->chunk);
+    if (!FN(next_chunk)(data, batch_size, &place)) {
+        return false;
+    }
+    FN(load_chunk)(worker, data, &place, &space->rows[0]);
+    for (bool stop = mlp_barrier(worker), more = true; more; place = next) {
+        const ROWS *rows = &space->rows[side];
+        bool is_first = place.first == place.batch;
+        bool is_last = place.first + place.n == place.batch + place.batch_rows;
+        if (stop || FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
+            return true;
+        }
+        space->loss = is_first ? 0 : space->loss;
+        for (ptrdiff_t i = 0; i < place.n && worker->rank == 0; i++) {
+            space->loss += space->row_losses[i];
+        }
+        FN(run_pieces)
+        (worker, objective, space, rows, !is_first, is_last ? epoch : NULL, total->steps,
+         place.weight_sum);
+        next = place;
+        more = FN(next_chunk)(data, batch_size, &next);
+        side = (side + 1) % space->n_sides;
+        if (more) {
+            FN(load_chunk)(worker, data, &next, &space->rows[side]);
+        }
+        stop = mlp_barrier(worker);
+        if (stop && !(is_last && epoch != NULL)) {
+            return true;
+        }
+        if (is_last) {
+            double l2 = worker->rank > 0
+                            ? 0
+                            : FN(l2_loss)(objective->l2, &objective->network, space->squares);
+            total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
+            total->rows += place.batch_rows;
+            total->steps++;
+        }
+    }
+    return false;
 }
 
 static void
@@ -237,8 +450,8 @@ FN(take_epoch)(mlp_arena *arena, const mlp_train_epoch_args *args, int n_threads
     bool keep_gradients = args->batch_size > FN(CHUNK_ROWS) && args->data.n > FN(CHUNK_ROWS);
     ptrdiff_t batch_size = args->batch_size < args->data.n ? args->batch_size : args->data.n;
     FN(take_space)
-    (arena, &args->data, &args->objective.network, batch_size, keep_gradients, n_threads, rank,
-     space);
+    (arena, &args->data, &args->objective.network, args->moments, batch_size, keep_gradients,
+     n_threads, rank, space);
 }
 
 static size_t
@@ -254,38 +467,18 @@ static void
 FN(train_epoch)(mlp_worker *worker, void *arguments)
 {
     mlp_train_epoch_args *args = arguments;
-    const mlp_objective *objective = &args->objective;
     mlp_arena arena = {args->workspace, 0};
     SPACE space;
+    TOTAL total;
     FN(take_epoch)(&arena, args, worker->size, worker->rank, &space);
-    double total_loss = 0;
-    ptrdiff_t rows = 0;
-    int64_t steps = 0;
-    FN(pack_network)(worker, &objective->network, &space.chunk);
-    bool stop = mlp_barrier(worker);
-    for (ptrdiff_t first = 0; first < args->data.n && !stop; first += args->batch_size) {
-        ptrdiff_t left = args->data.n - first;
-        ptrdiff_t n = left < args->batch_size ? left : args->batch_size;
-        double weight_sum = FN(sum_weights)(&args->data, first, n);
-        if (weight_sum == 0) {
-            continue;
-        }
-        stop = FN(run_batch)(worker, &args->data, objective, &space, first, n, weight_sum, args,
-                             steps);
-        if (stop) {
-            break;
-        }
-        steps++;
-        rows += n;
-        if (worker->rank == 0) {
-            double l2 = FN(l2_loss)(objective->l2, &objective->network, space.squares);
-            total_loss += (space.loss + l2) * ((double)n / weight_sum);
-        }
-    }
+    FN(copy_slices)(args, &space, false);
+    FN(run_batches)
+    (worker, &args->data, &args->objective, &space, args->batch_size, args, &total);
+    FN(copy_slices)(args, &space, true);
     if (worker->rank == 0) {
-        args->total_loss = total_loss;
-        args->rows = rows;
-        args->steps = steps;
+        args->total_loss = total.loss;
+        args->rows = total.rows;
+        args->steps = total.steps;
     }
 }
 
@@ -294,7 +487,8 @@ FN(take_gradient)(mlp_arena *arena, const mlp_loss_gradient_args *args, int n_th
                   SPACE *space)
 {
     FN(take_space)
-    (arena, &args->data, &args->objective.network, args->data.n, true, n_threads, rank, space);
+    (arena, &args->data, &args->objective.network, NULL, args->data.n, true, n_threads, rank,
+     space);
 }
 
 static size_t
@@ -306,6 +500,34 @@ FN(loss_gradient_workspace)(const void *arguments, int n_threads)
     return arena.used;
 }
 
+/* The gradients of layer l, with that of the L2 term, for the member's share of the input
+ * units, of the first layer in its slice. */
+static void
+FN(add_l2_to_layer)(const mlp_worker *worker, const mlp_loss_gradient_args *args,
+                    const SPACE *space, ptrdiff_t l, REAL l2)
+{
+    const SLICE *slice = &space->chunk.slice;
+    mlp_matrix dweights = args->dweights[l], dbias = args->dbiases[l];
+    int size = worker->size, rank = worker->rank;
+    if (l == 0) {
+        dweights = FN(slice_of)(&dweights, slice);
+        dbias = FN(slice_of)(&dbias, slice);
+        size = slice->size;
+        rank = slice->rank;
+    }
+    ptrdiff_t begin, end;
+    mlp_share(size, rank, dweights.rows, 1, &begin, &end);
+    mlp_matrix p = FN(rows_of)(&space->network.weights[l], begin, end);
+    mlp_matrix gradient = FN(rows_of)(&space->dweights[l], begin, end);
+    mlp_matrix out = FN(rows_of)(&dweights, begin, end);
+    SQUARES squares = FN(squares_of)(space, l, begin, true);
+    FN(add_l2)(l2, &p, &gradient, &out, &squares);
+    if (rank == 0) {
+        SQUARES none = {.n_parts = 1, .ends = {dbias.cols}};
+        FN(add_l2)(0, &space->network.biases[l], &space->dbiases[l], &dbias, &none);
+    }
+}
+
 static void
 FN(loss_gradient)(mlp_worker *worker, void *arguments)
 {
@@ -314,25 +536,14 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
     const mlp_network *network = &objective->network;
     mlp_arena arena = {args->workspace, 0};
     SPACE space;
+    TOTAL total;
     FN(take_gradient)(&arena, args, worker->size, worker->rank, &space);
+    if (FN(run_batches)(worker, &args->data, objective, &space, args->data.n, NULL, &total)) {
+        return;
+    }
     double weight_sum = FN(sum_weights)(&args->data, 0, args->data.n);
-    FN(pack_network)(worker, network, &space.chunk);
-    if (mlp_barrier(worker)) {
-        return;
-    }
-    if (FN(run_batch)(worker, &args->data, objective, &space, 0, args->data.n, weight_sum, NULL,
-                      0)) {
-        return;
-    }
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        ptrdiff_t begin, end;
-        mlp_share(worker, network->weights[l].rows, 1, &begin, &end);
-        FN(add_l2)
-        ((REAL)(objective->l2 / weight_sum), &network->weights[l], &space.dweights[l],
-         &args->dweights[l], begin, end, space.squares[l]);
-        if (worker->rank == 0) {
-            FN(add_l2)(0, &network->biases[l], &space.dbiases[l], &args->dbiases[l], 0, 1, NULL);
-        }
+        FN(add_l2_to_layer)(worker, args, &space, l, (REAL)(objective->l2 / weight_sum));
     }
     if (!mlp_barrier(worker) && worker->rank == 0) {
         args->loss = (space.loss + FN(l2_loss)(objective->l2, network, space.squares)) / weight_sum;

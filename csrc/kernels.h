@@ -36,7 +36,7 @@ typedef struct {
 } mlp_matrix;
 
 /* What the elements of dense rows may be: code, C type, and the function that gives
- * their value (rows_tmpl.h). A kernel converts those that are not of its dtype as it
+ * their value (input_tmpl.h). A kernel converts those that are not of its dtype as it
  * needs them. */
 #define MLP_ELEMENTS(E)        \
     E(FLOAT32, float, plain)   \
@@ -62,19 +62,21 @@ _Static_assert((int)MLP_OF_FLOAT32 == MLP_FLOAT32 && (int)MLP_OF_FLOAT64 == MLP_
                "the kernels' dtypes come first, in their order");
 
 /* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
- * one that is said to be, only elements that are not zero are multiplied, in the
- * order of their columns. */
+ * one that is said to be, only elements that are not zero, and for some a neighbour that
+ * is, are multiplied, in the order of their columns. Where values are paired, there are
+ * two of them, of columns 2c and 2c + 1, to each of `columns`, which has c. */
 typedef struct {
     ptrdiff_t rows, cols;
     mlp_matrix dense; /* the elements, where values is NULL; strides count them */
     mlp_element element;
     ptrdiff_t item; /* bytes of one */
     bool is_sparse;
+    bool is_paired;
     const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
     const void *columns;       /* theirs, ascending in a row */
     int column_bytes;          /* 2 or 4 of an unsigned integer or 8 of a signed one */
     const int64_t *row_starts; /* rows + 1, not descending, within columns */
-    ptrdiff_t row_places;      /* the most elements that a row has to multiply */
+    ptrdiff_t row_places;      /* the most values, or pairs, that a row has to multiply */
 } mlp_input;
 
 /* Hidden activations: code, name. Their templates are in activations_tmpl.h. */
@@ -269,10 +271,10 @@ typedef struct {
     atomic_bool found_non_finite;
 } mlp_predict_args;
 
-/* count_nonzeros: counts[i] written: how many elements of row i of x, a dense array, are
- * not zero. Then, with row_starts made of them, list_nonzeros: these elements written to
- * values, of the kernel's dtype, and their columns: uint16_t where column_bytes is 2,
- * else uint32_t. x read. Rows are shared out. */
+/* count_nonzeros: counts[i] written: how many pairs of elements, of columns 2c and 2c + 1
+ * of row i of x, a dense array, are not both zero. Then, with row_starts made of them,
+ * list_nonzeros: these pairs written to values, of the kernel's dtype, and their c to
+ * columns: uint16_t where column_bytes is 2, else uint32_t. x read. Rows are shared out. */
 typedef struct {
     void *workspace;
     mlp_input x;

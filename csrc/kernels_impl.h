@@ -22,18 +22,27 @@
 #define BITS_VEC FN(bits_vec)
 #define ROW_SUMS FN(row_sums)
 #define SPAN FN(span)
+#define PAIR FN(pair)
 #define ROW FN(row)
+#define AHEAD FN(ahead)
 #define ENTRY FN(entry)
 #define SPARSE FN(sparse)
+#define SLICE FN(slice)
 #define PIECE FN(piece)
+#define ROWS FN(rows)
 #define PACKED FN(packed)
 #define GEMM_START FN(gemm_start)
 #define CHUNK FN(chunk)
 #define CONSTANTS FN(constants_of_rule)
+#define SQUARES FN(squares)
 #define SPACE FN(space)
+#define PLACE FN(place)
+#define TOTAL FN(total)
 #define LANES (MLP_VECTOR_BYTES / (ptrdiff_t)sizeof(REAL))
 
-enum { SQUARE_LANES = 16 }; /* partial sums of squares, the same on every instruction set */
+/* The same on every instruction set: partial sums of squares, and the columns that the
+ * slices of the first layer are multiples of. */
+enum { SQUARE_LANES = 16, SLICE_COLS = 16 };
 
 /* The values of elements. A float16's exponent moves by 112 to become a float's; its
  * denormals need a multiplication, and infinity and NaN the highest exponent. */

@@ -17,6 +17,17 @@ FN(rows_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
     return rows;
 }
 
+/* Columns begin to end of a view. Where these end before those of the view, they end with a
+ * whole vector, or the view is not padded. */
+static inline mlp_matrix
+FN(cols_of)(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
+{
+    mlp_matrix cols = *m;
+    cols.data = FN(at)(m, 0, begin);
+    cols.cols = end - begin;
+    return cols;
+}
+
 /* Of the kernels that work in their arguments alone. */
 static size_t
 FN(no_workspace)(const void *args, int n_threads)
@@ -52,15 +63,23 @@ FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
 
 #include "losses_tmpl.h"
 
-#include "rows_tmpl.h"
+#include "input_tmpl.h"
 
-#include "row_tmpl.h"
+#include "pairs_tmpl.h"
+
+#include "row_product_tmpl.h"
 
 #include "sparse_tmpl.h"
+
+#include "nonzeros_tmpl.h"
+
+#include "slice_tmpl.h"
 
 #include "chunk_tmpl.h"
 
 #include "layers_tmpl.h"
+
+#include "predict_tmpl.h"
 
 #include "update_tmpl.h"
 

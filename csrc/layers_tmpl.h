@@ -4,53 +4,109 @@
  * only, and the gradients go on as sums from chunk to chunk.
  */
 
-/* output = input weights[l] + biases[l] for the rows from `begin` on. Returns whether the
- * team is to stop: then not all of it is done. */
+/* out = x weights + bias of the first layer for the rows begin to end, whole pieces where
+ * they are listed. Returns whether the team is to stop: then not all of it is done. */
 static bool
-FN(forward_layer)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, ptrdiff_t l,
-                  ptrdiff_t begin, const mlp_matrix *input, const mlp_matrix *output)
+FN(forward_pairs)(mlp_worker *worker, const ROWS *rows, ptrdiff_t begin, ptrdiff_t end,
+                  const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out)
 {
-    const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
-    if (l == 0 && chunk->is_sparse) {
-        return FN(sparse_forward)(worker, &chunk->sparse, &chunk->span, weights, bias, output,
-                                  begin);
-    }
-    if (chunk->weights[l].data != NULL) {
-        return FN(gemm)(worker, input, &chunk->weights[l], output, (GEMM_START){.bias = bias});
-    }
+    const SPARSE *sparse = &rows->sparse;
     ptrdiff_t work = 0;
-    for (ptrdiff_t i = 0; i < output->rows; i++) {
-        ROW row = {FN(at)(input, i, 0), input->col_stride, NULL, input->cols};
-        FN(multiply_row)(row, weights, bias, FN(at)(output, i, 0), output->col_stride);
-        if (FN(poll_work)(worker, &work, row.count * output->cols)) {
+    if (sparse->n_pieces > 0) {
+        ptrdiff_t first = begin / sparse->piece_rows;
+        ptrdiff_t last = first + (end - begin + sparse->piece_rows - 1) / sparse->piece_rows;
+        ptrdiff_t next = rows->span.first + rows->span.n;
+        AHEAD ahead = {
+            rows->span.data, next + rows->begin, next + rows->end, 0, rows->end - rows->begin, 0};
+        return FN(sparse_forward)(worker, sparse, first, last, weights, bias, out, &ahead);
+    }
+    for (ptrdiff_t i = begin; i < end; i++) {
+        ROW row = {NULL, 0, sparse->pairs[i], sparse->columns[i], sparse->counts[i]};
+        FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);
+        if (FN(poll_work)(worker, &work, row.count * out->cols)) {
             return true;
         }
     }
     return false;
 }
 
-/* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of
- * the last layer, for the rows begin to end. Returns whether the team is to stop. */
+/* out = input weights[l] + biases[l] for the rows begin to end, which are input's. Returns whether
+ * the team is to stop: then not all of it is done. */
 static bool
-FN(forward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
-                 ptrdiff_t begin, ptrdiff_t end)
+FN(forward_linear)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
+                   const ROWS *rows, ptrdiff_t l, ptrdiff_t begin, ptrdiff_t end,
+                   const mlp_matrix *input, const mlp_matrix *out)
 {
-    mlp_matrix input = chunk->is_sparse ? chunk->x : FN(rows_of)(&chunk->x, begin, end);
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        if (FN(forward_layer)(worker, network, chunk, l, begin, &input, &output)) {
+    const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
+    if (l == 0 && rows->is_sparse) {
+        return FN(forward_pairs)(worker, rows, begin, end, weights, bias, out);
+    }
+    if (chunk->weights[l].data != NULL) {
+        return FN(gemm)(worker, input, &chunk->weights[l], out, (GEMM_START){.bias = bias});
+    }
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = 0; i < out->rows; i++) {
+        ROW row = {FN(at)(input, i, 0), input->col_stride, NULL, NULL, input->cols};
+        FN(multiply_row)(row, weights, bias, FN(at)(out, i, 0), out->col_stride);
+        if (FN(poll_work)(worker, &work, row.count * out->cols)) {
             return true;
         }
-        for (ptrdiff_t i = 0; i < output.rows && l < network->n_layers - 1; i += FN(CHUNK_ROWS)) {
-            ptrdiff_t left = output.rows - i;
-            ptrdiff_t last = left < FN(CHUNK_ROWS) ? output.rows : i + FN(CHUNK_ROWS);
-            mlp_matrix some = FN(rows_of)(&output, i, last);
-            if (mlp_poll(worker)) {
-                return true;
-            }
-            FN(activate)(network->activation, &some);
+    }
+    return false;
+}
+
+/* to = f(from), of one shape, f the identity for the last layer. Returns whether the team is
+ * to stop. */
+static bool
+FN(forward_activation)(mlp_worker *worker, const mlp_network *network, ptrdiff_t l,
+                       const mlp_matrix *from, const mlp_matrix *to)
+{
+    mlp_activation activation = l < network->n_layers - 1 ? network->activation : MLP_IDENTITY;
+    for (ptrdiff_t i = 0; i < to->rows; i += FN(CHUNK_ROWS)) {
+        ptrdiff_t end = to->rows - i < FN(CHUNK_ROWS) ? to->rows : i + FN(CHUNK_ROWS);
+        mlp_matrix some_from = FN(rows_of)(from, i, end), some_to = FN(rows_of)(to, i, end);
+        if (mlp_poll(worker)) {
+            return true;
         }
-        input = output;
+        if (from->data != to->data || activation != MLP_IDENTITY) {
+            FN(activate)(activation, &some_from, &some_to);
+        }
+    }
+    return false;
+}
+
+/* activations[0] = f(x weights[0] + biases[0]) for the rows begin to end and the columns of
+ * the member's slice, which are all that the network has of the first layer. Sums are made
+ * in chunk->first, lest members keep taking each other the lines, and neighbours of lines,
+ * where their slices meet. Returns whether the team is to stop. */
+static bool
+FN(forward_first)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
+                  const ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
+{
+    mlp_matrix output = FN(rows_of)(&chunk->activations[0], begin, end), input = {0};
+    output = FN(slice_of)(&output, &chunk->slice);
+    mlp_matrix sums = chunk->first.data == NULL ? output : FN(rows_of)(&chunk->first, begin, end);
+    if (!rows->is_sparse) {
+        input = FN(rows_of)(&rows->x, begin, end);
+    }
+    return FN(forward_linear)(worker, network, chunk, rows, 0, begin, end, &input, &sums)
+           || FN(forward_activation)(worker, network, 0, &sums, &output);
+}
+
+/* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of the
+ * network's last layer, for all layers but the first and the rows begin to end. Returns
+ * whether the team is to stop. */
+static bool
+FN(forward_others)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
+                   ptrdiff_t begin, ptrdiff_t end)
+{
+    for (ptrdiff_t l = 1; l < network->n_layers; l++) {
+        mlp_matrix input = FN(rows_of)(&chunk->activations[l - 1], begin, end);
+        mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
+        if (FN(forward_linear)(worker, network, chunk, NULL, l, begin, end, &input, &output)
+            || FN(forward_activation)(worker, network, l, &output, &output)) {
+            return true;
+        }
     }
     return false;
 }
@@ -70,8 +126,11 @@ FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
             FN(gemm)(worker, &above, &chunk->weights_t[l + 1], &delta, zero);
             FN(activate_backward)(network->activation, &activation, &delta);
         }
-        if (chunk->packed_deltas[l].data != NULL) {
+        if (l > 0) {
             FN(pack)(&delta, begin, 0, &chunk->packed_deltas[l]);
+        }
+        else {
+            FN(put_slices)(&delta, begin, chunk);
         }
     }
 }
@@ -95,62 +154,98 @@ FN(sum_rows)(const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
 
 /* Input units of layer l in one piece of work on its gradient. */
 static ptrdiff_t
-FN(unit_block)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l)
+FN(unit_block)(const SLICE *slice, bool is_sparse, ptrdiff_t l)
 {
-    if (l > 0 || !chunk->is_sparse) {
+    if (l > 0 || !is_sparse) {
         return FN(BLOCK_UNITS);
     }
-    return FN(SUMS_BYTES) / ((ptrdiff_t)sizeof(REAL) * (network->weights[l].cols + 1)) + 1;
+    ptrdiff_t bytes = (slice->end - slice->begin + 1) * (ptrdiff_t)sizeof(REAL);
+    return 2 * (FN(SUMS_BYTES) / 2 / bytes + 1); /* whole pairs */
 }
 
-/* The gradient of the weights of input units begin to end of layer l, which sums
- * has the rows of: activations[l - 1]^T deltas[l], or that added. */
-static void
-FN(gradient_block)(mlp_worker *worker, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
-                   ptrdiff_t end, bool accumulate, const mlp_matrix *sums)
-{
-    if (l == 0 && chunk->is_sparse) {
-        FN(sparse_gradient)(&chunk->sparse, begin, end, &chunk->deltas[0], accumulate, sums);
-        return;
-    }
-    mlp_matrix inputs_t = mlp_transpose(l == 0 ? &chunk->x : &chunk->activations[l - 1]);
-    inputs_t = FN(rows_of)(&inputs_t, begin, end);
-    GEMM_START start = {.accumulate = accumulate};
-    FN(gemm)(worker, &inputs_t, &chunk->packed_deltas[l], sums, start);
-}
-
-/* A piece of the work on the gradients of a chunk: some input units of a layer's
- * weights, or all of its biases. */
+/* A piece of the work on the gradients of a chunk: some input units of a layer's weights,
+ * of the first layer those of a slice; or the layer's biases. */
 typedef struct {
     ptrdiff_t layer, begin, end;
     bool is_bias;
+    ptrdiff_t done; /* input units of the slice that the member has had, or ALL_DONE */
 } PIECE;
 
-/* Claims the next piece; false when there is none left. */
+enum { FN(ALL_DONE) = -1 };
+
+/* The next piece: first the member's share of its slice, then what is not claimed of the
+ * other layers; false when there is none left. Begins with {0}. */
 static bool
-FN(claim_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, PIECE *piece)
+FN(next_piece)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, const ROWS *rows,
+               PIECE *piece)
 {
+    const SLICE *slice = &chunk->slice;
+    ptrdiff_t begin, end, block = FN(unit_block)(slice, rows->is_sparse, 0);
+    if (piece->done != FN(ALL_DONE)) {
+        mlp_share(slice->size, slice->rank, network->weights[0].rows, block, &begin, &end);
+        begin += piece->done;
+        if (begin < end) {
+            end = end - begin < block ? end : begin + block;
+            *piece = (PIECE){0, begin, end, false, piece->done + end - begin};
+            return true;
+        }
+        *piece = (PIECE){0, 0, 1, true, FN(ALL_DONE)};
+        if (slice->rank == 0) {
+            return true;
+        }
+    }
     ptrdiff_t number = mlp_claim(worker);
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        ptrdiff_t units = network->weights[l].rows, block = FN(unit_block)(network, chunk, l);
+    for (ptrdiff_t l = 1; l < network->n_layers; l++) {
+        ptrdiff_t units = network->weights[l].rows;
+        block = FN(unit_block)(slice, false, l);
         ptrdiff_t n_blocks = units / block + (units % block != 0);
         if (number < n_blocks) {
-            ptrdiff_t begin = number * block;
-            *piece = (PIECE){l, begin, units - begin < block ? units : begin + block, false};
+            begin = number * block;
+            end = units - begin < block ? units : begin + block;
+            *piece = (PIECE){l, begin, end, false, FN(ALL_DONE)};
             return true;
         }
         number -= n_blocks;
     }
-    *piece = (PIECE){number, 0, 1, true};
-    return number < network->n_layers;
+    *piece = (PIECE){number + 1, 0, 1, true, FN(ALL_DONE)};
+    return number + 1 < network->n_layers;
 }
+
+/* The gradient of a piece, which sums has the rows and columns of: activations[l - 1]^T
+ * deltas[l], or the sums of the deltas, or that added. */
+static void
+FN(gradient)(mlp_worker *worker, const CHUNK *chunk, const ROWS *rows, const PIECE *piece,
+             bool accumulate, const mlp_matrix *sums)
+{
+    ptrdiff_t l = piece->layer;
+    mlp_matrix deltas = chunk->deltas[l];
+    if (l == 0) {
+        const mlp_matrix *own = &chunk->slices[chunk->slice.group];
+        deltas = own->data == NULL ? FN(slice_of)(&deltas, &chunk->slice)
+                                   : FN(rows_of)(own, 0, deltas.rows);
+    }
+    if (piece->is_bias) {
+        FN(sum_rows)(&deltas, accumulate, sums);
+        return;
+    }
+    if (l == 0 && rows->is_sparse) {
+        FN(sparse_gradient)(&rows->sparse, piece->begin, piece->end, &deltas, accumulate, sums);
+        return;
+    }
+    mlp_matrix inputs_t = mlp_transpose(l == 0 ? &rows->x : &chunk->activations[l - 1]);
+    inputs_t = FN(rows_of)(&inputs_t, piece->begin, piece->end);
+    const PACKED *packed =
+        l == 0 ? &chunk->packed_slices[chunk->slice.group] : &chunk->packed_deltas[l];
+    FN(gemm)(worker, &inputs_t, packed, sums, (GEMM_START){.accumulate = accumulate});
+}
+
+/* ---- the kernels forward and backward ---- */
 
 static CHUNK
 FN(take_forward)(mlp_arena *arena, const mlp_forward_args *args, int n_threads, int rank)
 {
-    CHUNK chunk = {.x = args->x};
-    FN(take_chunk)(arena, args->network.n_layers, n_threads, rank, &chunk);
-    FN(take_forward_packs)(arena, &args->network, args->x.rows, &chunk);
+    CHUNK chunk = FN(take_chunk)(arena, &args->network, n_threads, rank, 1);
+    FN(take_forward_packs)(arena, &args->network, args->x.rows, false, &chunk);
     chunk.activations = args->activations;
     return chunk;
 }
@@ -169,24 +264,28 @@ FN(forward)(mlp_worker *worker, void *arguments)
     mlp_forward_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
     CHUNK chunk = FN(take_forward)(&arena, args, worker->size, worker->rank);
+    ROWS rows = {.x = args->x};
     FN(pack_network)(worker, &args->network, &chunk);
     if (mlp_barrier(worker)) {
         return;
     }
     ptrdiff_t begin, end;
-    mlp_share(worker, args->x.rows, TILE_ROWS, &begin, &end);
-    FN(forward_rows)(worker, &args->network, &chunk, begin, end);
+    mlp_share(worker->size, worker->rank, args->x.rows, TILE_ROWS, &begin, &end);
+    if (!FN(forward_first)(worker, &args->network, &chunk, &rows, begin, end)) {
+        FN(forward_others)(worker, &args->network, &chunk, begin, end);
+    }
 }
 
 static CHUNK
-FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads, int rank)
+FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads, int rank,
+                  mlp_matrix **views)
 {
-    CHUNK chunk = {0};
+    const mlp_network *network = &args->network;
     ptrdiff_t rows = args->x.rows < FN(CHUNK_ROWS) ? args->x.rows : FN(CHUNK_ROWS);
-    FN(take_chunk)(arena, args->network.n_layers, n_threads, rank, &chunk);
-    FN(take_layers)
-    (arena, &args->network, args->network.n_layers - 1, rows, chunk.deltas);
-    FN(take_backward_packs)(arena, &args->network, rows, &chunk);
+    CHUNK chunk = FN(take_chunk)(arena, network, n_threads, rank, FN(PARTS));
+    FN(take_layers)(arena, network, network->n_layers - 1, rows, chunk.deltas);
+    FN(take_backward_packs)(arena, network, rows, false, &chunk);
+    *views = mlp_take(arena, n_threads, 2 * network->n_layers, sizeof(mlp_matrix));
     return chunk;
 }
 
@@ -194,7 +293,8 @@ static size_t
 FN(backward_workspace)(const void *arguments, int n_threads)
 {
     mlp_arena arena = {NULL, 0};
-    FN(take_backward)(&arena, arguments, n_threads, 0);
+    mlp_matrix *views;
+    FN(take_backward)(&arena, arguments, n_threads, 0, &views);
     return arena.used;
 }
 
@@ -203,8 +303,13 @@ FN(backward)(mlp_worker *worker, void *arguments)
 {
     mlp_backward_args *args = arguments;
     mlp_arena arena = {args->workspace, 0};
-    CHUNK chunk = FN(take_backward)(&arena, args, worker->size, worker->rank);
+    mlp_matrix *dweights, *dbiases;
+    CHUNK chunk = FN(take_backward)(&arena, args, worker->size, worker->rank, &dweights);
     ptrdiff_t n_layers = args->network.n_layers, n = args->x.rows;
+    dweights += worker->rank * 2 * n_layers;
+    dbiases = dweights + n_layers;
+    FN(slice_first)(args->dweights, n_layers, &chunk.slice, dweights);
+    FN(slice_first)(args->dbiases, n_layers, &chunk.slice, dbiases);
     FN(pack_network)(worker, &args->network, &chunk);
     if (mlp_barrier(worker)) {
         return;
@@ -212,93 +317,27 @@ FN(backward)(mlp_worker *worker, void *arguments)
     ptrdiff_t first = 0;
     do { /* once even where there are no rows: the gradients are then zero */
         ptrdiff_t last = n - first < FN(CHUNK_ROWS) ? n : first + FN(CHUNK_ROWS);
-        chunk.x = FN(rows_of)(&args->x, first, last);
+        ROWS rows = {.x = FN(rows_of)(&args->x, first, last)};
         for (ptrdiff_t l = 0; l < n_layers - 1; l++) {
             chunk.activations[l] = FN(rows_of)(&args->activations[l], first, last);
             chunk.deltas[l].rows = last - first;
         }
         chunk.deltas[n_layers - 1] = FN(rows_of)(&args->dlogits, first, last);
         ptrdiff_t begin, end;
-        mlp_share(worker, last - first, TILE_ROWS, &begin, &end);
+        mlp_share(worker->size, worker->rank, last - first, TILE_ROWS, &begin, &end);
         FN(backward_rows)(worker, &args->network, &chunk, begin, end);
         if (mlp_barrier(worker)) {
             return;
         }
-        PIECE piece;
-        while (FN(claim_piece)(worker, &args->network, &chunk, &piece)) {
-            ptrdiff_t l = piece.layer;
-            if (piece.is_bias) {
-                FN(sum_rows)(&chunk.deltas[l], first > 0, &args->dbiases[l]);
-                continue;
-            }
-            mlp_matrix sums = FN(rows_of)(&args->dweights[l], piece.begin, piece.end);
-            FN(gradient_block)(worker, &chunk, l, piece.begin, piece.end, first > 0, &sums);
+        PIECE piece = {0};
+        while (FN(next_piece)(worker, &args->network, &chunk, &rows, &piece)) {
+            const mlp_matrix *out = piece.is_bias ? dbiases : dweights;
+            mlp_matrix sums = FN(rows_of)(&out[piece.layer], piece.begin, piece.end);
+            FN(gradient)(worker, &chunk, &rows, &piece, first > 0, &sums);
         }
         if (mlp_barrier(worker)) {
             return;
         }
         first = last;
     } while (first < n);
-}
-
-/* Rows that one member of predict takes through the layers at a time. */
-enum { FN(PREDICT_ROWS) = FN(BLOCK_ROWS) };
-
-static void
-FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, int rank,
-                 CHUNK *chunk)
-{
-    ptrdiff_t n_layers = args->network.n_layers;
-    ptrdiff_t rows = args->data.n < FN(PREDICT_ROWS) ? args->data.n : FN(PREDICT_ROWS);
-    *chunk = (CHUNK){0};
-    FN(take_chunk)(arena, n_layers, n_threads, rank, chunk);
-    for (int member = 0; member < n_threads; member++) {
-        CHUNK other = {.activations = NULL};
-        CHUNK *own = member == rank ? chunk : &other;
-        FN(take_layers)(arena, &args->network, n_layers - 1, rows, own->activations);
-        FN(take_rows)(arena, &args->data, rows, 0, own);
-    }
-    FN(take_forward_packs)(arena, &args->network, args->data.n, chunk);
-}
-
-static size_t
-FN(predict_workspace)(const void *arguments, int n_threads)
-{
-    mlp_arena arena = {NULL, 0};
-    CHUNK chunk;
-    FN(take_predict)(&arena, arguments, n_threads, 0, &chunk);
-    return arena.used;
-}
-
-static void
-FN(predict)(mlp_worker *worker, void *arguments)
-{
-    mlp_predict_args *args = arguments;
-    mlp_arena arena = {args->workspace, 0};
-    CHUNK chunk;
-    FN(take_predict)(&arena, args, worker->size, worker->rank, &chunk);
-    FN(pack_network)(worker, &args->network, &chunk);
-    if (mlp_barrier(worker)) {
-        return;
-    }
-    mlp_matrix *logits = &chunk.activations[args->network.n_layers - 1];
-    for (ptrdiff_t first; (first = mlp_claim(worker) * FN(PREDICT_ROWS)) < args->data.n;) {
-        if (mlp_poll(worker)
-            || atomic_load_explicit(&args->found_non_finite, memory_order_relaxed)) {
-            return;
-        }
-        ptrdiff_t left = args->data.n - first;
-        ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
-        FN(set_chunk)(&args->data, &chunk, first, n, n);
-        if (args->check_finite && !FN(are_finite)(&chunk.span)) {
-            atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
-            return;
-        }
-        FN(gather_rows)(&args->data, &chunk, first, 0, n);
-        *logits = FN(rows_of)(&args->out, first, first + n);
-        FN(forward_rows)(worker, &args->network, &chunk, 0, n);
-        for (ptrdiff_t i = 0; i < n; i++) {
-            FN(output_row)(args->loss, FN(at)(logits, i, 0), logits->col_stride, logits->cols);
-        }
-    }
 }

@@ -49,16 +49,22 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
     return call->failed ? NULL : copy;
 }
 
-/* A contiguous vector of n elements (or MLP_ANY): of the call's dtype where
- * `integers` is false, else of integers of 2, 4 or 8 bytes, which *bytes receives. */
+/* A contiguous vector of n elements (or MLP_ANY), or of pairs of them if it is a matrix and
+ * is_paired is not NULL, which then receives that: of the call's dtype where `integers` is
+ * false, else of integers of 2, 4 or 8 bytes, which *bytes receives. */
 static const void *
 take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, bool integers,
-                int *bytes)
+                int *bytes, bool *is_paired)
 {
     mlp_expectation expected = {name, MLP_ANY, 1, 1, *n, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
     if (array == NULL) {
         return NULL;
+    }
+    bool paired = is_paired != NULL && PyArray_NDIM(array) == 2;
+    if (paired) {
+        *is_paired = true;
+        expected = (mlp_expectation){name, MLP_ANY, 2, *n, 2, MLP_READ};
     }
     *bytes = (int)PyArray_ITEMSIZE(array);
     if (integers && (!PyArray_ISINTEGER(array) || !PyArray_ISNOTSWAPPED(array) || *bytes == 1)) {
@@ -69,14 +75,16 @@ take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, b
         return NULL;
     }
     mlp_matrix view = mlp_view_array(call, obj, &expected);
-    if (!call->failed && view.cols > 1 && view.col_stride != 1) {
+    if (!call->failed
+        && ((view.cols > 1 && view.col_stride != 1)
+            || (paired && view.rows > 1 && view.row_stride != view.cols))) {
         mlp_reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
     }
     if (call->failed) {
         return NULL;
     }
     mlp_add_array(call, obj, &expected);
-    *n = view.cols;
+    *n = paired ? view.rows : view.cols;
     return view.data;
 }
 
@@ -85,7 +93,7 @@ mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 {
     int bytes = 0;
     const void *elements =
-        obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes);
+        obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes, NULL);
     void *copy = elements == NULL ? NULL : mlp_take_memory(call, n, (size_t)bytes);
     if (copy != NULL) {
         memcpy(copy, elements, (size_t)n * (size_t)bytes);
@@ -99,7 +107,8 @@ static void
 take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *x)
 {
     ptrdiff_t n_columns = MLP_ANY;
-    x->columns = take_contiguous(call, columns, "X.indices", &n_columns, true, &x->column_bytes);
+    x->columns =
+        take_contiguous(call, columns, "X.indices", &n_columns, true, &x->column_bytes, NULL);
     PyArrayObject *starts =
         take_integers(call, row_starts, "X.indptr", MLP_ANY, call->failed ? 0 : n_columns + 1);
     if (call->failed) {
@@ -148,14 +157,15 @@ mlp_take_dense(mlp_call *call, PyObject *obj)
     x.item = PyArray_ITEMSIZE(array);
     x.dense = mlp_view_array(call, obj, &expected);
     x.rows = x.dense.rows;
-    x.cols = x.row_places = x.dense.cols;
+    x.cols = x.dense.cols;
+    x.row_places = x.cols / 2 + x.cols % 2;
     if (!call->failed) {
         mlp_add_array(call, obj, &expected);
     }
     return x;
 }
 
-/* A CSR matrix from its parts. */
+/* A CSR matrix, or its like of pairs, from its parts. */
 static mlp_input
 take_csr(mlp_call *call, PyObject *values, PyObject *columns, PyObject *row_starts,
          Py_ssize_t n_columns)
@@ -163,7 +173,7 @@ take_csr(mlp_call *call, PyObject *values, PyObject *columns, PyObject *row_star
     mlp_input x = {.is_sparse = true, .cols = n_columns};
     ptrdiff_t n = MLP_ANY;
     int bytes;
-    x.values = take_contiguous(call, values, "X.data", &n, false, &bytes);
+    x.values = take_contiguous(call, values, "X.data", &n, false, &bytes, &x.is_paired);
     if (!call->failed && (n_columns < 0 || n_columns > INT32_MAX)) {
         PyErr_Format(PyExc_ValueError, "X must have less than 2**31 columns, got %zd", n_columns);
         call->failed = true;
@@ -248,10 +258,9 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
 }
 
 static PyObject *
-new_vector(mlp_call *call, ptrdiff_t n, int type, void **data)
+new_array(mlp_call *call, int n_dims, npy_intp *shape, int type, void **data)
 {
-    npy_intp size = n;
-    PyObject *array = call->failed ? NULL : PyArray_SimpleNew(1, &size, type);
+    PyObject *array = call->failed ? NULL : PyArray_SimpleNew(n_dims, shape, type);
     bool kept = mlp_keep(call, array);
     Py_XDECREF(array);
     *data = kept ? PyArray_DATA((PyArrayObject *)array) : NULL;
@@ -262,7 +271,8 @@ PyObject *
 mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 {
     void *memory;
-    PyObject *array = new_vector(call, n, NPY_INT64, &memory);
+    npy_intp shape[] = {n};
+    PyObject *array = new_array(call, 1, shape, NPY_INT64, &memory);
     *data = memory;
     return array;
 }
@@ -270,11 +280,13 @@ mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 PyObject *
 mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data)
 {
-    return new_vector(call, n, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
+    npy_intp shape[] = {n};
+    return new_array(call, 1, shape, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
 }
 
 PyObject *
-mlp_new_values(mlp_call *call, ptrdiff_t n, void **data)
+mlp_new_pairs(mlp_call *call, ptrdiff_t n, void **data)
 {
-    return new_vector(call, n, call->dtype == MLP_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64, data);
+    npy_intp shape[] = {n, 2};
+    return new_array(call, 2, shape, call->dtype == MLP_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64, data);
 }

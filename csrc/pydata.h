@@ -14,7 +14,8 @@ mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, pt
 mlp_input mlp_take_dense(mlp_call *call, PyObject *obj);
 
 /* X: such an array; the tuple (array, None) of one whose zeros are to be skipped; or
- * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype. */
+ * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
+ * like where values are pairs, with a column 2c and the next for each c of `columns`. */
 mlp_input mlp_take_input(mlp_call *call, PyObject *obj);
 
 /* Has the zeros of a dense input skipped, if its columns can be numbered. */
@@ -28,9 +29,9 @@ const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, p
                               ptrdiff_t *n);
 
 /* New arrays, kept by the call, NULL if it failed: of int64, of unsigned
- * integers of 2 or 4 bytes, and of the call's dtype. */
+ * integers of 2 or 4 bytes, and of n pairs of the call's dtype. */
 PyObject *mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data);
 PyObject *mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data);
-PyObject *mlp_new_values(mlp_call *call, ptrdiff_t n, void **data);
+PyObject *mlp_new_pairs(mlp_call *call, ptrdiff_t n, void **data);
 
 #endif

@@ -48,7 +48,12 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
     if (is_main < 0) {
         return false;
     }
-    size_t size = kernel->workspace(args, n_threads);
+    /* The team may come to be smaller, and share its work, and memory, in another way. */
+    size_t size = 0;
+    for (int n = 1; n <= n_threads; n++) {
+        size_t needed = kernel->workspace(args, n);
+        size = needed > size ? needed : size;
+    }
     char *block =
         size > PY_SSIZE_T_MAX - MLP_ALIGNMENT ? NULL : PyMem_RawCalloc(1, size + MLP_ALIGNMENT);
     if (block == NULL) {

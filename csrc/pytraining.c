@@ -179,9 +179,9 @@ mlp_core_predict(PyObject *module, PyObject *args)
 /* index_nonzeros(X, dtype, max_density, max_bytes, n_threads) -> None, (X, None), or
  *     (values, columns, row_starts, n_columns)
  *
- * How to train on X: as it is where more than that fraction of it is not zero, else
- * as a sparse array, of that dtype; or, where that would take more than max_bytes, so
- * that its zeros are skipped as its rows are used. */
+ * How to train on X: as it is where more than that fraction of its pairs of columns is not
+ * zero, else as a sparse array of such pairs, of that dtype; or, where that would take more
+ * than max_bytes, so that its zeros are skipped as its rows are used. */
 PyObject *
 mlp_core_index_nonzeros(PyObject *module, PyObject *args)
 {
@@ -198,8 +198,7 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
     mlp_input x = mlp_take_dense(&call, x_obj);
     int64_t *starts;
     PyObject *row_starts = mlp_new_starts(&call, x.rows + 1, &starts);
-    double elements = (double)x.rows * (double)x.cols;
-    n_threads = mlp_threads_for(n_threads, elements);
+    n_threads = mlp_threads_for(n_threads, (double)x.rows * (double)x.cols);
     mlp_nonzeros_args found = {.x = x, .counts = call.failed ? NULL : starts + 1};
     if (!mlp_ready(&call)
         || !mlp_run_kernel(module, &mlp_kernels_for(module, &call)->count_nonzeros, &found,
@@ -211,19 +210,20 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
         starts[row + 1] += starts[row];
     }
     ptrdiff_t n = starts[x.rows];
-    if (x.cols > INT32_MAX || (double)n > max_density * elements) {
+    if (x.cols > INT32_MAX
+        || (double)n > max_density * (double)x.rows * (double)(x.cols / 2 + x.cols % 2)) {
         result = Py_NewRef(Py_None);
         goto done;
     }
     found.row_starts = starts;
-    found.column_bytes = x.cols <= UINT16_MAX + 1 ? 2 : 4;
+    found.column_bytes = x.cols <= 2 * (UINT16_MAX + 1) ? 2 : 4;
     int item = call.dtype == MLP_FLOAT32 ? 4 : 8;
-    if ((double)n * (item + found.column_bytes) + 8.0 * (double)x.rows > max_bytes) {
+    if ((double)n * (2 * item + found.column_bytes) + 8.0 * (double)x.rows > max_bytes) {
         result = PyTuple_Pack(2, x_obj, Py_None);
         goto done;
     }
     PyObject *columns = mlp_new_columns(&call, n, found.column_bytes, &found.columns);
-    PyObject *values = mlp_new_values(&call, n, &found.values);
+    PyObject *values = mlp_new_pairs(&call, n, &found.values);
     if (!call.failed
         && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &found,
                           n_threads)) {

@@ -48,7 +48,7 @@ FN(softmax)(mlp_worker *worker, void *arguments)
     mlp_softmax_args *args = arguments;
     const mlp_matrix *logits = &args->logits, *out = &args->out;
     ptrdiff_t begin, end;
-    mlp_share(worker, out->rows, 1, &begin, &end);
+    mlp_share(worker->size, worker->rank, out->rows, 1, &begin, &end);
     ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, out->cols); i++) {
         FN(normalize_row)

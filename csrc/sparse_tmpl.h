@@ -1,37 +1,38 @@
-/* The first layer on rows of which most elements are zero: only the others are
- * multiplied, in the order of the columns, so that the sums are those of the dense
- * product with its zero terms left out.
+/* The first layer on rows of which most elements are zero: only pairs of which one is
+ * not are multiplied, in the order of the columns, so that the sums are those of the
+ * dense product with most of its zero terms left out.
  *
- * Forward, a row's sums stay in registers while the weights of its elements stream
- * by. For the gradient the elements of a chunk are listed by column (a counting
- * sort), so that there, too, the sums of an input unit stay in registers, while the
- * deltas of its rows, some vectors of them at a time, stay in the first-level cache.
+ * The pairs of a chunk's rows are listed by column (a counting sort). Forward, the
+ * weights of a column stay in registers while the sums of its rows come from the
+ * first-level cache and go back; for the gradient, its sums stay in registers while the
+ * rows' deltas come from there. Both take some vectors of the rows at a time.
  */
 
 enum {
-    /* of the gradient: the deltas of 128 rows fill the first-level cache */
-    FN(GRADIENT_VECTORS) =
-        256 / MLP_VECTOR_BYTES < FN(RUN_VECTORS) ? 256 / MLP_VECTOR_BYTES : FN(RUN_VECTORS),
+    FN(LIST_VECTORS) = 4,      /* in registers, for each column of a pair */
+    FN(PIECE_ROWS) = 128,      /* whose vectors fill the first-level cache */
     FN(SUMS_BYTES) = 16 << 10, /* of a block of input units */
 };
 
 typedef struct {
-    REAL value;
+    PAIR pair;
     uint32_t row; /* of the chunk */
 } ENTRY;
 
-/* The elements of a chunk's rows that are multiplied. Each piece of rows is loaded
- * and listed by one member, in places of its own. */
+/* The pairs of a chunk's rows. Each piece of rows is loaded and listed by one member, in
+ * places of its own. */
 typedef struct {
-    ptrdiff_t cols;
-    const REAL **values;      /* by row: its elements, where they lie */
-    const uint32_t **columns; /* by row: their columns, in private memory */
-    ptrdiff_t *counts;        /* by row: how many */
-    REAL *value_places;       /* where x has no list of them */
+    ptrdiff_t cols; /* of pairs */
+    /* By row, until they are listed: */
+    const PAIR **pairs;       /* where they lie */
+    const uint32_t **columns; /* theirs, in private memory */
+    ptrdiff_t *counts;        /* how many */
+    PAIR *pair_places;        /* where x has no list of them */
     uint32_t *column_places;
-    ENTRY *entries;          /* by piece, column and row */
-    ptrdiff_t *entry_begins; /* by piece, cols + 1 */
-    ptrdiff_t piece_rows, n_pieces;
+    /* Listed by piece, column and row: */
+    ENTRY *entries;
+    ptrdiff_t *entry_begins;        /* by piece, cols + 1 */
+    ptrdiff_t piece_rows, n_pieces; /* none where they are not listed */
 } SPARSE;
 
 /* How many places n rows of the data from `first` on may take. */
@@ -39,7 +40,7 @@ static ptrdiff_t
 FN(count_places)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
 {
     if (data->x.values == NULL) {
-        return n * data->x.cols;
+        return n * FN(count_pair_columns)(data->x.cols);
     }
     ptrdiff_t places = 0;
     for (ptrdiff_t i = first; i < first + n; i++) {
@@ -49,92 +50,36 @@ FN(count_places)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
     return places;
 }
 
-/* Sets out room for a chunk of up to `rows` rows, listed by column in n_pieces. */
-static void
-FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t n_pieces,
-                SPARSE *sparse)
+/* Rows may repeat in a chunk. Where one is far longer than the others, most of this
+ * memory is never touched, and most systems never provide it. */
+static ptrdiff_t
+FN(most_places)(const mlp_input *x, ptrdiff_t rows)
 {
-    /* Rows may repeat in a chunk. Where one is far longer than the others, most of this
-     * memory is never touched, and most systems never provide it. */
     ptrdiff_t places;
-    if (__builtin_mul_overflow(rows, x->row_places, &places)) {
-        places = PTRDIFF_MAX;
-    }
-    sparse->cols = x->cols;
-    sparse->values = mlp_take(arena, rows, 1, sizeof(REAL *));
+    return __builtin_mul_overflow(rows, x->row_places, &places) ? PTRDIFF_MAX : places;
+}
+
+/* Sets out room for the pairs of up to `rows` rows. */
+static void
+FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, SPARSE *sparse)
+{
+    ptrdiff_t places = FN(most_places)(x, rows);
+    sparse->cols = FN(count_pair_columns)(x->cols);
+    sparse->pairs = mlp_take(arena, rows, 1, sizeof(PAIR *));
     sparse->columns = mlp_take(arena, rows, 1, sizeof(uint32_t *));
     sparse->counts = mlp_take(arena, rows, 1, sizeof(ptrdiff_t));
-    sparse->value_places = mlp_take(arena, x->values == NULL ? places : 0, 1, sizeof(REAL));
+    sparse->pair_places = mlp_take(arena, x->is_paired ? 0 : places, 1, sizeof(PAIR));
     sparse->column_places = mlp_take(arena, places, 1, sizeof(uint32_t));
-    sparse->entries = mlp_take(arena, n_pieces > 0 ? places : 0, 1, sizeof(ENTRY));
-    sparse->entry_begins = mlp_take(arena, n_pieces, x->cols + 1, sizeof(ptrdiff_t));
 }
 
-/* Whether all bits are. */
-static inline bool
-FN(is_zero)(VEC v)
+/* Sets out room to list them in n_pieces. */
+static void
+FN(take_lists)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t n_pieces,
+               SPARSE *sparse)
 {
-    typedef uint64_t words __attribute__((vector_size(MLP_VECTOR_BYTES)));
-    words w = (words)v;
-    uint64_t any = 0;
-    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++) {
-        any |= w[i];
-    }
-    return any == 0;
-}
-
-/* Lists element j if it is not zero: written always, kept where it counts, so that
- * there is no branch on the data. */
-static inline ALWAYS_INLINE ptrdiff_t
-FN(list_element)(REAL value, ptrdiff_t j, REAL *values, void *columns, int column_bytes,
-                 ptrdiff_t found)
-{
-    union {
-        REAL value;
-        BITS bits;
-    } element = {value};
-    if (column_bytes == 2) {
-        ((uint16_t *)columns)[found] = (uint16_t)j;
-    }
-    else {
-        ((uint32_t *)columns)[found] = (uint32_t)j;
-    }
-    values[found] = value;
-    return found + ((element.bits & ~SIGN_BIT) != 0);
-}
-
-/* Lists what is not zero among n elements: values, which may take the place of the
- * elements, and columns of so many bytes, up to `room` of them; returns how many. */
-static inline ALWAYS_INLINE ptrdiff_t
-FN(list_elements)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, REAL *values, void *columns,
-                  int column_bytes, ptrdiff_t room)
-{
-    ptrdiff_t found = 0, j = 0;
-    for (; stride == 1 && j + LANES <= n && found + LANES <= room; j += LANES) {
-        if (!FN(is_zero)(*(const VEC *)(row + j))) {
-            for (ptrdiff_t lane = 0; lane < LANES; lane++) {
-                found =
-                    FN(list_element)(row[j + lane], j + lane, values, columns, column_bytes, found);
-            }
-        }
-    }
-    for (; j < n && found < room; j++) {
-        found = FN(list_element)(row[j * stride], j, values, columns, column_bytes, found);
-    }
-    return found;
-}
-
-/* n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. */
-static inline ALWAYS_INLINE void
-FN(copy_columns)(const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n, uint32_t last,
-                 uint32_t *to)
-{
-    for (ptrdiff_t e = 0; e < n; e++) {
-        uint64_t column = bytes == 2   ? ((const uint16_t *)from)[begin + e]
-                          : bytes == 4 ? ((const uint32_t *)from)[begin + e]
-                                       : ((const uint64_t *)from)[begin + e];
-        to[e] = column < last ? (uint32_t)column : last;
-    }
+    ptrdiff_t places = n_pieces > 0 ? FN(most_places)(x, rows) : 0;
+    sparse->entries = mlp_take(arena, places, 1, sizeof(ENTRY));
+    sparse->entry_begins = mlp_take(arena, n_pieces, sparse->cols + 1, sizeof(ptrdiff_t));
 }
 
 /* Loads a row of x as row i, to places from `place` on; returns how many it took.
@@ -147,29 +92,51 @@ FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptr
     uint32_t *columns = sparse->column_places + place;
     sparse->columns[i] = columns;
     if (x->values == NULL) {
-        REAL *values = sparse->value_places + place;
+        PAIR *pairs = sparse->pair_places + place;
         ptrdiff_t stride; /* of elements that may be converted in the list's own place */
-        const REAL *elements = FN(dense_row)(x, row, values, &stride);
-        sparse->values[i] = values;
+        const REAL *elements = FN(dense_row)(x, row, pairs->values, &stride);
+        sparse->pairs[i] = pairs;
         sparse->counts[i] =
-            FN(list_elements)(elements, stride, x->cols, values, columns, 4, x->cols);
+            FN(list_pairs)(elements, stride, x->cols, pairs, columns, 4, sparse->cols);
         return sparse->counts[i];
     }
     ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
-    uint32_t last = (uint32_t)x->cols - 1;
+    uint32_t last = (uint32_t)(x->is_paired ? sparse->cols : x->cols) - 1;
     switch (x->column_bytes) {
     case 2: FN(copy_columns)(x->columns, 2, begin, n, last, columns); break;
     case 4: FN(copy_columns)(x->columns, 4, begin, n, last, columns); break;
     default: FN(copy_columns)(x->columns, 8, begin, n, last, columns); break;
     }
-    sparse->values[i] = (const REAL *)x->values + begin;
-    sparse->counts[i] = n;
-    return n;
+    if (x->is_paired) {
+        sparse->pairs[i] = (const PAIR *)x->values + begin;
+        sparse->counts[i] = n;
+        return n;
+    }
+    sparse->pairs[i] = sparse->pair_places + place;
+    sparse->counts[i] =
+        FN(join_pairs)((const REAL *)x->values + begin, columns, n, sparse->pair_places + place);
+    return sparse->counts[i];
 }
 
-/* Lists the elements of rows begin to end, a piece that is loaded, by column. */
+/* Loads rows begin to end of the span. */
 static void
-FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
+FN(load_sparse_rows)(const SPAN *span, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
+{
+    enum { N_AHEAD = 8 };
+    const mlp_data *data = span->data;
+    ptrdiff_t place = FN(count_places)(data, span->first, begin);
+    for (ptrdiff_t i = begin; i < end; i++) {
+        if (i + N_AHEAD < end) {
+            FN(prefetch_row)(data, span->first + i + N_AHEAD);
+        }
+        place +=
+            FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i, place);
+    }
+}
+
+/* Lists the pairs of rows begin to end, a piece that is loaded, by column. */
+static void
+FN(list_piece)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 {
     ptrdiff_t *next = sparse->entry_begins + begin / sparse->piece_rows * (sparse->cols + 1);
     ptrdiff_t place = sparse->columns[begin] - sparse->column_places;
@@ -189,35 +156,128 @@ FN(list_columns)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
     }
     for (ptrdiff_t i = begin; i < end; i++) {
         const uint32_t *columns = sparse->columns[i];
-        const REAL *values = sparse->values[i];
+        const PAIR *pairs = sparse->pairs[i];
         for (ptrdiff_t e = 0, n = sparse->counts[i]; e < n; e++) {
-            entries[next[columns[e] + 1]++] = (ENTRY){values[e], (uint32_t)i};
+            entries[next[columns[e] + 1]++] = (ENTRY){pairs[e], (uint32_t)i};
         }
     }
 }
 
+/* Runs of vectors of like length that n columns are taken in: returns the length. */
+static inline ptrdiff_t
+FN(list_run)(ptrdiff_t cols)
+{
+    ptrdiff_t n_vectors = (cols + LANES - 1) / LANES;
+    ptrdiff_t n_runs = (n_vectors + FN(LIST_VECTORS) - 1) / FN(LIST_VECTORS);
+    return n_runs == 0 ? 1 : (n_vectors + n_runs - 1) / n_runs;
+}
+
 /* ---- forward ---- */
 
-/* Loads rows of the span from `begin` on, as many as out has: out = bias + rows times weights.
- * Returns whether the team is to stop: then not all of it is done. */
-static bool
-FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const SPAN *span,
-                   const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out,
-                   ptrdiff_t begin)
+/* Asks for the rows that come next, step by step, so that they are near when they are
+ * loaded. */
+typedef struct {
+    const mlp_data *data;
+    ptrdiff_t next, end; /* rows to ask for */
+    ptrdiff_t steps, rows, done;
+} AHEAD;
+
+static inline ALWAYS_INLINE void
+FN(step_ahead)(AHEAD *ahead)
 {
-    enum { AHEAD = 8 };
-    const mlp_data *data = span->data;
-    ptrdiff_t place = FN(count_places)(data, span->first, begin), work = 0;
-    for (ptrdiff_t i = begin, end = begin + out->rows; i < end; i++) {
-        /* Past the end of these rows, those that follow in the next chunk. */
-        ptrdiff_t ahead = i + AHEAD < end ? i + AHEAD : i + AHEAD - end + begin + span->n;
-        FN(prefetch_row)(data, span->first + ahead);
-        place +=
-            FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i, place);
-        ROW row = {sparse->values[i], 1, sparse->columns[i], sparse->counts[i]};
-        FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);
-        if (FN(poll_work)(worker, &work, sparse->counts[i] * out->cols)) {
+    ahead->done += ahead->rows;
+    if (ahead->done >= ahead->steps && ahead->next < ahead->end) {
+        FN(prefetch_row)(ahead->data, ahead->next++);
+        ahead->done -= ahead->steps;
+    }
+}
+
+/* out (n vectors of the rows, of a piece, that out has) += the piece's pairs times their
+ * columns' weights. Returns whether the team is to stop. */
+static inline ALWAYS_INLINE bool
+FN(forward_run)(int n, bool whole, mlp_worker *worker, const SPARSE *sparse, ptrdiff_t piece,
+                const mlp_matrix *weights, const mlp_matrix *out, ptrdiff_t j, AHEAD *ahead,
+                ptrdiff_t *work)
+{
+    const ptrdiff_t *begins = sparse->entry_begins + piece * (sparse->cols + 1);
+    ptrdiff_t stride = out->row_stride, tail = whole ? n * LANES : out->cols - j;
+    ptrdiff_t col = whole ? 1 : weights->col_stride;
+    REAL *first_out = FN(at)(out, 0, j);
+    ptrdiff_t first_row = piece * sparse->piece_rows;
+    for (ptrdiff_t c = 0; c < sparse->cols; c++) {
+        const ENTRY *e = sparse->entries + begins[c], *last = sparse->entries + begins[c + 1];
+        FN(step_ahead)(ahead);
+        if (e == last) {
+            continue;
+        }
+        VEC w[2][FN(LIST_VECTORS)];
+        for (ptrdiff_t k = 0; k < 2; k++) {
+            const REAL *p = FN(at)(weights, FN(pair_row)((uint32_t)c, k, weights->rows), j);
+            for (int v = 0; v < n; v++) {
+                w[k][v] = FN(load)(p + v * LANES * col, col, tail - v * LANES);
+            }
+        }
+        if (FN(poll_work)(worker, work, (last - e) * n * LANES)) {
             return true;
+        }
+        for (; e < last; e++) {
+            VEC *sums = (VEC *)(first_out + ((ptrdiff_t)e->row - first_row) * stride);
+            REAL first = e->pair.values[0], second = e->pair.values[1];
+            for (int v = 0; v < n; v++) {
+                VEC sum = sums[v] + first * w[0][v];
+                sums[v] = sum + second * w[1][v];
+            }
+        }
+    }
+    return false;
+}
+
+/* out = bias + the rows of a piece times weights, for the columns of out from j on, in n
+ * vectors. The rows of out are padded to these. Returns whether the team is to stop. */
+static bool
+FN(forward_piece)(ptrdiff_t n, mlp_worker *worker, const SPARSE *sparse, ptrdiff_t piece,
+                  const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out,
+                  ptrdiff_t j, AHEAD *ahead, ptrdiff_t *work)
+{
+    for (ptrdiff_t at = j; at < j + n * LANES; at += LANES) {
+        VEC start = FN(load)(FN(at)(bias, 0, at), bias->col_stride, out->cols - at);
+        for (ptrdiff_t i = 0; i < out->rows; i++) {
+            *(VEC *)FN(at)(out, i, at) = start;
+        }
+    }
+    bool whole = weights->col_stride == 1 && (weights->padded || out->cols - j >= n * LANES);
+    switch (whole ? n : -n) {
+#define RUN(n, whole) \
+    case whole ? n:   \
+        -n : return FN(forward_run)(n, whole, worker, sparse, piece, weights, out, j, ahead, work);
+        RUN(1, true)
+        RUN(2, true)
+        RUN(3, true) RUN(4, true) RUN(1, false) RUN(2, false) RUN(3, false) RUN(4, false)
+#undef RUN
+    }
+    return false;
+}
+
+/* out = bias + the rows of the pieces first to last times weights. The rows of out, which
+ * begin with these, are padded to whole vectors. Returns whether the team is to stop:
+ * then not all of it is done. */
+static bool
+FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t first, ptrdiff_t last,
+                   const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out,
+                   AHEAD *ahead)
+{
+    ptrdiff_t run = FN(list_run)(out->cols), work = 0;
+    ptrdiff_t n_vectors = (out->cols + LANES - 1) / LANES;
+    ahead->steps = (last - first) * (n_vectors + run - 1) / run * sparse->cols;
+    for (ptrdiff_t piece = first; piece < last; piece++) {
+        ptrdiff_t begin = (piece - first) * sparse->piece_rows, left = out->rows - begin;
+        ptrdiff_t end = left < sparse->piece_rows ? out->rows : begin + sparse->piece_rows;
+        mlp_matrix rows = FN(rows_of)(out, begin, end);
+        for (ptrdiff_t v = 0; v < n_vectors; v += run) {
+            if (FN(forward_piece)(n_vectors - v < run ? n_vectors - v : run, worker, sparse, piece,
+                                  weights, bias, &rows, v * LANES, ahead, &work)) {
+                return true;
+            }
         }
     }
     return false;
@@ -225,8 +285,8 @@ FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, const SPAN *span,
 
 /* ---- the gradient ---- */
 
-/* sums (n vectors for each column from begin to end) = the columns' entries times
- * their rows' deltas, or that added. */
+/* sums (n vectors for each column of the pairs begin to end) = the pairs times their rows'
+ * deltas, or that added. */
 static inline ALWAYS_INLINE void
 FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
                  const mlp_matrix *deltas, bool accumulate, const mlp_matrix *sums, ptrdiff_t j)
@@ -234,10 +294,12 @@ FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
     const REAL *first_delta = FN(at)(deltas, 0, j);
     ptrdiff_t stride = deltas->row_stride;
     for (ptrdiff_t c = begin; c < end; c++) {
-        VEC *out = (VEC *)FN(at)(sums, c - begin, j);
-        VEC run[FN(RUN_VECTORS)];
+        VEC *out[2] = {(VEC *)FN(at)(sums, 2 * (c - begin), j),
+                       (VEC *)FN(at)(sums, 2 * (c - begin) + 1, j)};
+        VEC run[2][FN(LIST_VECTORS)];
         for (int v = 0; v < n; v++) {
-            run[v] = accumulate ? out[v] : (VEC){0};
+            run[0][v] = accumulate ? out[0][v] : (VEC){0};
+            run[1][v] = accumulate ? out[1][v] : (VEC){0};
         }
         const ptrdiff_t *begins = sparse->entry_begins + c;
         for (ptrdiff_t piece = 0; piece < sparse->n_pieces; piece++, begins += sparse->cols + 1) {
@@ -245,98 +307,34 @@ FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
             for (const ENTRY *e = sparse->entries + begins[0]; e < last; e++) {
                 const VEC *delta = (const VEC *)(first_delta + (ptrdiff_t)e->row * stride);
                 for (int v = 0; v < n; v++) {
-                    run[v] += e->value * delta[v];
+                    run[0][v] += e->pair.values[0] * delta[v];
+                    run[1][v] += e->pair.values[1] * delta[v];
                 }
             }
         }
         for (int v = 0; v < n; v++) {
-            out[v] = run[v];
+            out[0][v] = run[0][v];
+            out[1][v] = run[1][v];
         }
     }
 }
 
-/* sums = x^T deltas for the columns from begin to end, or added to. The rows of
- * both are padded to whole vectors. */
+/* sums = x^T deltas for the columns from begin to end, or added to. begin is even, and
+ * sums has a row for the column past an odd end. The rows of both are padded to whole
+ * vectors. */
 static void
 FN(sparse_gradient)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, const mlp_matrix *deltas,
                     bool accumulate, const mlp_matrix *sums)
 {
-    ptrdiff_t n_vectors = (deltas->cols + LANES - 1) / LANES;
-    ptrdiff_t n_runs = (n_vectors + FN(GRADIENT_VECTORS) - 1) / FN(GRADIENT_VECTORS);
-    ptrdiff_t run = n_runs == 0 ? 1 : (n_vectors + n_runs - 1) / n_runs;
-    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
-        ptrdiff_t j = v * LANES;
-        switch (n_vectors - v < run ? n_vectors - v : run) {
+    ptrdiff_t run = FN(list_run)(deltas->cols), first = begin / 2;
+    ptrdiff_t last = FN(count_pair_columns)(end);
+    for (ptrdiff_t j = 0; j < deltas->cols; j += run * LANES) {
+        ptrdiff_t left = (deltas->cols - j + LANES - 1) / LANES;
+        switch (left < run ? left : run) {
 #define RUN(n) \
-    case n: FN(gradient_run)(n, sparse, begin, end, deltas, accumulate, sums, j); break;
-            RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
+    case n: FN(gradient_run)(n, sparse, first, last, deltas, accumulate, sums, j); break;
+            RUN(1) RUN(2) RUN(3) RUN(4)
 #undef RUN
         }
-    }
-}
-
-/* ---- finding the elements of a dense array that are not zero ---- */
-
-/* Room for a converted row, each member's own. */
-static REAL *
-FN(take_row)(mlp_arena *arena, const mlp_input *x, int n_threads, int rank)
-{
-    REAL *rows = mlp_take(arena, n_threads, x->cols, sizeof(REAL));
-    return rows == NULL ? NULL : rows + rank * x->cols;
-}
-
-static size_t
-FN(nonzeros_workspace)(const void *arguments, int n_threads)
-{
-    mlp_arena arena = {NULL, 0};
-    FN(take_row)(&arena, &((const mlp_nonzeros_args *)arguments)->x, n_threads, 0);
-    return arena.used;
-}
-
-static void
-FN(count_nonzeros)(mlp_worker *worker, void *arguments)
-{
-    mlp_nonzeros_args *args = arguments;
-    const mlp_input *x = &args->x;
-    mlp_arena arena = {args->workspace, 0};
-    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
-    ptrdiff_t begin, end, stride, work = 0;
-    mlp_share(worker, x->rows, 1, &begin, &end);
-    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        const REAL *row = FN(dense_row)(x, i, room, &stride);
-        BITS_VEC counts = {0};
-        for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
-            /* As list_element asks: by the bits, whatever is done to denormals. */
-            VEC elements = FN(load)(row + j * stride, stride, x->cols - j);
-            counts -= ((BITS_VEC)elements & ~SIGN_BIT) != 0;
-        }
-        args->counts[i] = 0;
-        for (ptrdiff_t lane = 0; lane < LANES; lane++) {
-            args->counts[i] += counts[lane];
-        }
-    }
-}
-
-static void
-FN(list_nonzeros)(mlp_worker *worker, void *arguments)
-{
-    mlp_nonzeros_args *args = arguments;
-    const mlp_input *x = &args->x;
-    mlp_arena arena = {args->workspace, 0};
-    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
-    int bytes = args->column_bytes;
-    ptrdiff_t begin, end, stride, work = 0;
-    mlp_share(worker, x->rows, 1, &begin, &end);
-    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        ptrdiff_t start = args->row_starts[i], n = args->row_starts[i + 1] - start;
-        REAL *values = (REAL *)args->values + start;
-        char *columns = (char *)args->columns + start * bytes;
-        const REAL *row = FN(dense_row)(x, i, room, &stride);
-        ptrdiff_t found = bytes == 2
-                              ? FN(list_elements)(row, stride, x->cols, values, columns, 2, n)
-                              : FN(list_elements)(row, stride, x->cols, values, columns, 4, n);
-        /* Fewer than were counted, where another thread has changed them. */
-        memset(values + found, 0, (size_t)(n - found) * sizeof(REAL));
-        memset(columns + found * bytes, 0, (size_t)((n - found) * bytes));
     }
 }

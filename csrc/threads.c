@@ -246,12 +246,10 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
 }
 
 void
-mlp_share(const mlp_worker *worker, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
-          ptrdiff_t *end)
+mlp_share(int size, int rank, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin, ptrdiff_t *end)
 {
     ptrdiff_t grains = total / grain + (total % grain != 0);
-    ptrdiff_t each = grains / worker->size, more = grains % worker->size;
-    ptrdiff_t rank = worker->rank;
+    ptrdiff_t each = grains / size, more = grains % size;
     ptrdiff_t first = rank * each + (rank < more ? rank : more);
     ptrdiff_t last = first + each + (rank < more);
     *begin = first * grain < total ? first * grain : total;

@@ -56,8 +56,8 @@ bool mlp_poll(mlp_worker *worker);
  * next piece of work that is not taken yet. */
 ptrdiff_t mlp_claim(mlp_worker *worker);
 
-/* The members' contiguous shares of `total` items, in multiples of `grain`. */
-void mlp_share(const mlp_worker *worker, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
+/* The contiguous share of `total` items, in multiples of `grain`, of one of so many. */
+void mlp_share(int size, int rank, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
                ptrdiff_t *end);
 
 #endif

@@ -73,36 +73,51 @@ FN(adam)(const CONSTANTS *c, VEC p, VEC gradient, VEC moments[])
 
 _Static_assert(SQUARE_LANES % LANES == 0, "partial sums of squares are whole vectors");
 
-/* The sum of SQUARE_LANES lanes, in order. */
+/* The sum of SQUARE_LANES lanes, by halves. */
 static inline double
 FN(sum_lanes)(const VEC sums[])
 {
-    double total = 0;
-    for (ptrdiff_t lane = 0; lane < SQUARE_LANES; lane++) {
-        total += (double)sums[lane / LANES][lane % LANES];
+    REAL lanes[SQUARE_LANES];
+    memcpy(lanes, sums, sizeof lanes);
+    for (ptrdiff_t half = SQUARE_LANES / 2; half > 0; half /= 2) {
+        for (ptrdiff_t i = 0; i < half; i++) {
+            lanes[i] += lanes[i + half];
+        }
     }
-    return total;
+    return (double)lanes[0];
 }
 
-/* out = gradient + l2 * p for rows begin to end; squares, by row, as below. */
+/* Where the sums of a matrix's squared elements go, by row and, in a row, by part: sums of
+ * neighbouring parts are `stride` apart. A part ends with a column that is a multiple of
+ * SQUARE_LANES, or the last one. */
+typedef struct {
+    double *sums; /* NULL where nobody asks for them */
+    ptrdiff_t stride;
+    ptrdiff_t n_parts, ends[FN(PARTS)];
+} SQUARES;
+
+/* out = gradient + l2 * p, of one shape, and the squares of p. */
 static void
 FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix *out,
-           ptrdiff_t begin, ptrdiff_t end, double *squares)
+           const SQUARES *squares)
 {
-    for (ptrdiff_t i = begin; i < end; i++) {
-        VEC sums[SQUARE_LANES / LANES] = {0};
-        for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
-            ptrdiff_t count = p->cols - j;
-            VEC value = FN(load)(FN(at)(p, i, j), p->col_stride, count);
-            VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
-            if (l2 != 0) { /* 0 * inf would be NaN */
-                g += l2 * value;
+    for (ptrdiff_t i = 0; i < p->rows; i++) {
+        ptrdiff_t j = 0;
+        for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
+            VEC sums[SQUARE_LANES / LANES] = {0};
+            for (; j < squares->ends[part]; j += LANES) {
+                ptrdiff_t count = p->cols - j;
+                VEC value = FN(load)(FN(at)(p, i, j), p->col_stride, count);
+                VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
+                if (l2 != 0) { /* 0 * inf would be NaN */
+                    g += l2 * value;
+                }
+                FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
+                sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
             }
-            FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
-            sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
-        }
-        if (squares != NULL) {
-            squares[i] = FN(sum_lanes)(sums);
+            if (squares->sums != NULL) {
+                squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
+            }
         }
     }
 }
@@ -130,11 +145,10 @@ FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, pt
     return old;
 }
 
-/* Applies a rule to a matrix. squares (a row each, or NULL) receives the sum of
- * a row's squared parameters as they were before. */
+/* Applies a rule to a matrix. The squares are those of the parameters before. */
 static inline ALWAYS_INLINE void
 FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
-               const mlp_matrix *gradient, const mlp_matrix moments[], double *squares)
+               const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
     enum { GROUP = SQUARE_LANES / LANES };
     const CONSTANTS c = *constants;
@@ -146,48 +160,42 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const
     }
     static const ptrdiff_t ones[MLP_MAX_MOMENTS] = {1, 1};
     for (ptrdiff_t i = 0; i < p->rows; i++) {
-        VEC sums[GROUP] = {0};
         REAL *row = FN(at)(p, i, 0), *m_rows[MLP_MAX_MOMENTS];
         const REAL *g_row = FN(at)(gradient, i, 0);
         for (int m = 0; m < n_moments; m++) {
             m_rows[m] = FN(at)(&moments[m], i, 0);
         }
         ptrdiff_t j = 0;
-        for (; contiguous && j + SQUARE_LANES <= p->cols; j += SQUARE_LANES) {
-            for (int v = 0; v < GROUP; v++) {
-                VEC old = FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones,
-                                           j + v * LANES, LANES);
-                sums[v] += old * old;
+        for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
+            VEC sums[GROUP] = {0};
+            ptrdiff_t end = squares->ends[part];
+            for (; contiguous && j + SQUARE_LANES <= end; j += SQUARE_LANES) {
+                for (int v = 0; v < GROUP; v++) {
+                    VEC old = FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones,
+                                               j + v * LANES, LANES);
+                    sums[v] += old * old;
+                }
             }
-        }
-        for (; j < p->cols; j += LANES) {
-            VEC old = FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
-                                       m_cols, j, p->cols - j);
-            sums[j / LANES % GROUP] += old * old;
-        }
-        if (squares != NULL) {
-            squares[i] = FN(sum_lanes)(sums);
+            for (; j < end; j += LANES) {
+                VEC old = FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
+                                           m_cols, j, p->cols - j);
+                sums[j / LANES % GROUP] += old * old;
+            }
+            if (squares->sums != NULL) {
+                squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
+            }
         }
     }
 }
 
-/* Rows begin to end of a parameter, whose gradient has just these rows. moments:
- * MLP_MAX_MOMENTS lists of views, or NULL where the rule keeps fewer; `at` is the
- * parameter's place in them. squares is by row of the parameter. */
+/* The same, with a rule by its code. */
 static void
-FN(update_rows)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p, const mlp_matrix *gradient,
-                mlp_matrix *const moments[], ptrdiff_t at, ptrdiff_t begin, ptrdiff_t end,
-                double *squares)
+FN(update_matrix)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p,
+                  const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
-    mlp_matrix rows = FN(rows_of)(p, begin, end);
-    mlp_matrix m_rows[MLP_MAX_MOMENTS] = {0};
-    double *row_squares = squares == NULL ? NULL : squares + begin;
-    for (int m = 0; m < MLP_MAX_MOMENTS && moments[m] != NULL; m++) {
-        m_rows[m] = FN(rows_of)(&moments[m][at], begin, end);
-    }
     switch (rule) {
 #define R(CODE, name, n) \
-    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, &rows, gradient, m_rows, row_squares); break;
+    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, p, gradient, moments, squares); break;
         MLP_RULES(R)
 #undef R
     }
@@ -200,9 +208,14 @@ FN(update)(mlp_worker *worker, void *arguments)
     CONSTANTS constants = FN(constants)(&args->optimizer, 0);
     for (ptrdiff_t i = 0; i < args->n_params; i++) {
         ptrdiff_t begin, end;
-        mlp_share(worker, args->params[i].rows, 1, &begin, &end);
-        FN(update_rows)
-        (args->optimizer.rule, &constants, &args->params[i], &args->grads[i], args->moments, i,
-         begin, end, NULL);
+        mlp_share(worker->size, worker->rank, args->params[i].rows, 1, &begin, &end);
+        mlp_matrix params = FN(rows_of)(&args->params[i], begin, end);
+        mlp_matrix grads = FN(rows_of)(&args->grads[i], begin, end);
+        mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
+        for (int m = 0; m < MLP_MAX_MOMENTS && args->moments[m] != NULL; m++) {
+            moments[m] = FN(rows_of)(&args->moments[m][i], begin, end);
+        }
+        SQUARES none = {.n_parts = 1, .ends = {params.cols}};
+        FN(update_matrix)(args->optimizer.rule, &constants, &params, &grads, moments, &none);
     }
 }

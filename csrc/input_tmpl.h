@@ -96,7 +96,8 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
         __builtin_prefetch(x->row_starts + data->order[i + FURTHER]);
     }
     ptrdiff_t begin = x->row_starts[row], n = x->row_starts[row + 1] - begin;
-    FN(prefetch)((const REAL *)x->values + begin, n * (ptrdiff_t)sizeof(REAL));
+    ptrdiff_t bytes = (x->is_paired ? 2 : 1) * (ptrdiff_t)sizeof(REAL);
+    FN(prefetch)((const char *)x->values + begin * bytes, n * bytes);
     FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
 }
 

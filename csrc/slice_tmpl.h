@@ -1,0 +1,71 @@
+/* Slices: the members of a team share the hidden units of the first layer.
+ *
+ * Most of a network's weights are the first layer's, and nothing goes back through it:
+ * who multiplies the rows with some of its columns can make their gradient and update
+ * them as well, and no other core's cache ever has these weights. So a team is as many
+ * groups as there are slices of columns; the members of a group share the rows that
+ * they take forward and the input units that they update.
+ *
+ * Slices are made of whole parts, which depend on the number of columns alone: sums of
+ * squares are kept by part, so that they, too, are the same for any team.
+ */
+
+enum {
+    FN(PARTS) = 4,
+    FN(LEAST_SLICE) = 2 * SLICE_COLS, /* narrower ones would be too unequal */
+};
+
+_Static_assert(SLICE_COLS % LANES == 0, "a vector lies in one slice");
+
+/* Where a part of so many columns begins. */
+static inline ptrdiff_t
+FN(part_begin)(ptrdiff_t cols, ptrdiff_t part)
+{
+    ptrdiff_t at = cols / FN(PARTS) * part + cols % FN(PARTS) * part / FN(PARTS);
+    ptrdiff_t begin = (at + SLICE_COLS / 2) / SLICE_COLS * SLICE_COLS;
+    return part == FN(PARTS) || begin > cols ? cols : begin;
+}
+
+/* A member's place: its group's parts and columns of the first layer, its place in it. */
+typedef struct {
+    int n_groups, group;
+    int size, rank; /* of the group, and in it */
+    ptrdiff_t first_part, last_part;
+    ptrdiff_t begin, end;
+} SLICE;
+
+/* The slice of one member of a team, in as many groups as there can be. */
+static SLICE
+FN(make_slice)(ptrdiff_t cols, int n_threads, int rank, int most_groups)
+{
+    int n_groups = most_groups;
+    while (n_groups > 1 && (n_threads % n_groups != 0 || cols < n_groups * FN(LEAST_SLICE))) {
+        n_groups /= 2;
+    }
+    int parts = FN(PARTS) / n_groups, group = rank % n_groups;
+    return (SLICE){
+        .n_groups = n_groups,
+        .group = group,
+        .size = n_threads / n_groups,
+        .rank = rank / n_groups,
+        .first_part = group * parts,
+        .last_part = (group + 1) * parts,
+        .begin = FN(part_begin)(cols, group * parts),
+        .end = FN(part_begin)(cols, (group + 1) * parts),
+    };
+}
+
+/* The columns of a group, of all columns of the first layer. */
+static inline mlp_matrix
+FN(slice_of)(const mlp_matrix *m, const SLICE *slice)
+{
+    return FN(cols_of)(m, slice->begin, slice->end);
+}
+
+/* A list of layers' matrices of which the first is only a slice's, written to `out`. */
+static void
+FN(slice_first)(const mlp_matrix *list, ptrdiff_t n_layers, const SLICE *slice, mlp_matrix *out)
+{
+    memcpy(out, list, (size_t)n_layers * sizeof *out);
+    out[0] = FN(slice_of)(&out[0], slice);
+}
