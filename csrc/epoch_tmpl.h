@@ -1,10 +1,11 @@
 /* Training: the gradient of a batch, and an epoch of batches.
  *
  * A batch goes through in chunks of rows whose activations and deltas fit the cache.
- * With a chunk, each member takes its group's rows through its slice of the first layer;
- * past a barrier, its own rows through the other layers, forward and backward; and past
- * another, computes the gradients of its input units over the whole chunk and, once the
- * batch is whole, updates them. With its rows of the next chunk loaded, all meet again.
+ * With a chunk, each group takes all rows through its slice of the first layer; past a
+ * barrier, each member takes its rows through the other layers, forward and backward; and
+ * past another, computes the gradients of its input units over the whole chunk and, once
+ * the batch is whole, updates them. With the next chunk loaded, all meet again. Each group
+ * loads all rows: that costs less than to have them come from another core's cache.
  */
 
 /* What one member works with: views of its own of memory that the team shares,
@@ -14,8 +15,7 @@ typedef struct {
     mlp_matrix *moments[MLP_MAX_MOMENTS];
     ptrdiff_t first_cols; /* of the first layer, whole */
     CHUNK chunk;
-    ROWS rows[2];                   /* of this chunk, and of the next one */
-    ptrdiff_t n_sides;              /* how many of them a team needs: alone, one */
+    ROWS rows[2];                   /* the group's, of this chunk, and of the next one */
     double *row_losses;             /* of the chunk */
     double **squares;               /* of weights, by layer, part and input unit */
     mlp_matrix *dweights, *dbiases; /* by layer; weights only where they must be kept */
@@ -30,12 +30,20 @@ FN(count_parts)(ptrdiff_t l)
     return l == 0 ? FN(PARTS) : 1;
 }
 
-/* Pieces that `rows` rows are listed in, as many for each member. */
+/* Pieces that `rows` rows are listed in, as many for each of a group's members. */
 static ptrdiff_t
-FN(count_pieces)(ptrdiff_t rows, int n_threads)
+FN(count_pieces)(ptrdiff_t rows, int size)
 {
-    ptrdiff_t most = n_threads * (ptrdiff_t)FN(PIECE_ROWS);
-    return n_threads * (rows / most + (rows % most != 0));
+    ptrdiff_t most = size * (ptrdiff_t)FN(PIECE_ROWS);
+    return size * (rows / most + (rows % most != 0));
+}
+
+/* Chunks whose rows a group has room for: while one member loads the next chunk, others may
+ * still use this one. */
+static ptrdiff_t
+FN(count_sides)(const SLICE *slice)
+{
+    return slice->size > 1 ? 2 : 1;
 }
 
 /* A slice of a matrix of the first layer's: where it lies if it is whole or only read; else
@@ -118,13 +126,18 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     ptrdiff_t n_layers = network->n_layers;
     ptrdiff_t rows = batch_size < FN(CHUNK_ROWS) ? batch_size : FN(CHUNK_ROWS);
     bool is_sparse = data->x.is_sparse;
-    *space = (SPACE){.first_cols = network->weights[0].cols, .n_sides = n_threads > 1 ? 2 : 1};
+    *space = (SPACE){.first_cols = network->weights[0].cols};
     space->chunk = FN(take_chunk)(arena, network, n_threads, rank, FN(PARTS));
     FN(take_views)(arena, network, moments, n_threads, rank, space);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
-    FN(take_rows)
-    (arena, data, rows, FN(count_pieces)(rows, n_threads), space->n_sides, space->rows);
+    const SLICE *slice = &space->chunk.slice;
+    for (int group = 0; group < slice->n_groups; group++) {
+        ROWS others[2];
+        FN(take_rows)
+        (arena, data, rows, FN(count_pieces)(rows, slice->size), FN(count_sides)(slice),
+         group == slice->group ? space->rows : others);
+    }
     FN(take_forward_packs)(arena, network, rows, is_sparse, &space->chunk);
     FN(take_backward_packs)(arena, network, rows, is_sparse, &space->chunk);
     space->row_losses = mlp_take(arena, rows, 1, sizeof(double));
@@ -222,28 +235,16 @@ FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
     return true;
 }
 
-/* The rows of a chunk that some members, neighbours in rank, have: whole pieces, as many
- * for each. */
+/* Loads the member's share of its group's rows of a chunk: whole pieces, as many for each. */
 static void
-FN(share_rows)(ptrdiff_t n, int n_threads, int first, int last, ptrdiff_t *begin, ptrdiff_t *end,
-               ptrdiff_t *piece)
+FN(load_chunk)(const mlp_data *data, const PLACE *place, const SLICE *slice, ROWS *rows)
 {
-    ptrdiff_t n_pieces = FN(count_pieces)(n, n_threads), each = n_pieces / n_threads;
-    ptrdiff_t tiles = n / TILE_ROWS + (n % TILE_ROWS != 0);
-    *piece = (tiles / n_pieces + (tiles % n_pieces != 0)) * TILE_ROWS;
-    *begin = first * each * *piece < n ? first * each * *piece : n;
-    *end = last * each * *piece < n ? last * each * *piece : n;
-}
-
-/* Loads the member's rows of a chunk. */
-static void
-FN(load_chunk)(const mlp_worker *worker, const mlp_data *data, const PLACE *place, ROWS *rows)
-{
-    ptrdiff_t begin, end, piece;
-    FN(share_rows)(place->n, worker->size, worker->rank, worker->rank + 1, &begin, &end, &piece);
-    ptrdiff_t n_pieces = place->n / piece + (place->n % piece != 0);
-    FN(set_rows)(data, place->first, place->n, n_pieces, piece, rows);
-    FN(load_rows)(rows, begin, end);
+    ptrdiff_t n = place->n, tiles = n / TILE_ROWS + (n % TILE_ROWS != 0);
+    ptrdiff_t n_pieces = FN(count_pieces)(n, slice->size), each = n_pieces / slice->size;
+    ptrdiff_t piece = (tiles / n_pieces + (tiles % n_pieces != 0)) * TILE_ROWS;
+    ptrdiff_t begin = slice->rank * each * piece, end = begin + each * piece;
+    FN(set_rows)(data, place->first, n, n / piece + (n % piece != 0), piece, rows);
+    FN(load_rows)(rows, begin < n ? begin : n, end < n ? end : n);
 }
 
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
@@ -270,17 +271,15 @@ FN(run_rows)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, c
 {
     const mlp_network *network = &space->network;
     const CHUNK *chunk = &space->chunk;
-    ptrdiff_t n_layers = network->n_layers, n = rows->span.n, begin, end, piece;
+    ptrdiff_t n_layers = network->n_layers, n = rows->span.n, begin, end;
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         chunk->activations[l].rows = chunk->deltas[l].rows = n;
     }
-    int groups = chunk->slice.n_groups, first = chunk->slice.rank * groups;
-    FN(share_rows)(n, worker->size, first, first + groups, &begin, &end, &piece);
-    FN(forward_first)(worker, network, chunk, rows, begin, end);
+    FN(forward_first)(worker, network, chunk, rows, rows->begin, rows->end);
     if (worker->size > 1 && mlp_barrier(worker)) {
         return true;
     }
-    FN(share_rows)(n, worker->size, worker->rank, worker->rank + 1, &begin, &end, &piece);
+    mlp_share(worker->size, worker->rank, n, TILE_ROWS, &begin, &end);
     if (!FN(forward_others)(worker, network, chunk, begin, end)) {
         FN(loss_rows)(&rows->span, &objective->loss, n_layers - 1, space, begin, end, weight_sum);
         FN(backward_rows)(worker, network, chunk, begin, end);
@@ -399,14 +398,15 @@ static bool
 FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
                 SPACE *space, ptrdiff_t batch_size, const mlp_train_epoch_args *epoch, TOTAL *total)
 {
+    const SLICE *slice = &space->chunk.slice;
+    ptrdiff_t n_sides = FN(count_sides)(slice), side = 0;
     PLACE place = {0}, next;
-    ptrdiff_t side = 0;
     *total = (TOTAL){0};
     FN(pack_network)(worker, &space->network, &space->chunk);
     if (!FN(next_chunk)(data, batch_size, &place)) {
         return false;
     }
-    FN(load_chunk)(worker, data, &place, &space->rows[0]);
+    FN(load_chunk)(data, &place, slice, &space->rows[0]);
     for (bool stop = mlp_barrier(worker), more = true; more; place = next) {
         const ROWS *rows = &space->rows[side];
         bool is_first = place.first == place.batch;
@@ -423,9 +423,9 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
          place.weight_sum);
         next = place;
         more = FN(next_chunk)(data, batch_size, &next);
-        side = (side + 1) % space->n_sides;
+        side = (side + 1) % n_sides;
         if (more) {
-            FN(load_chunk)(worker, data, &next, &space->rows[side]);
+            FN(load_chunk)(data, &next, slice, &space->rows[side]);
         }
         stop = mlp_barrier(worker);
         if (stop && !(is_last && epoch != NULL)) {

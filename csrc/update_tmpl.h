@@ -145,6 +145,34 @@ FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, pt
     return old;
 }
 
+/* The same for the last `count` of `cols` elements, fewer than LANES, of which there are as
+ * many at least, of unit stride: in a vector that ends with them, whose other lanes are kept. */
+static inline ALWAYS_INLINE VEC
+FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, const REAL *gradient,
+               REAL *const moments[], ptrdiff_t cols, ptrdiff_t count)
+{
+    VEC old = FN(load)(p + cols - count, 1, count);
+    ptrdiff_t at = cols - LANES;
+    BITS_VEC lanes = {0};
+    for (ptrdiff_t lane = 0; lane < LANES; lane++) {
+        lanes[lane] = (BITS)lane;
+    }
+    BITS_VEC is_kept = lanes < (BITS)(LANES - count);
+    VEC before = *(const VEC *)(p + at), g = *(const VEC *)(gradient + at);
+    VEC kept[MLP_MAX_MOMENTS], changed[MLP_MAX_MOMENTS];
+    for (int m = 0; m < n_moments; m++) {
+        kept[m] = changed[m] = *(const VEC *)(moments[m] + at);
+    }
+    if (c->l2 != 0) { /* 0 * inf would be NaN */
+        g += c->l2 * before;
+    }
+    *(VEC *)(p + at) = FN(select)(is_kept, before, rule(c, before, g, changed));
+    for (int m = 0; m < n_moments; m++) {
+        *(VEC *)(moments[m] + at) = FN(select)(is_kept, kept[m], changed[m]);
+    }
+    return old;
+}
+
 /* Applies a rule to a matrix. The squares are those of the parameters before. */
 static inline ALWAYS_INLINE void
 FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
@@ -177,8 +205,12 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const
                 }
             }
             for (; j < end; j += LANES) {
-                VEC old = FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
-                                           m_cols, j, p->cols - j);
+                ptrdiff_t count = p->cols - j;
+                VEC old =
+                    contiguous && count < LANES && p->cols >= LANES
+                        ? FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, count)
+                        : FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
+                                           m_cols, j, count);
                 sums[j / LANES % GROUP] += old * old;
             }
             if (squares->sums != NULL) {
