@@ -1,7 +1,7 @@
 /* C = start + A B for strided A, B, C: the three products of a layer differ in
  * their views and their start only.
  *
- * B is packed before, in panels of TILE_COLS columns with the tail zero-filled, where
+ * B is packed before, in panels of TILE_COLS columns, where
  * it was made or last changed, once for all members and all products with it. A is
  * read where it lies, one element broadcast to a vector of products. A tile of C stays
  * in registers while it runs through a block of the inner dimension, and goes on from
@@ -20,8 +20,8 @@ enum {
     FN(BLOCK_UNITS) = (23 / FN(WHOLE_UNITS) + 1) * FN(WHOLE_UNITS),
 };
 
-/* B: data[panel][p][j] = b[p][panel * TILE_COLS + j], zero past the last column, as the
- * memory was. */
+/* B: data[panel][p][j] = b[p][panel * TILE_COLS + j]; what is past the last column leads to
+ * nothing that is kept. */
 typedef struct {
     REAL *data;
     ptrdiff_t inner, cols;
@@ -52,10 +52,10 @@ FN(pack)(const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col, const PACKED *packed
         ptrdiff_t within = (col + j) % FN(TILE_COLS);
         n = FN(TILE_COLS) - within < b->cols - j ? FN(TILE_COLS) - within : b->cols - j;
         REAL *to = packed->data + (col + j - within) * packed->inner + row * FN(TILE_COLS) + within;
-        bool whole = n == FN(TILE_COLS) && b->col_stride == 1;
+        bool whole = b->col_stride == 1 && (n % LANES == 0 || (b->padded && j + n == b->cols));
         for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
             const REAL *from = FN(at)(b, p, j);
-            for (ptrdiff_t v = 0; v < FN(TILE_COLS) && whole; v += LANES) {
+            for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
                 *(VEC *)(to + v) = *(const VEC *)(from + v);
             }
             for (ptrdiff_t v = 0; v < n && !whole; v += LANES) {
