@@ -386,7 +386,7 @@ FN(l2_loss)(double l2, const mlp_network *network, double **squares)
 
 /* What came of the batches. */
 typedef struct {
-    double loss; /* member 0's: the sum over batches of objective * rows */
+    double loss; /* member 0's: the sum over the epoch's batches of objective * rows */
     ptrdiff_t rows;
     int64_t steps;
 } TOTAL;
@@ -431,10 +431,9 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
         if (stop && !(is_last && epoch != NULL)) {
             return true;
         }
-        if (is_last) {
-            double l2 = worker->rank > 0
-                            ? 0
-                            : FN(l2_loss)(objective->l2, &objective->network, space->squares);
+        if (is_last && epoch != NULL) {
+            bool counts = worker->rank == 0;
+            double l2 = FN(l2_loss)(counts ? objective->l2 : 0, &space->network, space->squares);
             total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
             total->rows += place.batch_rows;
             total->steps++;
@@ -533,7 +532,7 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
 {
     mlp_loss_gradient_args *args = arguments;
     const mlp_objective *objective = &args->objective;
-    const mlp_network *network = &objective->network;
+    ptrdiff_t n_layers = objective->network.n_layers;
     mlp_arena arena = {args->workspace, 0};
     SPACE space;
     TOTAL total;
@@ -542,10 +541,11 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
         return;
     }
     double weight_sum = FN(sum_weights)(&args->data, 0, args->data.n);
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+    for (ptrdiff_t l = 0; l < n_layers; l++) {
         FN(add_l2_to_layer)(worker, args, &space, l, (REAL)(objective->l2 / weight_sum));
     }
     if (!mlp_barrier(worker) && worker->rank == 0) {
-        args->loss = (space.loss + FN(l2_loss)(objective->l2, network, space.squares)) / weight_sum;
+        args->loss =
+            (space.loss + FN(l2_loss)(objective->l2, &space.network, space.squares)) / weight_sum;
     }
 }

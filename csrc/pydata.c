@@ -75,9 +75,9 @@ take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, b
         return NULL;
     }
     mlp_matrix view = mlp_view_array(call, obj, &expected);
-    if (!call->failed
-        && ((view.cols > 1 && view.col_stride != 1)
-            || (paired && view.rows > 1 && view.row_stride != view.cols))) {
+    bool is_strided =
+        (view.cols > 1 && view.col_stride != 1) || (view.rows > 1 && view.row_stride != view.cols);
+    if (!call->failed && view.rows > 0 && is_strided) {
         mlp_reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
     }
     if (call->failed) {

@@ -9,12 +9,15 @@ from scipy.sparse import issparse
 from mlp_c import _core
 from mlp_c._threads import effective_n_threads
 
-# Above this fraction of non-zero elements, to multiply all of them is faster.
-_MAX_DENSITY = 0.3
+# Above this fraction of pairs of neighbouring columns that are not both zero, to multiply
+# all elements is faster.
+_MAX_PAIRS = 0.35
 
-# How many rows tell for all of a prediction, and for how many that is worth to ask.
+# How many rows tell for all of a prediction, for how many that is worth to ask, and the
+# fraction of non-zero elements in them above which to multiply all is faster.
 _SAMPLE = 32
 _SAMPLE_FROM = 512
+_MAX_SAMPLE_DENSITY = 0.25
 
 # What a copy of the elements that are not zero may take, of the memory of all.
 _MAX_INDEX = 0.32
@@ -71,7 +74,7 @@ def kernel_input_for_fit(X: Any, dtype: Any, n_threads: int | None) -> Any:
         return X
     n_threads = effective_n_threads(n_threads)
     max_bytes = _MAX_INDEX * X.nbytes
-    return _core.index_nonzeros(X, np.dtype(dtype).name, _MAX_DENSITY, max_bytes, n_threads) or X
+    return _core.index_nonzeros(X, np.dtype(dtype).name, _MAX_PAIRS, max_bytes, n_threads) or X
 
 
 def kernel_input_for_prediction(X: Any, dtype: Any) -> Any:
@@ -80,7 +83,7 @@ def kernel_input_for_prediction(X: Any, dtype: Any) -> Any:
     if isinstance(X, tuple) or len(X) < _SAMPLE_FROM:
         return X
     sample = X[:: len(X) // _SAMPLE]
-    return (X, None) if np.count_nonzero(sample) <= _MAX_DENSITY * sample.size else X
+    return (X, None) if np.count_nonzero(sample) <= _MAX_SAMPLE_DENSITY * sample.size else X
 
 
 @dataclass

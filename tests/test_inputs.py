@@ -149,3 +149,42 @@ def test_tuples_of_other_lengths_are_refused(X):
     weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
     with pytest.raises(TypeError, match="X must be"):
         _core.predict(X, None, weights, biases, "relu", "squared_error", False, 1)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_rows_of_zeros_only_are_learnt_from_as_any_others(form):
+    X = np.zeros((N, N_IN))
+    zeros = MLPClassifier(**PARAMS).fit(form(X), labels())
+    X[0, 0] = 1e-300  # next to nothing, but not a zero
+    assert np.allclose(MLPClassifier(**PARAMS).fit(X, labels()).coefs_[0], zeros.coefs_[0])
+    assert np.isfinite(zeros.loss_)
+
+
+PAIRS = (np.ones((2, 2)), np.zeros(2, np.uint16), np.array([0, 1, 2]), N_IN)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones((2, 3)), r"X.data must have shape \(any, 2\), got \(2, 3\)"),
+        (np.ones((1, 2)), "X.data must be as long as X.indices"),
+        (np.ones((4, 2))[::2], "X.data must be contiguous"),
+        (np.ones((2, 2), order="F"), "X.data must be contiguous"),
+        (np.ones((2, 2, 1)), "X.data must have"),
+    ],
+)
+def test_pairs_of_another_shape_are_refused(values, message):
+    weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
+    arguments = None, weights, biases, "relu", "squared_error", False, 1
+    assert _core.predict(PAIRS, *arguments).shape == (2, 2)
+    with pytest.raises(ValueError, match=message):
+        _core.predict((values, *PAIRS[1:]), *arguments)
+
+
+@pytest.mark.parametrize("column", [N_IN // 2 + 1, 2**16 - 1])
+def test_pairs_of_no_column_are_never_looked_up(column):
+    """Only another thread could make such columns; they count as the last pair's."""
+    weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
+    X = (PAIRS[0], np.full(2, column, np.uint16), *PAIRS[2:])
+    outputs = _core.predict(X, None, weights, biases, "relu", "squared_error", False, 1)
+    assert (outputs == 2).all()
