@@ -40,10 +40,10 @@ FN(take_matrix)(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols)
 /* What each member has of its own. */
 static CHUNK
 FN(take_chunk)(mlp_arena *arena, const mlp_network *network, int n_threads, int rank,
-               int most_groups)
+               bool is_trained)
 {
     ptrdiff_t n_layers = network->n_layers;
-    CHUNK chunk = {.slice = FN(make_slice)(network->weights[0].cols, n_threads, rank, most_groups)};
+    CHUNK chunk = {.slice = FN(make_slice)(&network->weights[0], n_threads, rank, is_trained)};
     mlp_matrix *views = mlp_take(arena, n_threads, n_layers * 2 + FN(PARTS), sizeof(mlp_matrix));
     PACKED *packs = mlp_take(arena, n_threads, n_layers * 3 + FN(PARTS), sizeof(PACKED));
     if (arena->base != NULL) {
@@ -203,12 +203,12 @@ FN(take_rows)(mlp_arena *arena, const mlp_data *data, ptrdiff_t n, ptrdiff_t n_p
 {
     rows[0] = (ROWS){.is_sparse = data->x.is_sparse};
     if (data->x.is_sparse) {
-        FN(take_sparse)(arena, &data->x, n, &rows[0].sparse);
+        FN(take_sparse)(arena, data, n, &rows[0].sparse);
     }
     for (ptrdiff_t side = 0; side < n_sides; side++) {
         rows[side] = rows[0];
         if (data->x.is_sparse) {
-            FN(take_lists)(arena, &data->x, n, n_pieces, &rows[side].sparse);
+            FN(take_lists)(arena, data, n, n_pieces, &rows[side].sparse);
         }
         else {
             ptrdiff_t room = FN(is_in_place)(data) ? 0 : n;

@@ -32,7 +32,7 @@ typedef struct {
     void *data;
     ptrdiff_t rows, cols;
     ptrdiff_t row_stride, col_stride;
-    bool padded; /* a kernel's own: rows may be written up to a whole vector */
+    bool padded; /* a kernel's own: rows may be read and written up to a whole vector */
 } mlp_matrix;
 
 /* What the elements of dense rows may be: code, C type, and the function that gives
@@ -161,6 +161,7 @@ typedef struct {
     const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
     const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
     ptrdiff_t n;
+    ptrdiff_t places; /* where x is sparse: the values, or pairs, of these n rows at most */
 } mlp_data;
 
 /* What is minimised over a batch of rows r with weights w_r:
@@ -201,7 +202,8 @@ typedef struct {
 /* dweights[l], dbiases[l] written, shaped as the weights and biases. x,
  * activations (of the hidden layers, as forward left them), dlogits and
  * weights read; biases unused. Outputs overlap nothing. Input units are shared
- * out; a sum over rows is whole, on one thread, in row order. */
+ * out, and hidden units of the first layer; a sum over rows is whole, on one thread, in row
+ * order. */
 typedef struct {
     void *workspace;
     mlp_matrix x;
@@ -225,7 +227,8 @@ typedef struct {
 /* One pass over the data in batches: forward, loss, backward, update. Data read;
  * the network's weights and biases and the moments (first those of the weights,
  * then those of the biases) updated in place, piece by piece as a batch's gradients
- * come to be whole; a stop waits for the last piece.
+ * come to be whole; a stop waits for the last piece. Of the first layer, a team may update
+ * copies, which are written back in the end.
  * Where the team is stopped, they are those after the last whole batch. A batch
  * whose sample weights sum to 0 is passed over. total_loss written: the sum over
  * batches of objective * rows, with the weights before the update. */

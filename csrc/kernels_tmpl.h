@@ -83,4 +83,6 @@ FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
 
 #include "update_tmpl.h"
 
+#include "space_tmpl.h"
+
 #include "epoch_tmpl.h"

@@ -1,4 +1,4 @@
-/* The passes through a network's layers, and the kernels forward, backward, predict.
+/* The passes through a network's layers, and the kernels forward and backward.
  *
  * Rows go through backward a chunk at a time: deltas are kept for one chunk
  * only, and the gradients go on as sums from chunk to chunk.
@@ -12,7 +12,8 @@ FN(forward_pairs)(mlp_worker *worker, const ROWS *rows, ptrdiff_t begin, ptrdiff
 {
     const SPARSE *sparse = &rows->sparse;
     ptrdiff_t work = 0;
-    if (sparse->n_pieces > 0) {
+    if (sparse->n_pieces > 0
+        && FN(is_worth_listing)(rows->span.data, rows->span.first + begin, end - begin)) {
         ptrdiff_t first = begin / sparse->piece_rows;
         ptrdiff_t last = first + (end - begin + sparse->piece_rows - 1) / sparse->piece_rows;
         ptrdiff_t next = rows->span.first + rows->span.n;
@@ -244,7 +245,7 @@ FN(gradient)(mlp_worker *worker, const CHUNK *chunk, const ROWS *rows, const PIE
 static CHUNK
 FN(take_forward)(mlp_arena *arena, const mlp_forward_args *args, int n_threads, int rank)
 {
-    CHUNK chunk = FN(take_chunk)(arena, &args->network, n_threads, rank, 1);
+    CHUNK chunk = FN(take_chunk)(arena, &args->network, n_threads, rank, false);
     FN(take_forward_packs)(arena, &args->network, args->x.rows, false, &chunk);
     chunk.activations = args->activations;
     return chunk;
@@ -282,7 +283,7 @@ FN(take_backward)(mlp_arena *arena, const mlp_backward_args *args, int n_threads
 {
     const mlp_network *network = &args->network;
     ptrdiff_t rows = args->x.rows < FN(CHUNK_ROWS) ? args->x.rows : FN(CHUNK_ROWS);
-    CHUNK chunk = FN(take_chunk)(arena, network, n_threads, rank, FN(PARTS));
+    CHUNK chunk = FN(take_chunk)(arena, network, n_threads, rank, true);
     FN(take_layers)(arena, network, network->n_layers - 1, rows, chunk.deltas);
     FN(take_backward_packs)(arena, network, rows, false, &chunk);
     *views = mlp_take(arena, n_threads, 2 * network->n_layers, sizeof(mlp_matrix));

@@ -3,9 +3,10 @@
 /* Rows that one member takes through the layers at a time. */
 enum { FN(PREDICT_ROWS) = FN(BLOCK_ROWS) };
 
-/* Whether rows so few, or outputs in place of the caller's, are multiplied row by row. */
-static bool
-FN(is_listed)(const mlp_predict_args *args)
+/* Pieces that a block of rows is listed in: none where rows are few, or the outputs of the
+ * first layer the caller's, which are not padded. */
+static ptrdiff_t
+FN(count_predict_pieces)(const mlp_predict_args *args)
 {
     return args->data.n > MLP_FEW_ROWS && args->network.n_layers > 1;
 }
@@ -16,12 +17,13 @@ FN(take_predict)(mlp_arena *arena, const mlp_predict_args *args, int n_threads, 
 {
     const mlp_network *network = &args->network;
     ptrdiff_t n = args->data.n < FN(PREDICT_ROWS) ? args->data.n : FN(PREDICT_ROWS);
-    CHUNK chunk = FN(take_chunk)(arena, network, n_threads, rank, 1);
+    CHUNK chunk = FN(take_chunk)(arena, network, n_threads, rank, false);
     for (int member = 0; member < n_threads; member++) {
         ROWS other;
         bool own = member == rank;
         FN(take_layers)(arena, network, network->n_layers - 1, n, own ? chunk.activations : NULL);
-        FN(take_rows)(arena, &args->data, n, FN(is_listed)(args), 1, own ? rows : &other);
+        FN(take_rows)
+        (arena, &args->data, n, FN(count_predict_pieces)(args), 1, own ? rows : &other);
     }
     FN(take_forward_packs)(arena, network, args->data.n, args->data.x.is_sparse, &chunk);
     return chunk;
@@ -56,7 +58,9 @@ FN(predict)(mlp_worker *worker, void *arguments)
         }
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
-        FN(set_rows)(&args->data, first, n, FN(is_listed)(args), n, &rows);
+        bool is_listed = rows.is_sparse && FN(is_worth_listing)(&args->data, first, n);
+        ptrdiff_t n_pieces = is_listed ? FN(count_predict_pieces)(args) : 0;
+        FN(set_rows)(&args->data, first, n, n_pieces, n, &rows);
         if (args->check_finite && !FN(are_finite)(&rows.span)) {
             atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
             return;

@@ -187,7 +187,7 @@ mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected)
 {
     if (call->n_arrays == call->capacity) {
         Py_ssize_t capacity = 2 * call->capacity + 16;
-        mlp_array *arrays = PyMem_Resize(call->arrays, mlp_array, capacity);
+        mlp_array *arrays = PyMem_Realloc(call->arrays, (size_t)capacity * sizeof(mlp_array));
         if (arrays == NULL) {
             PyErr_NoMemory();
             call->failed = true;

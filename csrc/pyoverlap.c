@@ -31,6 +31,9 @@ mlp_overlaps_itself(PyObject *obj)
     if (is_empty(array)) {
         return false;
     }
+    if (PyArray_NDIM(array) > 2) {
+        return true; /* its shape was set since it was checked: not to be written to */
+    }
     for (int round = 0; round < PyArray_NDIM(array); round++) {
         int least = -1;
         for (int d = 0; d < PyArray_NDIM(array); d++) {

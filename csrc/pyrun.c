@@ -8,6 +8,9 @@
  * to start one, and to meet it at the barriers of a batch. */
 static const double WORK_PER_THREAD = 2e6, BATCH_WORK_PER_THREAD = 3e5;
 
+/* More than any machine has for one process, and few enough to lay out memory for. */
+enum { MOST_THREADS = 512 };
+
 const mlp_kernels *
 mlp_kernels_for(PyObject *module, const mlp_call *call)
 {
@@ -50,7 +53,7 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
     }
     /* The team may come to be smaller, and share its work, and memory, in another way. */
     size_t size = 0;
-    for (int n = 1; n <= n_threads; n++) {
+    for (int n = 1; n <= n_threads && size < SIZE_MAX; n++) {
         size_t needed = kernel->workspace(args, n);
         size = needed > size ? needed : size;
     }
@@ -75,6 +78,7 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
 static int
 useful_threads(int n_threads, double useful)
 {
+    n_threads = n_threads < MOST_THREADS ? n_threads : MOST_THREADS;
     return useful < 1 || n_threads < 1 ? 1 : useful < n_threads ? (int)useful : n_threads;
 }
 

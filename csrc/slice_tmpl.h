@@ -3,8 +3,9 @@
  * Most of a network's weights are the first layer's, and nothing goes back through it:
  * who multiplies the rows with some of its columns can make their gradient and update
  * them as well, and no other core's cache ever has these weights. So a team is as many
- * groups as there are slices of columns; the members of a group share the rows that
- * they take forward and the input units that they update.
+ * groups as there are slices of columns; the members of a larger group share the rows that
+ * they take forward and the input units that they update. An odd number of threads is one
+ * group, as is any for weights that no cache would hold.
  *
  * Slices are made of whole parts, which depend on the number of columns alone: sums of
  * squares are kept by part, so that they, too, are the same for any team.
@@ -12,10 +13,12 @@
 
 enum {
     FN(PARTS) = 4,
-    FN(LEAST_SLICE) = 2 * SLICE_COLS, /* narrower ones would be too unequal */
+    FN(LEAST_SLICE) = 2 * SLICE_COLS, /* columns: narrower ones would be too unequal */
+    FN(MOST_SLICED) = 8 << 20,        /* bytes of the layer's weights */
 };
 
 _Static_assert(SLICE_COLS % LANES == 0, "a vector lies in one slice");
+_Static_assert(SLICE_COLS % SQUARE_LANES == 0, "parts have whole sums of squares");
 
 /* Where a part of so many columns begins. */
 static inline ptrdiff_t
@@ -34,11 +37,14 @@ typedef struct {
     ptrdiff_t begin, end;
 } SLICE;
 
-/* The slice of one member of a team, in as many groups as there can be. */
+/* The slice of one member of a team: of the whole layer, or, to be trained, in as many groups
+ * as there can be. */
 static SLICE
-FN(make_slice)(ptrdiff_t cols, int n_threads, int rank, int most_groups)
+FN(make_slice)(const mlp_matrix *weights, int n_threads, int rank, bool is_trained)
 {
-    int n_groups = most_groups;
+    ptrdiff_t cols = weights->cols;
+    bool fits = weights->rows <= FN(MOST_SLICED) / (ptrdiff_t)sizeof(REAL) / (cols + 1);
+    int n_groups = is_trained && fits ? FN(PARTS) : 1;
     while (n_groups > 1 && (n_threads % n_groups != 0 || cols < n_groups * FN(LEAST_SLICE))) {
         n_groups /= 2;
     }

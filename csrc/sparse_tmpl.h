@@ -50,20 +50,31 @@ FN(count_places)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
     return places;
 }
 
-/* Rows may repeat in a chunk. Where one is far longer than the others, most of this
- * memory is never touched, and most systems never provide it. */
+/* Whether n rows of the data are to be multiplied by columns: where most of these would be
+ * empty, to go through them costs more. */
+static bool
+FN(is_worth_listing)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
+{
+    return FN(count_places)(data, first, n) >= FN(count_pair_columns)(data->x.cols);
+}
+
+/* The most places that so many rows may take, which may repeat: as if all were as long as the
+ * longest, or as many as all rows together. What is not touched of this memory, most systems
+ * never provide. */
 static ptrdiff_t
-FN(most_places)(const mlp_input *x, ptrdiff_t rows)
+FN(most_places)(const mlp_data *data, ptrdiff_t rows)
 {
     ptrdiff_t places;
-    return __builtin_mul_overflow(rows, x->row_places, &places) ? PTRDIFF_MAX : places;
+    bool overflows = __builtin_mul_overflow(rows, data->x.row_places, &places);
+    return overflows || places > data->places ? data->places : places;
 }
 
 /* Sets out room for the pairs of up to `rows` rows. */
 static void
-FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, SPARSE *sparse)
+FN(take_sparse)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, SPARSE *sparse)
 {
-    ptrdiff_t places = FN(most_places)(x, rows);
+    const mlp_input *x = &data->x;
+    ptrdiff_t places = FN(most_places)(data, rows);
     sparse->cols = FN(count_pair_columns)(x->cols);
     sparse->pairs = mlp_take(arena, rows, 1, sizeof(PAIR *));
     sparse->columns = mlp_take(arena, rows, 1, sizeof(uint32_t *));
@@ -74,10 +85,10 @@ FN(take_sparse)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, SPARSE *sp
 
 /* Sets out room to list them in n_pieces. */
 static void
-FN(take_lists)(mlp_arena *arena, const mlp_input *x, ptrdiff_t rows, ptrdiff_t n_pieces,
+FN(take_lists)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t n_pieces,
                SPARSE *sparse)
 {
-    ptrdiff_t places = n_pieces > 0 ? FN(most_places)(x, rows) : 0;
+    ptrdiff_t places = n_pieces > 0 ? FN(most_places)(data, rows) : 0;
     sparse->entries = mlp_take(arena, places, 1, sizeof(ENTRY));
     sparse->entry_begins = mlp_take(arena, n_pieces, sparse->cols + 1, sizeof(ptrdiff_t));
 }
@@ -268,7 +279,7 @@ FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t first, pt
 {
     ptrdiff_t run = FN(list_run)(out->cols), work = 0;
     ptrdiff_t n_vectors = (out->cols + LANES - 1) / LANES;
-    ahead->steps = (last - first) * (n_vectors + run - 1) / run * sparse->cols;
+    ahead->steps = (last - first) * ((n_vectors + run - 1) / run) * sparse->cols;
     for (ptrdiff_t piece = first; piece < last; piece++) {
         ptrdiff_t begin = (piece - first) * sparse->piece_rows, left = out->rows - begin;
         ptrdiff_t end = left < sparse->piece_rows ? out->rows : begin + sparse->piece_rows;

@@ -96,35 +96,46 @@ typedef struct {
     ptrdiff_t n_parts, ends[FN(PARTS)];
 } SQUARES;
 
+/* The sums of row i of a matrix. One function for all layouts: whether the compiler fuses a
+ * product with its sum may depend on what stands around it. */
+static __attribute__((noinline)) void
+FN(sum_squares)(const mlp_matrix *p, ptrdiff_t i, const SQUARES *squares)
+{
+    ptrdiff_t j = 0, stride = p->col_stride;
+    const REAL *row = FN(at)(p, i, 0);
+    for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
+        VEC sums[SQUARE_LANES / LANES] = {0};
+        for (; j < squares->ends[part]; j += LANES) {
+            VEC value = FN(load)(row + j * stride, stride, p->cols - j);
+            sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
+        }
+        squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
+    }
+}
+
 /* out = gradient + l2 * p, of one shape, and the squares of p. */
 static void
 FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix *out,
            const SQUARES *squares)
 {
     for (ptrdiff_t i = 0; i < p->rows; i++) {
-        ptrdiff_t j = 0;
-        for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
-            VEC sums[SQUARE_LANES / LANES] = {0};
-            for (; j < squares->ends[part]; j += LANES) {
-                ptrdiff_t count = p->cols - j;
-                VEC value = FN(load)(FN(at)(p, i, j), p->col_stride, count);
-                VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
-                if (l2 != 0) { /* 0 * inf would be NaN */
-                    g += l2 * value;
-                }
-                FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
-                sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
+        for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
+            ptrdiff_t count = p->cols - j;
+            VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
+            if (l2 != 0) { /* 0 * inf would be NaN */
+                g += l2 * FN(load)(FN(at)(p, i, j), p->col_stride, count);
             }
-            if (squares->sums != NULL) {
-                squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
-            }
+            FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
+        }
+        if (squares->sums != NULL) {
+            FN(sum_squares)(p, i, squares);
         }
     }
 }
 
 /* Applies a rule to the first LANES of `count` elements of a parameter, its gradient and
- * its moments, of these strides; returns the parameters as they were before. */
-static inline ALWAYS_INLINE VEC
+ * its moments, of these strides. */
+static inline ALWAYS_INLINE void
 FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, ptrdiff_t p_col,
                  const REAL *gradient, ptrdiff_t g_col, REAL *const moments[],
                  const ptrdiff_t m_cols[], ptrdiff_t j, ptrdiff_t count)
@@ -142,16 +153,14 @@ FN(apply_vector)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, pt
     for (int m = 0; m < n_moments; m++) {
         FN(store)(moments[m] + j * m_cols[m], m_cols[m], count, kept[m]);
     }
-    return old;
 }
 
 /* The same for the last `count` of `cols` elements, fewer than LANES, of which there are as
  * many at least, of unit stride: in a vector that ends with them, whose other lanes are kept. */
-static inline ALWAYS_INLINE VEC
+static inline ALWAYS_INLINE void
 FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, const REAL *gradient,
                REAL *const moments[], ptrdiff_t cols, ptrdiff_t count)
 {
-    VEC old = FN(load)(p + cols - count, 1, count);
     ptrdiff_t at = cols - LANES;
     BITS_VEC lanes = {0};
     for (ptrdiff_t lane = 0; lane < LANES; lane++) {
@@ -170,7 +179,6 @@ FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, cons
     for (int m = 0; m < n_moments; m++) {
         *(VEC *)(moments[m] + at) = FN(select)(is_kept, kept[m], changed[m]);
     }
-    return old;
 }
 
 /* Applies a rule to a matrix. The squares are those of the parameters before. */
@@ -178,7 +186,6 @@ static inline ALWAYS_INLINE void
 FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
                const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
-    enum { GROUP = SQUARE_LANES / LANES };
     const CONSTANTS c = *constants;
     ptrdiff_t p_col = p->col_stride, g_col = gradient->col_stride, m_cols[MLP_MAX_MOMENTS];
     bool contiguous = p_col == 1 && g_col == 1;
@@ -193,29 +200,20 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const
         for (int m = 0; m < n_moments; m++) {
             m_rows[m] = FN(at)(&moments[m], i, 0);
         }
+        if (squares->sums != NULL) {
+            FN(sum_squares)(p, i, squares);
+        }
         ptrdiff_t j = 0;
-        for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
-            VEC sums[GROUP] = {0};
-            ptrdiff_t end = squares->ends[part];
-            for (; contiguous && j + SQUARE_LANES <= end; j += SQUARE_LANES) {
-                for (int v = 0; v < GROUP; v++) {
-                    VEC old = FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones,
-                                               j + v * LANES, LANES);
-                    sums[v] += old * old;
-                }
-            }
-            for (; j < end; j += LANES) {
-                ptrdiff_t count = p->cols - j;
-                VEC old =
-                    contiguous && count < LANES && p->cols >= LANES
-                        ? FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, count)
-                        : FN(apply_vector)(rule, n_moments, &c, row, p_col, g_row, g_col, m_rows,
-                                           m_cols, j, count);
-                sums[j / LANES % GROUP] += old * old;
-            }
-            if (squares->sums != NULL) {
-                squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
-            }
+        for (; contiguous && j + LANES <= p->cols; j += LANES) {
+            FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones, j, LANES);
+        }
+        if (contiguous && p->cols >= LANES && j < p->cols) {
+            FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, p->cols - j);
+            continue;
+        }
+        for (; j < p->cols; j += LANES) {
+            FN(apply_vector)
+            (rule, n_moments, &c, row, p_col, g_row, g_col, m_rows, m_cols, j, p->cols - j);
         }
     }
 }

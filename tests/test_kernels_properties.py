@@ -80,6 +80,34 @@ def test_same_bits_whether_zeros_are_skipped_and_on_any_number_of_threads(widths
     assert [key for key, result in results.items() if result != first] == []
 
 
+LAYOUTS = {
+    "C": np.array,
+    "Fortran": np.asfortranarray,
+    "strided": lambda p: (
+        np.repeat(np.repeat(p, 2, 0), 3, -1)[::2, ::3] if p.ndim == 2 else p.copy()
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "n_moments"), [("sgd", 0), ("nesterov", 1), ("adam", 2)])
+def test_same_bits_for_weights_of_any_layout_on_any_number_of_threads(rule, n_moments, dtype, isa):
+    results = {}
+    for layout, copy in LAYOUTS.items():
+        for n_threads in (1, 2, 3, 4):
+            X, y, order, weights, biases = problem(dtype, widths=(200, 141, 10))
+            weights, biases = [copy(p) for p in weights], [p.copy() for p in biases]
+            moments = tuple(
+                [copy(np.ones_like(p)) for p in weights + biases] for _ in range(n_moments)
+            )
+            total = calls.train_epoch(
+                *(X, y, weights, biases), rule=rule, momentum=0.9, l2=0.1, moments=moments,
+                order=order, batch_size=300, n_threads=n_threads,
+            )  # fmt: skip
+            results[layout, n_threads] = calls.bits([weights, biases, moments]), total
+    first = results["C", 1]
+    assert [key for key, result in results.items() if result != first] == []
+
+
 def test_same_bits_when_run_again(dtype, isa):
     assert everything(dtype) == everything(dtype)
 
