@@ -59,6 +59,13 @@ FN(map_rows)(FN(vector_function) * f, const mlp_matrix *z, const mlp_matrix *a)
     }
 }
 
+/* to = from, of one shape */
+static void
+FN(copy)(const mlp_matrix *from, const mlp_matrix *to)
+{
+    FN(map_rows)(FN(identity), from, to);
+}
+
 /* delta = delta * f(a) */
 static inline ALWAYS_INLINE void
 FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, const mlp_matrix *delta)

@@ -5,7 +5,8 @@ enum { FN(CHUNK_ROWS) = 256 };
 /* The rows in work: one member's view, of memory that the team may share. */
 typedef struct {
     SPAN span;
-    ptrdiff_t begin, end; /* of them, those that the member loads */
+    ptrdiff_t begin, end; /* of them, those that the member loads and takes forward */
+    ptrdiff_t n_pairs;    /* of these */
     mlp_matrix x;         /* their elements, where all are multiplied */
     mlp_matrix gathered;  /* room for x where its rows are scattered or to be converted */
     bool is_sparse;
@@ -58,22 +59,24 @@ FN(take_chunk)(mlp_arena *arena, const mlp_network *network, int n_threads, int 
     return chunk;
 }
 
-/* Where the columns of a group begin, or, for the number of groups, end. */
-static inline ptrdiff_t
-FN(group_begin)(const SLICE *slice, ptrdiff_t cols, int group)
+/* Room for matrices of so many rows, as wide as the slices, by group; none where one group has
+ * the whole. */
+static void
+FN(take_slices)(mlp_arena *arena, const SLICE *slice, ptrdiff_t rows, mlp_matrix slices[])
 {
-    return FN(part_begin)(cols, (ptrdiff_t)group * FN(PARTS) / slice->n_groups);
+    for (int group = 0; group < slice->n_groups && slice->n_groups > 1; group++) {
+        ptrdiff_t begin = FN(group_begin)(slice, group);
+        slices[group] = FN(take_matrix)(arena, rows, FN(group_begin)(slice, group + 1) - begin);
+    }
 }
 
-/* Room for packed matrices of so many rows, as wide as the slices, by group. */
+/* Room for packed matrices like that, of one group, too. */
 static void
-FN(take_slices)(mlp_arena *arena, const SLICE *slice, ptrdiff_t inner, ptrdiff_t cols,
-                PACKED packs[])
+FN(take_packed_slices)(mlp_arena *arena, const SLICE *slice, ptrdiff_t inner, PACKED packs[])
 {
     for (int group = 0; group < slice->n_groups; group++) {
-        ptrdiff_t begin = FN(group_begin)(slice, cols, group);
-        ptrdiff_t end = FN(group_begin)(slice, cols, group + 1);
-        packs[group] = FN(take_packed)(arena, inner, end - begin);
+        ptrdiff_t begin = FN(group_begin)(slice, group);
+        packs[group] = FN(take_packed)(arena, inner, FN(group_begin)(slice, group + 1) - begin);
     }
 }
 
@@ -86,7 +89,7 @@ FN(take_forward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t r
         const mlp_matrix *w = &network->weights[l];
         PACKED packs[FN(PARTS)], *own = packs;
         if (l == 0) {
-            FN(take_slices)(arena, &chunk->slice, w->rows, w->cols, packs);
+            FN(take_packed_slices)(arena, &chunk->slice, w->rows, packs);
             own += chunk->slice.group;
         }
         else {
@@ -105,17 +108,13 @@ static void
 FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t rows,
                         bool is_sparse, const CHUNK *chunk)
 {
-    const SLICE *slice = &chunk->slice;
-    ptrdiff_t cols = network->weights[0].cols;
     PACKED packs[FN(PARTS)] = {0};
     mlp_matrix slices[FN(PARTS)] = {0};
-    if (!is_sparse) {
-        FN(take_slices)(arena, slice, rows, cols, packs);
+    if (is_sparse) {
+        FN(take_slices)(arena, &chunk->slice, rows, slices);
     }
-    for (int group = 0; group < slice->n_groups && slice->n_groups > 1 && is_sparse; group++) {
-        ptrdiff_t begin = FN(group_begin)(slice, cols, group);
-        ptrdiff_t end = FN(group_begin)(slice, cols, group + 1);
-        slices[group] = FN(take_matrix)(arena, rows, end - begin);
+    else {
+        FN(take_packed_slices)(arena, &chunk->slice, rows, packs);
     }
     if (arena->base != NULL) {
         memcpy(chunk->packed_slices, packs, sizeof packs);
@@ -154,10 +153,8 @@ static void
 FN(pack_network)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk)
 {
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        int size = l == 0 ? chunk->slice.size : worker->size;
-        int rank = l == 0 ? chunk->slice.rank : worker->rank;
         ptrdiff_t begin, end;
-        mlp_share(size, rank, network->weights[l].rows, 1, &begin, &end);
+        FN(share_units)(worker, &chunk->slice, l, network->weights[l].rows, &begin, &end);
         FN(pack_weights)(network, chunk, l, begin, end);
     }
 }
@@ -169,14 +166,13 @@ FN(put_slices)(const mlp_matrix *delta, ptrdiff_t begin, const CHUNK *chunk)
 {
     const SLICE *slice = &chunk->slice;
     for (int group = 0; group < slice->n_groups; group++) {
-        mlp_matrix cols = FN(cols_of)(delta, FN(group_begin)(slice, delta->cols, group),
-                                      FN(group_begin)(slice, delta->cols, group + 1));
+        mlp_matrix cols = FN(group_of)(delta, slice, group);
         if (chunk->packed_slices[group].data != NULL) {
             FN(pack)(&cols, begin, 0, &chunk->packed_slices[group]);
         }
-        for (ptrdiff_t i = 0; i < cols.rows && chunk->slices[group].data != NULL; i++) {
-            memcpy(FN(at)(&chunk->slices[group], begin + i, 0), FN(at)(&cols, i, 0),
-                   (size_t)cols.cols * sizeof(REAL));
+        if (chunk->slices[group].data != NULL) {
+            mlp_matrix to = FN(rows_of)(&chunk->slices[group], begin, begin + cols.rows);
+            FN(copy)(&cols, &to);
         }
     }
 }
@@ -232,27 +228,40 @@ FN(set_rows)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_pie
     }
 }
 
-/* Makes rows begin to end ready, which are whole pieces: loads and lists them; or, where
- * all elements are multiplied, gathers and converts them, unless they follow each other
- * where they lie. */
+/* Loads rows begin to end; where all elements are multiplied, gathers and converts them, unless
+ * they follow each other where they lie. */
 static void
 FN(load_rows)(ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
 {
     enum { N_AHEAD = 4 };
+    const mlp_data *data = rows->span.data;
     rows->begin = begin;
     rows->end = end;
-    const mlp_data *data = rows->span.data;
     if (rows->is_sparse) {
-        FN(load_sparse_rows)(&rows->span, &rows->sparse, begin, end);
-        ptrdiff_t step = rows->sparse.piece_rows;
-        for (ptrdiff_t i = begin; i < end && rows->sparse.n_pieces > 0; i += step) {
-            FN(list_piece)(&rows->sparse, i, end - i < step ? end : i + step);
-        }
+        rows->n_pairs = FN(load_sparse_rows)(&rows->span, &rows->sparse, begin, end);
         return;
     }
     for (ptrdiff_t i = begin; i < end && !FN(is_in_place)(data); i++) {
         ptrdiff_t row = rows->span.first + i;
         FN(prefetch_row)(data, row + N_AHEAD);
-        FN(convert_row)(&data->x, FN(data_row)(data, row), FN(at)(&rows->gathered, i, 0));
+        FN(convert_row)(&data->x, mlp_data_row(data, row), FN(at)(&rows->gathered, i, 0));
     }
+}
+
+/* Lists the member's rows, which are whole pieces, by column, if they are sparse. */
+static void
+FN(list_rows)(const ROWS *rows)
+{
+    ptrdiff_t step = rows->sparse.piece_rows;
+    for (ptrdiff_t i = rows->begin; i < rows->end && rows->is_sparse; i += step) {
+        FN(list_piece)(&rows->sparse, i, rows->end - i < step ? rows->end : i + step);
+    }
+}
+
+/* Whether the member's rows are worth to be multiplied by columns: where most of these would
+ * be empty, to go through them costs more. */
+static bool
+FN(are_many)(const ROWS *rows)
+{
+    return rows->n_pairs >= rows->sparse.cols;
 }

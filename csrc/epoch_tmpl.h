@@ -23,7 +23,7 @@ FN(sum_weights)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
     }
     double sum = 0;
     for (ptrdiff_t i = first; i < first + n; i++) {
-        sum += (double)FN(row_weight)(data, FN(data_row)(data, i));
+        sum += (double)FN(row_weight)(data, mlp_data_row(data, i));
     }
     return sum;
 }
@@ -69,6 +69,7 @@ FN(load_chunk)(const mlp_data *data, const PLACE *place, const SLICE *slice, ROW
     ptrdiff_t begin = slice->rank * each * piece, end = begin + each * piece;
     FN(set_rows)(data, place->first, n, n / piece + (n % piece != 0), piece, rows);
     FN(load_rows)(rows, begin < n ? begin : n, end < n ? end : n);
+    FN(list_rows)(rows);
 }
 
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
@@ -80,7 +81,7 @@ FN(loss_rows)(const SPAN *span, const mlp_loss *loss, ptrdiff_t last_layer, SPAC
     const mlp_matrix *deltas = &space->chunk.deltas[last_layer];
     REAL scale = (REAL)(loss->gradient_scale / weight_sum);
     for (ptrdiff_t i = begin; i < end; i++) {
-        ptrdiff_t row = FN(data_row)(span->data, span->first + i);
+        ptrdiff_t row = mlp_data_row(span->data, span->first + i);
         REAL weight = FN(row_weight)(span->data, row);
         double value = FN(loss_row)(loss, FN(at)(logits, i, 0), logits->cols, &span->data->targets,
                                     row, weight * scale, FN(at)(deltas, i, 0));
@@ -99,7 +100,7 @@ FN(run_rows)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, c
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         chunk->activations[l].rows = chunk->deltas[l].rows = n;
     }
-    FN(forward_first)(worker, network, chunk, rows, rows->begin, rows->end);
+    FN(forward_first)(worker, network, chunk, rows);
     if (worker->size > 1 && mlp_barrier(worker)) {
         return true;
     }
@@ -118,46 +119,43 @@ FN(squares_of)(const SPACE *space, ptrdiff_t l, ptrdiff_t begin, bool has_l2)
 {
     const SLICE *slice = &space->chunk.slice;
     ptrdiff_t units = space->network.weights[l].rows;
-    SQUARES squares = {NULL, units, 1, {space->network.weights[l].cols}};
-    if (has_l2 && l == 0) {
-        squares.n_parts = slice->last_part - slice->first_part;
-        for (ptrdiff_t part = 0; part < squares.n_parts; part++) {
-            squares.ends[part] =
-                FN(part_begin)(space->first_cols, slice->first_part + part + 1) - slice->begin;
-        }
+    SQUARES squares = FN(no_squares)(space->network.weights[l].cols);
+    if (!has_l2) {
+        return squares;
     }
-    if (has_l2) {
-        squares.sums = space->squares[l] + (l == 0 ? slice->first_part * units : 0) + begin;
+    squares.sums = space->squares[l] + begin;
+    squares.stride = units;
+    if (l == 0) {
+        squares.n_parts = FN(PARTS) / slice->n_groups;
+        ptrdiff_t first = slice->group * squares.n_parts;
+        squares.sums += first * units;
+        for (ptrdiff_t part = 0; part < squares.n_parts; part++) {
+            squares.ends[part] = FN(part_begin)(slice->cols, first + part + 1) - slice->begin;
+        }
     }
     return squares;
 }
 
+/* Updates what a piece of the gradients belongs to. */
 static void
-FN(update_weights)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
-                   const PIECE *piece, const mlp_matrix *sums)
+FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
+                 const PIECE *piece, const mlp_matrix *sums)
 {
+    const mlp_network *network = &space->network;
     ptrdiff_t l = piece->layer, begin = piece->begin, end = piece->end;
-    mlp_matrix p = FN(rows_of)(&space->network.weights[l], begin, end);
-    mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
-    for (int m = 0; m < MLP_MAX_MOMENTS && space->moments[m] != NULL; m++) {
-        moments[m] = FN(rows_of)(&space->moments[m][l], begin, end);
+    mlp_rule rule = args->optimizer.rule;
+    mlp_matrix moments[MLP_MAX_MOMENTS];
+    if (piece->is_bias) {
+        SQUARES none = FN(no_squares)(sums->cols);
+        FN(rows_of_moments)(space->moments, network->n_layers + l, begin, end, moments);
+        FN(update_matrix)(rule, constants, &network->biases[l], sums, moments, &none);
+        return;
     }
+    mlp_matrix weights = FN(rows_of)(&network->weights[l], begin, end);
     SQUARES squares = FN(squares_of)(space, l, begin, args->objective.l2 != 0);
-    FN(update_matrix)(args->optimizer.rule, constants, &p, sums, moments, &squares);
-    FN(pack_weights)(&space->network, &space->chunk, l, begin, end);
-}
-
-static void
-FN(update_bias)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
-                ptrdiff_t l, const mlp_matrix *sums)
-{
-    mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
-    for (int m = 0; m < MLP_MAX_MOMENTS && space->moments[m] != NULL; m++) {
-        moments[m] = space->moments[m][space->network.n_layers + l];
-    }
-    SQUARES none = {.n_parts = 1, .ends = {sums->cols}};
-    FN(update_matrix)
-    (args->optimizer.rule, constants, &space->network.biases[l], sums, moments, &none);
+    FN(rows_of_moments)(space->moments, l, begin, end, moments);
+    FN(update_matrix)(rule, constants, &weights, sums, moments, &squares);
+    FN(pack_weights)(network, &space->chunk, l, begin, end);
 }
 
 /* The gradients of a chunk, or those added, for what the member has of them. With an epoch's
@@ -185,11 +183,9 @@ FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space,
         mlp_matrix sums = kept->rows > 0 ? FN(rows_of)(kept, piece.begin, piece.end)
                                          : FN(rows_of)(&space->sums[l], 0, piece.end - piece.begin);
         FN(gradient)(worker, &space->chunk, rows, &piece, accumulate, &sums);
-        if (epoch != NULL && piece.is_bias) {
-            FN(update_bias)(epoch, &for_biases, space, l, &sums);
-        }
-        else if (epoch != NULL) {
-            FN(update_weights)(epoch, &for_weights, space, &piece, &sums);
+        if (epoch != NULL) {
+            FN(update_piece)
+            (epoch, piece.is_bias ? &for_biases : &for_weights, space, &piece, &sums);
         }
     }
     worker->finishing = false;
@@ -334,22 +330,19 @@ FN(add_l2_to_layer)(const mlp_worker *worker, const mlp_loss_gradient_args *args
 {
     const SLICE *slice = &space->chunk.slice;
     mlp_matrix dweights = args->dweights[l], dbias = args->dbiases[l];
-    int size = worker->size, rank = worker->rank;
     if (l == 0) {
         dweights = FN(slice_of)(&dweights, slice);
         dbias = FN(slice_of)(&dbias, slice);
-        size = slice->size;
-        rank = slice->rank;
     }
     ptrdiff_t begin, end;
-    mlp_share(size, rank, dweights.rows, 1, &begin, &end);
+    FN(share_units)(worker, slice, l, dweights.rows, &begin, &end);
     mlp_matrix p = FN(rows_of)(&space->network.weights[l], begin, end);
     mlp_matrix gradient = FN(rows_of)(&space->dweights[l], begin, end);
     mlp_matrix out = FN(rows_of)(&dweights, begin, end);
     SQUARES squares = FN(squares_of)(space, l, begin, true);
     FN(add_l2)(l2, &p, &gradient, &out, &squares);
-    if (rank == 0) {
-        SQUARES none = {.n_parts = 1, .ends = {dbias.cols}};
+    if ((l == 0 ? slice->rank : worker->rank) == 0) {
+        SQUARES none = FN(no_squares)(dbias.cols);
         FN(add_l2)(0, &space->network.biases[l], &space->dbiases[l], &dbias, &none);
     }
 }

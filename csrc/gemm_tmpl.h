@@ -1,11 +1,11 @@
 /* C = start + A B for strided A, B, C: the three products of a layer differ in
  * their views and their start only.
  *
- * B is packed before, in panels of TILE_COLS columns, where
- * it was made or last changed, once for all members and all products with it. A is
- * read where it lies, one element broadcast to a vector of products. A tile of C stays
- * in registers while it runs through a block of the inner dimension, and goes on from
- * where the last block left it: each element of C is one sum in index order.
+ * B is packed before, in panels of TILE_COLS columns, where it was made or last changed,
+ * once for all members and all products with it. A is read where it lies, one element
+ * broadcast to a vector of products. A tile of C stays in registers while it runs through
+ * a block of the inner dimension, and goes on from where the last block left it: each
+ * element of C is one sum in index order.
  */
 
 enum {
@@ -24,7 +24,7 @@ enum {
  * nothing that is kept. */
 typedef struct {
     REAL *data;
-    ptrdiff_t inner, cols;
+    ptrdiff_t inner;
 } PACKED;
 
 /* Where a product starts: at a vector added to each row of C, at zero (a NULL
@@ -41,7 +41,7 @@ FN(take_packed)(mlp_arena *arena, ptrdiff_t inner, ptrdiff_t cols)
     if (__builtin_mul_overflow(panels, FN(TILE_COLS) * (ptrdiff_t)sizeof(REAL), &width)) {
         width = PTRDIFF_MAX;
     }
-    return (PACKED){mlp_take(arena, inner, width, 1), inner, cols};
+    return (PACKED){mlp_take(arena, inner, width, 1), inner};
 }
 
 /* Packs b, of which (row, col) is the first element, at its place among others. */

@@ -1,11 +1,5 @@
 /* Rows of the data where they lie, or converted. */
 
-static inline ptrdiff_t
-FN(data_row)(const mlp_data *data, ptrdiff_t i)
-{
-    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
-}
-
 /* Elements `stride` apart, as REAL. */
 #define E(CODE, type, value)                                                                  \
     static void FN(convert_##CODE)(const void *from, ptrdiff_t stride, ptrdiff_t n, REAL *to) \
@@ -107,7 +101,7 @@ FN(are_finite)(const SPAN *span)
 {
     for (ptrdiff_t i = span->first; i < span->first + span->n; i++) {
         const mlp_matrix *x = &span->data->x.dense;
-        const REAL *row = FN(at)(x, FN(data_row)(span->data, i), 0);
+        const REAL *row = FN(at)(x, mlp_data_row(span->data, i), 0);
         VEC sum = {0};
         for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
             VEC v = FN(load)(row + j * x->col_stride, x->col_stride, x->cols - j);

@@ -161,8 +161,29 @@ typedef struct {
     const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
     const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
     ptrdiff_t n;
-    ptrdiff_t places; /* where x is sparse: the values, or pairs, of these n rows at most */
+    ptrdiff_t places; /* where x is sparse: mlp_count_places of all of them */
 } mlp_data;
+
+static inline ptrdiff_t
+mlp_data_row(const mlp_data *data, ptrdiff_t i)
+{
+    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
+}
+
+/* How many values, or pairs, n sparse rows of the data from `first` on have at most;
+ * PTRDIFF_MAX if beyond any memory. */
+static inline ptrdiff_t
+mlp_count_places(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
+{
+    const int64_t *starts = data->x.row_starts;
+    ptrdiff_t places = 0;
+    bool overflows = starts == NULL && __builtin_mul_overflow(n, data->x.row_places, &places);
+    for (ptrdiff_t i = first; i < first + n && starts != NULL; i++) {
+        ptrdiff_t row = mlp_data_row(data, i);
+        overflows |= __builtin_add_overflow(places, starts[row + 1] - starts[row], &places);
+    }
+    return overflows ? PTRDIFF_MAX : places;
+}
 
 /* What is minimised over a batch of rows r with weights w_r:
  *     (sum of w_r loss_r + l2 / 2 * sum of squared weights) / sum of w_r */

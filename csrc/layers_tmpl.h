@@ -4,52 +4,57 @@
  * only, and the gradients go on as sums from chunk to chunk.
  */
 
-/* out = x weights + bias of the first layer for the rows begin to end, whole pieces where
- * they are listed. Returns whether the team is to stop: then not all of it is done. */
+/* out = bias + a row times weights. Returns whether the team is to stop. */
 static bool
-FN(forward_pairs)(mlp_worker *worker, const ROWS *rows, ptrdiff_t begin, ptrdiff_t end,
-                  const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out)
+FN(forward_row)(mlp_worker *worker, ROW row, const mlp_matrix *weights, const mlp_matrix *bias,
+                const mlp_matrix *out, ptrdiff_t i, ptrdiff_t *work)
+{
+    FN(multiply_row)(row, weights, bias, FN(at)(out, i, 0), out->col_stride);
+    return FN(poll_work)(worker, work, row.count * out->cols);
+}
+
+/* out = x weights + bias for the member's rows, which are sparse, and out's. Returns whether
+ * the team is to stop: then not all of it is done. */
+static bool
+FN(forward_pairs)(mlp_worker *worker, const ROWS *rows, const mlp_matrix *weights,
+                  const mlp_matrix *bias, const mlp_matrix *out)
 {
     const SPARSE *sparse = &rows->sparse;
-    ptrdiff_t work = 0;
-    if (sparse->n_pieces > 0
-        && FN(is_worth_listing)(rows->span.data, rows->span.first + begin, end - begin)) {
+    ptrdiff_t begin = rows->begin, n = rows->end - begin, work = 0;
+    if (sparse->n_pieces > 0 && FN(are_many)(rows)) {
         ptrdiff_t first = begin / sparse->piece_rows;
-        ptrdiff_t last = first + (end - begin + sparse->piece_rows - 1) / sparse->piece_rows;
+        ptrdiff_t last = first + (n + sparse->piece_rows - 1) / sparse->piece_rows;
         ptrdiff_t next = rows->span.first + rows->span.n;
         AHEAD ahead = {
-            rows->span.data, next + rows->begin, next + rows->end, 0, rows->end - rows->begin, 0};
+            .data = rows->span.data, .next = next + begin, .end = next + rows->end, .rows = n};
         return FN(sparse_forward)(worker, sparse, first, last, weights, bias, out, &ahead);
     }
-    for (ptrdiff_t i = begin; i < end; i++) {
-        ROW row = {NULL, 0, sparse->pairs[i], sparse->columns[i], sparse->counts[i]};
-        FN(multiply_row)(row, weights, bias, FN(at)(out, i - begin, 0), out->col_stride);
-        if (FN(poll_work)(worker, &work, row.count * out->cols)) {
+    for (ptrdiff_t i = 0; i < n; i++) {
+        ROW row = {.pairs = sparse->pairs[begin + i],
+                   .columns = sparse->columns[begin + i],
+                   .count = sparse->counts[begin + i]};
+        if (FN(forward_row)(worker, row, weights, bias, out, i, &work)) {
             return true;
         }
     }
     return false;
 }
 
-/* out = input weights[l] + biases[l] for the rows begin to end, which are input's. Returns whether
- * the team is to stop: then not all of it is done. */
+/* out = input weights[l] + biases[l]. Returns whether the team is to stop: then not all of it
+ * is done. */
 static bool
-FN(forward_linear)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
-                   const ROWS *rows, ptrdiff_t l, ptrdiff_t begin, ptrdiff_t end,
+FN(forward_linear)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, ptrdiff_t l,
                    const mlp_matrix *input, const mlp_matrix *out)
 {
     const mlp_matrix *weights = &network->weights[l], *bias = &network->biases[l];
-    if (l == 0 && rows->is_sparse) {
-        return FN(forward_pairs)(worker, rows, begin, end, weights, bias, out);
-    }
     if (chunk->weights[l].data != NULL) {
         return FN(gemm)(worker, input, &chunk->weights[l], out, (GEMM_START){.bias = bias});
     }
     ptrdiff_t work = 0;
     for (ptrdiff_t i = 0; i < out->rows; i++) {
-        ROW row = {FN(at)(input, i, 0), input->col_stride, NULL, NULL, input->cols};
-        FN(multiply_row)(row, weights, bias, FN(at)(out, i, 0), out->col_stride);
-        if (FN(poll_work)(worker, &work, row.count * out->cols)) {
+        ROW row = {
+            .elements = FN(at)(input, i, 0), .stride = input->col_stride, .count = input->cols};
+        if (FN(forward_row)(worker, row, weights, bias, out, i, &work)) {
             return true;
         }
     }
@@ -76,22 +81,27 @@ FN(forward_activation)(mlp_worker *worker, const mlp_network *network, ptrdiff_t
     return false;
 }
 
-/* activations[0] = f(x weights[0] + biases[0]) for the rows begin to end and the columns of
- * the member's slice, which are all that the network has of the first layer. Sums are made
- * in chunk->first, lest members keep taking each other the lines, and neighbours of lines,
- * where their slices meet. Returns whether the team is to stop. */
+/* activations[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its
+ * slice, which are all that the network has of the first layer. Sums are made in
+ * chunk->first, lest members keep taking each other the lines, and neighbours of lines, where
+ * their slices meet. Returns whether the team is to stop. */
 static bool
 FN(forward_first)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk,
-                  const ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
+                  const ROWS *rows)
 {
-    mlp_matrix output = FN(rows_of)(&chunk->activations[0], begin, end), input = {0};
+    ptrdiff_t begin = rows->begin, end = rows->end;
+    mlp_matrix output = FN(rows_of)(&chunk->activations[0], begin, end);
     output = FN(slice_of)(&output, &chunk->slice);
     mlp_matrix sums = chunk->first.data == NULL ? output : FN(rows_of)(&chunk->first, begin, end);
-    if (!rows->is_sparse) {
-        input = FN(rows_of)(&rows->x, begin, end);
+    bool stop;
+    if (rows->is_sparse) {
+        stop = FN(forward_pairs)(worker, rows, &network->weights[0], &network->biases[0], &sums);
     }
-    return FN(forward_linear)(worker, network, chunk, rows, 0, begin, end, &input, &sums)
-           || FN(forward_activation)(worker, network, 0, &sums, &output);
+    else {
+        mlp_matrix input = FN(rows_of)(&rows->x, begin, end);
+        stop = FN(forward_linear)(worker, network, chunk, 0, &input, &sums);
+    }
+    return stop || FN(forward_activation)(worker, network, 0, &sums, &output);
 }
 
 /* activations[l] = f(activations[l - 1] weights[l] + biases[l]), f left out of the
@@ -104,7 +114,7 @@ FN(forward_others)(mlp_worker *worker, const mlp_network *network, const CHUNK *
     for (ptrdiff_t l = 1; l < network->n_layers; l++) {
         mlp_matrix input = FN(rows_of)(&chunk->activations[l - 1], begin, end);
         mlp_matrix output = FN(rows_of)(&chunk->activations[l], begin, end);
-        if (FN(forward_linear)(worker, network, chunk, NULL, l, begin, end, &input, &output)
+        if (FN(forward_linear)(worker, network, chunk, l, &input, &output)
             || FN(forward_activation)(worker, network, l, &output, &output)) {
             return true;
         }
@@ -270,10 +280,9 @@ FN(forward)(mlp_worker *worker, void *arguments)
     if (mlp_barrier(worker)) {
         return;
     }
-    ptrdiff_t begin, end;
-    mlp_share(worker->size, worker->rank, args->x.rows, TILE_ROWS, &begin, &end);
-    if (!FN(forward_first)(worker, &args->network, &chunk, &rows, begin, end)) {
-        FN(forward_others)(worker, &args->network, &chunk, begin, end);
+    mlp_share(worker->size, worker->rank, args->x.rows, TILE_ROWS, &rows.begin, &rows.end);
+    if (!FN(forward_first)(worker, &args->network, &chunk, &rows)) {
+        FN(forward_others)(worker, &args->network, &chunk, rows.begin, rows.end);
     }
 }
 

@@ -58,16 +58,17 @@ FN(predict)(mlp_worker *worker, void *arguments)
         }
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
-        bool is_listed = rows.is_sparse && FN(is_worth_listing)(&args->data, first, n);
-        ptrdiff_t n_pieces = is_listed ? FN(count_predict_pieces)(args) : 0;
-        FN(set_rows)(&args->data, first, n, n_pieces, n, &rows);
+        FN(set_rows)(&args->data, first, n, FN(count_predict_pieces)(args), n, &rows);
         if (args->check_finite && !FN(are_finite)(&rows.span)) {
             atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
             return;
         }
         FN(load_rows)(&rows, 0, n);
+        if (rows.sparse.n_pieces > 0 && FN(are_many)(&rows)) {
+            FN(list_rows)(&rows);
+        }
         *logits = FN(rows_of)(&args->out, first, first + n);
-        if (FN(forward_first)(worker, &args->network, &chunk, &rows, 0, n)
+        if (FN(forward_first)(worker, &args->network, &chunk, &rows)
             || FN(forward_others)(worker, &args->network, &chunk, 0, n)) {
             return;
         }

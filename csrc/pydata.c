@@ -225,26 +225,6 @@ mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows
     return copy == NULL ? NULL : PyArray_DATA(copy);
 }
 
-void
-mlp_count_places(const mlp_call *call, mlp_data *data)
-{
-    const int64_t *starts = data->x.row_starts;
-    ptrdiff_t places = 0;
-    if (call->failed || !data->x.is_sparse) {
-        return;
-    }
-    if (starts == NULL && __builtin_mul_overflow(data->n, data->x.row_places, &places)) {
-        places = PTRDIFF_MAX;
-    }
-    for (ptrdiff_t i = 0; i < data->n && starts != NULL; i++) {
-        ptrdiff_t row = data->order == NULL ? i : (ptrdiff_t)data->order[i];
-        if (__builtin_add_overflow(places, starts[row + 1] - starts[row], &places)) {
-            places = PTRDIFF_MAX;
-        }
-    }
-    data->places = places;
-}
-
 static mlp_targets
 take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {

@@ -24,9 +24,6 @@ void mlp_skip_zeros(mlp_input *x);
 /* A private copy of n contiguous elements of the call's dtype; NULL for None. */
 const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
-/* Settles how many places the data's rows may take, once they are known, if x is sparse. */
-void mlp_count_places(const mlp_call *call, mlp_data *data);
-
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
 const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                               ptrdiff_t *n);

@@ -32,7 +32,7 @@ take_training(mlp_call *call, const training_arguments *given, mlp_access access
     data->sample_weight =
         mlp_take_vector(call, given->sample_weight, "sample_weight", data->x.rows);
     data->order = mlp_take_order(call, given->order, "order", data->x.rows, &data->n);
-    mlp_count_places(call, data);
+    data->places = call->failed || !data->x.is_sparse ? 0 : mlp_count_places(data, 0, data->n);
     return weights;
 }
 
@@ -163,7 +163,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     if (data->n <= MLP_FEW_ROWS) {
         mlp_skip_zeros(&data->x);
     }
-    mlp_count_places(&call, data);
+    data->places = call.failed || !data->x.is_sparse ? 0 : mlp_count_places(data, 0, data->n);
     ptrdiff_t n = data->n;
     ptrdiff_t n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);

@@ -29,13 +29,27 @@ FN(part_begin)(ptrdiff_t cols, ptrdiff_t part)
     return part == FN(PARTS) || begin > cols ? cols : begin;
 }
 
-/* A member's place: its group's parts and columns of the first layer, its place in it. */
+/* A member's place: its group, its place in that, and the group's columns of the first layer. */
 typedef struct {
+    ptrdiff_t cols; /* of the layer */
     int n_groups, group;
     int size, rank; /* of the group, and in it */
-    ptrdiff_t first_part, last_part;
     ptrdiff_t begin, end;
 } SLICE;
+
+/* Where the columns of a group begin; for the number of groups, the end. */
+static inline ptrdiff_t
+FN(group_begin)(const SLICE *slice, int group)
+{
+    return FN(part_begin)(slice->cols, (ptrdiff_t)group * FN(PARTS) / slice->n_groups);
+}
+
+/* The columns of a group, of all columns of the first layer. */
+static inline mlp_matrix
+FN(group_of)(const mlp_matrix *m, const SLICE *slice, int group)
+{
+    return FN(cols_of)(m, FN(group_begin)(slice, group), FN(group_begin)(slice, group + 1));
+}
 
 /* The slice of one member of a team: of the whole layer, or, to be trained, in as many groups
  * as there can be. */
@@ -48,24 +62,32 @@ FN(make_slice)(const mlp_matrix *weights, int n_threads, int rank, bool is_train
     while (n_groups > 1 && (n_threads % n_groups != 0 || cols < n_groups * FN(LEAST_SLICE))) {
         n_groups /= 2;
     }
-    int parts = FN(PARTS) / n_groups, group = rank % n_groups;
-    return (SLICE){
+    SLICE slice = {
+        .cols = cols,
         .n_groups = n_groups,
-        .group = group,
+        .group = rank % n_groups,
         .size = n_threads / n_groups,
         .rank = rank / n_groups,
-        .first_part = group * parts,
-        .last_part = (group + 1) * parts,
-        .begin = FN(part_begin)(cols, group * parts),
-        .end = FN(part_begin)(cols, (group + 1) * parts),
     };
+    slice.begin = FN(group_begin)(&slice, slice.group);
+    slice.end = FN(group_begin)(&slice, slice.group + 1);
+    return slice;
 }
 
-/* The columns of a group, of all columns of the first layer. */
+/* The columns of the member's group, of all columns of the first layer. */
 static inline mlp_matrix
 FN(slice_of)(const mlp_matrix *m, const SLICE *slice)
 {
     return FN(cols_of)(m, slice->begin, slice->end);
+}
+
+/* The member's share of the input units of layer l. */
+static inline void
+FN(share_units)(const mlp_worker *worker, const SLICE *slice, ptrdiff_t l, ptrdiff_t units,
+                ptrdiff_t *begin, ptrdiff_t *end)
+{
+    int size = l == 0 ? slice->size : worker->size, rank = l == 0 ? slice->rank : worker->rank;
+    mlp_share(size, rank, units, 1, begin, end);
 }
 
 /* A list of layers' matrices of which the first is only a slice's, written to `out`. */

@@ -6,7 +6,6 @@
 typedef struct {
     mlp_network network; /* of the first layer, the member's slice */
     mlp_matrix *moments[MLP_MAX_MOMENTS];
-    ptrdiff_t first_cols; /* of the first layer, whole */
     CHUNK chunk;
     ROWS rows[2];                   /* the group's, of this chunk, and where it has several
                                        members of the next one */
@@ -45,14 +44,12 @@ FN(count_sides)(const SLICE *slice)
 static mlp_matrix
 FN(take_copy)(mlp_arena *arena, const mlp_matrix *m, const SLICE *slice, bool is_written)
 {
-    mlp_matrix own = FN(slice_of)(m, slice);
-    for (int group = 0; group < slice->n_groups && slice->n_groups > 1 && is_written; group++) {
-        ptrdiff_t begin = FN(group_begin)(slice, m->cols, group);
-        ptrdiff_t end = FN(group_begin)(slice, m->cols, group + 1);
-        mlp_matrix copy = FN(take_matrix)(arena, m->rows, end - begin);
-        own = group == slice->group ? copy : own;
+    mlp_matrix copies[FN(PARTS)];
+    if (slice->n_groups == 1 || !is_written) {
+        return FN(slice_of)(m, slice);
     }
-    return own;
+    FN(take_slices)(arena, slice, m->rows, copies);
+    return copies[slice->group];
 }
 
 /* The member's views of what is trained: the network, and with it, unless that is NULL, an
@@ -96,7 +93,7 @@ FN(copy_slice)(const SLICE *slice, const mlp_matrix *whole, const mlp_matrix *ow
     mlp_matrix from = FN(rows_of)(back ? own : &there, begin, end);
     mlp_matrix to = FN(rows_of)(back ? &there : own, begin, end);
     if (own->data != there.data) {
-        FN(activate)(MLP_IDENTITY, &from, &to);
+        FN(copy)(&from, &to);
     }
 }
 
@@ -109,20 +106,6 @@ FN(copy_slices)(const mlp_train_epoch_args *args, const SPACE *space, bool back)
     (slice, &args->objective.network.weights[0], &space->network.weights[0], back);
     for (int m = 0; m < MLP_MAX_MOMENTS && args->moments[m] != NULL; m++) {
         FN(copy_slice)(slice, &args->moments[m][0], &space->moments[m][0], back);
-    }
-}
-
-/* Room for the sums that a group makes of its slice of the first layer, unless these are all
- * of the layer's: then they are made where they are used. */
-static void
-FN(take_first)(mlp_arena *arena, ptrdiff_t cols, ptrdiff_t rows, CHUNK *chunk)
-{
-    const SLICE *slice = &chunk->slice;
-    for (int group = 0; group < slice->n_groups && slice->n_groups > 1; group++) {
-        ptrdiff_t begin = FN(group_begin)(slice, cols, group);
-        mlp_matrix first =
-            FN(take_matrix)(arena, rows, FN(group_begin)(slice, cols, group + 1) - begin);
-        chunk->first = group == slice->group ? first : chunk->first;
     }
 }
 
@@ -159,14 +142,16 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
                mlp_matrix *const moments[], ptrdiff_t batch_size, bool keep_gradients,
                int n_threads, int rank, SPACE *space)
 {
-    ptrdiff_t n_layers = network->n_layers, cols = network->weights[0].cols;
+    ptrdiff_t n_layers = network->n_layers;
     ptrdiff_t rows = batch_size < FN(CHUNK_ROWS) ? batch_size : FN(CHUNK_ROWS);
     bool is_sparse = data->x.is_sparse;
-    *space = (SPACE){.first_cols = cols};
+    mlp_matrix firsts[FN(PARTS)] = {0};
+    *space = (SPACE){.loss = 0};
     space->chunk = FN(take_chunk)(arena, network, n_threads, rank, true);
     const SLICE *slice = &space->chunk.slice;
     FN(take_views)(arena, network, moments, n_threads, rank, space);
-    FN(take_first)(arena, cols, rows, &space->chunk);
+    FN(take_slices)(arena, slice, rows, firsts);
+    space->chunk.first = firsts[slice->group];
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.activations);
     FN(take_layers)(arena, network, n_layers, rows, space->chunk.deltas);
     for (int group = 0; group < slice->n_groups; group++) {

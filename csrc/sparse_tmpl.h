@@ -35,29 +35,6 @@ typedef struct {
     ptrdiff_t piece_rows, n_pieces; /* none where they are not listed */
 } SPARSE;
 
-/* How many places n rows of the data from `first` on may take. */
-static ptrdiff_t
-FN(count_places)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
-{
-    if (data->x.values == NULL) {
-        return n * FN(count_pair_columns)(data->x.cols);
-    }
-    ptrdiff_t places = 0;
-    for (ptrdiff_t i = first; i < first + n; i++) {
-        const int64_t *starts = data->x.row_starts + FN(data_row)(data, i);
-        places += starts[1] - starts[0];
-    }
-    return places;
-}
-
-/* Whether n rows of the data are to be multiplied by columns: where most of these would be
- * empty, to go through them costs more. */
-static bool
-FN(is_worth_listing)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
-{
-    return FN(count_places)(data, first, n) >= FN(count_pair_columns)(data->x.cols);
-}
-
 /* The most places that so many rows may take, which may repeat: as if all were as long as the
  * longest, or as many as all rows together. What is not touched of this memory, most systems
  * never provide. */
@@ -129,20 +106,21 @@ FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptr
     return sparse->counts[i];
 }
 
-/* Loads rows begin to end of the span. */
-static void
+/* Loads rows begin to end of the span. Returns how many pairs they have. */
+static ptrdiff_t
 FN(load_sparse_rows)(const SPAN *span, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 {
     enum { N_AHEAD = 8 };
     const mlp_data *data = span->data;
-    ptrdiff_t place = FN(count_places)(data, span->first, begin);
+    ptrdiff_t first_place = mlp_count_places(data, span->first, begin), place = first_place;
     for (ptrdiff_t i = begin; i < end; i++) {
         if (i + N_AHEAD < end) {
             FN(prefetch_row)(data, span->first + i + N_AHEAD);
         }
         place +=
-            FN(load_sparse_row)(&data->x, FN(data_row)(data, span->first + i), sparse, i, place);
+            FN(load_sparse_row)(&data->x, mlp_data_row(data, span->first + i), sparse, i, place);
     }
+    return place - first_place;
 }
 
 /* Lists the pairs of rows begin to end, a piece that is loaded, by column. */
@@ -257,13 +235,14 @@ FN(forward_piece)(ptrdiff_t n, mlp_worker *worker, const SPARSE *sparse, ptrdiff
         }
     }
     bool whole = weights->col_stride == 1 && (weights->padded || out->cols - j >= n * LANES);
-    switch (whole ? n : -n) {
-#define RUN(n, whole) \
-    case whole ? n:   \
-        -n : return FN(forward_run)(n, whole, worker, sparse, piece, weights, out, j, ahead, work);
-        RUN(1, true)
-        RUN(2, true)
-        RUN(3, true) RUN(4, true) RUN(1, false) RUN(2, false) RUN(3, false) RUN(4, false)
+    switch (n) {
+#define RUN(n)                                                                                     \
+    case n:                                                                                        \
+        return whole                                                                               \
+                   ? FN(forward_run)(n, true, worker, sparse, piece, weights, out, j, ahead, work) \
+                   : FN(forward_run)(n, false, worker, sparse, piece, weights, out, j, ahead,      \
+                                     work);
+        RUN(1) RUN(2) RUN(3) RUN(4)
 #undef RUN
     }
     return false;

@@ -96,6 +96,12 @@ typedef struct {
     ptrdiff_t n_parts, ends[FN(PARTS)];
 } SQUARES;
 
+static inline SQUARES
+FN(no_squares)(ptrdiff_t cols)
+{
+    return (SQUARES){.n_parts = 1, .ends = {cols}};
+}
+
 /* The sums of row i of a matrix. One function for all layouts: whether the compiler fuses a
  * product with its sum may depend on what stands around it. */
 static __attribute__((noinline)) void
@@ -231,6 +237,17 @@ FN(update_matrix)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p,
     }
 }
 
+/* Rows begin to end of the moments of a parameter, as many as the rule keeps. */
+static void
+FN(rows_of_moments)(mlp_matrix *const lists[], ptrdiff_t parameter, ptrdiff_t begin, ptrdiff_t end,
+                    mlp_matrix moments[])
+{
+    for (int m = 0; m < MLP_MAX_MOMENTS; m++) {
+        moments[m] =
+            lists[m] == NULL ? (mlp_matrix){0} : FN(rows_of)(&lists[m][parameter], begin, end);
+    }
+}
+
 static void
 FN(update)(mlp_worker *worker, void *arguments)
 {
@@ -241,11 +258,9 @@ FN(update)(mlp_worker *worker, void *arguments)
         mlp_share(worker->size, worker->rank, args->params[i].rows, 1, &begin, &end);
         mlp_matrix params = FN(rows_of)(&args->params[i], begin, end);
         mlp_matrix grads = FN(rows_of)(&args->grads[i], begin, end);
-        mlp_matrix moments[MLP_MAX_MOMENTS] = {0};
-        for (int m = 0; m < MLP_MAX_MOMENTS && args->moments[m] != NULL; m++) {
-            moments[m] = FN(rows_of)(&args->moments[m][i], begin, end);
-        }
-        SQUARES none = {.n_parts = 1, .ends = {params.cols}};
+        mlp_matrix moments[MLP_MAX_MOMENTS];
+        SQUARES none = FN(no_squares)(params.cols);
+        FN(rows_of_moments)(args->moments, i, begin, end, moments);
         FN(update_matrix)(args->optimizer.rule, &constants, &params, &grads, moments, &none);
     }
 }
