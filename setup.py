@@ -25,6 +25,7 @@ SOURCES = [
     "pykernels",
     "pytraining",
     "pyarrays",
+    "pylists",
     "pydata",
     "pyoverlap",
     "threads",

@@ -7,8 +7,6 @@
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
 #include <numpy/arrayobject.h>
 
-enum { TEXT_BYTES = 96 };
-
 struct mlp_array {
     PyObject *array; /* kept by the call */
     mlp_expectation expected;
@@ -69,7 +67,7 @@ write_size(ptrdiff_t size, char buffer[24])
 void
 mlp_reject_shape(mlp_call *call, const mlp_expectation *expected, PyObject *array)
 {
-    char rows[24], cols[24], what[TEXT_BYTES];
+    char rows[24], cols[24], what[MLP_TEXT_BYTES];
     write_size(expected->rows, rows);
     write_size(expected->cols, cols);
     if (expected->ndim == 1) {
@@ -126,7 +124,7 @@ mlp_check_dtype(mlp_call *call, PyObject *array, const mlp_expectation *expected
         call->dtype = dtype;
         return true;
     }
-    char what[TEXT_BYTES] = "have dtype float32 or float64";
+    char what[MLP_TEXT_BYTES] = "have dtype float32 or float64";
     if (call->dtype != MLP_ANY) {
         PyOS_snprintf(what, sizeof what, "have dtype %s", dtype_names[call->dtype]);
     }
@@ -182,6 +180,12 @@ mlp_keep(mlp_call *call, PyObject *obj)
     return !call->failed;
 }
 
+int
+mlp_ndim(const mlp_call *call, Py_ssize_t i)
+{
+    return PyArray_NDIM((PyArrayObject *)call->arrays[i].array);
+}
+
 void
 mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected)
 {
@@ -222,133 +226,28 @@ mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
     return mlp_take_array(call, obj, &(mlp_expectation){name, MLP_ANY, 2, rows, cols, access});
 }
 
-/* ---- lists ---- */
+/* ---- new arrays ---- */
 
-/* Opens a list of n arrays (or MLP_ANY) as a tuple that the call keeps, whatever
- * becomes of the caller's list. */
-static PyObject *
-open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_list *list)
+int
+mlp_typenum(const mlp_call *call)
 {
-    *list = (mlp_list){0};
-    if (call->failed) {
-        return NULL;
-    }
-    mlp_expectation expected = {.name = name, .index = MLP_ANY};
-    if (!PyList_Check(obj) && !PyTuple_Check(obj)) {
-        mlp_reject_text(call, PyExc_TypeError, &expected, "be a list of arrays",
-                        Py_TYPE(obj)->tp_name);
-        return NULL;
-    }
-    PyObject *tuple = PySequence_Tuple(obj);
-    mlp_keep(call, tuple);
-    Py_XDECREF(tuple);
-    if (call->failed) {
-        return NULL;
-    }
-    Py_ssize_t size = PyTuple_GET_SIZE(tuple);
-    list->first = call->n_arrays;
-    if (n != MLP_ANY && size != n) {
-        char what[TEXT_BYTES];
-        PyOS_snprintf(what, sizeof what, "hold %zd arrays", n);
-        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(size));
-        return NULL;
-    }
-    list->views = mlp_take_memory(call, size, sizeof(mlp_matrix));
-    if (list->views == NULL) {
-        return NULL;
-    }
-    list->n = size;
-    return tuple;
-}
-
-mlp_list
-mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim, mlp_access access)
-{
-    mlp_list list;
-    PyObject *tuple = open_list(call, obj, name, MLP_ANY, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
-        mlp_expectation expected = {name, i, ndim, MLP_ANY, MLP_ANY, access};
-        list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
-    }
-    return list;
-}
-
-/* What element i of a list must be to be like another's. */
-static mlp_expectation
-expect_like(mlp_call *call, const char *name, mlp_list like, Py_ssize_t i, ptrdiff_t rows, int ndim,
-            mlp_access access)
-{
-    return (mlp_expectation){
-        .name = name,
-        .index = i,
-        .ndim = ndim == MLP_LIKE ? PyArray_NDIM((PyArrayObject *)call->arrays[like.first + i].array)
-                                 : ndim,
-        .rows = rows == MLP_LIKE ? like.views[i].rows : rows,
-        .cols = like.views[i].cols,
-        .access = access,
-    };
-}
-
-mlp_list
-mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like, ptrdiff_t rows,
-                   int ndim, mlp_access access)
-{
-    mlp_list list;
-    PyObject *tuple = open_list(call, obj, name, like.n, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
-        mlp_expectation expected = expect_like(call, name, like, i, rows, ndim, access);
-        list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
-    }
-    return list;
-}
-
-mlp_list
-mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next)
-{
-    mlp_list joined = {2 * list.n, list.first, NULL};
-    joined.views = mlp_take_memory(call, joined.n, sizeof(mlp_matrix));
-    for (Py_ssize_t i = 0; i < list.n && !call->failed; i++) {
-        joined.views[i] = list.views[i];
-        joined.views[list.n + i] = next[i];
-    }
-    return joined;
-}
-
-static PyObject *
-new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols)
-{
-    npy_intp shape[2] = {ndim == 1 ? cols : rows, cols};
-    PyObject *array = PyArray_SimpleNew(ndim, shape, typenums[call->dtype]);
-    if (array == NULL) {
-        call->failed = true;
-    }
-    return array;
+    return typenums[call->dtype];
 }
 
 PyObject *
-mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols)
+mlp_new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum)
 {
-    PyObject *array = call->failed ? NULL : new_array(call, 2, rows, cols);
-    bool kept = array != NULL && mlp_keep(call, array);
+    npy_intp shape[2] = {ndim == 1 ? cols : rows, cols};
+    PyObject *array = call->failed ? NULL : PyArray_SimpleNew(ndim, shape, typenum);
+    bool kept = mlp_keep(call, array);
     Py_XDECREF(array);
     return kept ? array : NULL;
 }
 
 PyObject *
-mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim)
+mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols)
 {
-    PyObject *list = call->failed ? NULL : PyList_New(0);
-    for (Py_ssize_t i = 0; list != NULL && i < like.n && !call->failed; i++) {
-        mlp_expectation expected = expect_like(call, "", like, i, rows, ndim, MLP_WRITE);
-        PyObject *array = new_array(call, expected.ndim, expected.rows, expected.cols);
-        if (array == NULL || PyList_Append(list, array) < 0) {
-            call->failed = true;
-        }
-        Py_XDECREF(array);
-    }
-    bool kept = mlp_keep(call, list);
-    Py_XDECREF(list);
-    return kept ? list : NULL;
+    return call->failed ? NULL : mlp_new_array(call, 2, rows, cols, mlp_typenum(call));
 }
 
 /* ---- the call ---- */

@@ -62,6 +62,14 @@ void mlp_set_dtype(mlp_call *call, PyObject *name);
 mlp_matrix mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
                            ptrdiff_t cols, mlp_access access);
 
+/* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
+PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
+
+/* Zeroed memory for n items until the end; NULL if the call failed. */
+void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
+
+/* ---- lists of arrays (pylists.c) ---- */
+
 /* A list of arrays of one or two dimensions (ndim MLP_ANY) or of ndim. */
 mlp_list mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim,
                        mlp_access access);
@@ -77,13 +85,9 @@ mlp_list mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next);
 /* A new list of new arrays of such shapes, kept by the call; NULL if it failed. */
 PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim);
 
-/* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
-PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
+/* ---- for pydata.c and pylists.c: the steps that taking an array is made of ---- */
 
-/* Zeroed memory for n items until the end; NULL if the call failed. */
-void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
-
-/* ---- for pydata.c: the steps that taking an array is made of ---- */
+enum { MLP_TEXT_BYTES = 96 }; /* for a part of a message */
 
 /* Sets `type` with "<name> must <what>, got <came>" and fails the call. Takes over
  * came, which may be NULL with an exception set. */
@@ -107,8 +111,17 @@ mlp_matrix mlp_view_array(mlp_call *call, PyObject *array, const mlp_expectation
 /* Makes an array one of the call's, for the overlap check. */
 void mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
 
+/* How many dimensions the i-th of these has. */
+int mlp_ndim(const mlp_call *call, Py_ssize_t i);
+
 /* All of these. */
 mlp_matrix mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected);
+
+/* A new vector of cols elements (ndim 1) or matrix, kept by the call; NULL if it failed. */
+PyObject *mlp_new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum);
+
+/* NumPy's number of the call's dtype. */
+int mlp_typenum(const mlp_call *call);
 
 /* Keeps an object until the call ends; false, with the call failed, for NULL. */
 bool mlp_keep(mlp_call *call, PyObject *obj);

@@ -6,8 +6,6 @@
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
-enum { TEXT_BYTES = 96 };
-
 /* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. */
 static PyArrayObject *
 take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
@@ -34,7 +32,7 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
     for (ptrdiff_t i = 0; !call->failed && i < PyArray_DIM(copy, 0); i++) {
         int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
         if (value < 0 || value >= limit) {
-            char what[TEXT_BYTES];
+            char what[MLP_TEXT_BYTES];
             PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
             PyObject *came = PySequence_GetItem(obj, i);
             if (came != NULL) {
@@ -258,21 +256,18 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
 }
 
 static PyObject *
-new_array(mlp_call *call, int n_dims, npy_intp *shape, int type, void **data)
+new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum, void **data)
 {
-    PyObject *array = call->failed ? NULL : PyArray_SimpleNew(n_dims, shape, type);
-    bool kept = mlp_keep(call, array);
-    Py_XDECREF(array);
-    *data = kept ? PyArray_DATA((PyArrayObject *)array) : NULL;
-    return kept ? array : NULL;
+    PyObject *array = mlp_new_array(call, ndim, rows, cols, typenum);
+    *data = array == NULL ? NULL : PyArray_DATA((PyArrayObject *)array);
+    return array;
 }
 
 PyObject *
 mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 {
     void *memory;
-    npy_intp shape[] = {n};
-    PyObject *array = new_array(call, 1, shape, NPY_INT64, &memory);
+    PyObject *array = new_array(call, 1, 1, n, NPY_INT64, &memory);
     *data = memory;
     return array;
 }
@@ -280,13 +275,12 @@ mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
 PyObject *
 mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data)
 {
-    npy_intp shape[] = {n};
-    return new_array(call, 1, shape, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
+    return new_array(call, 1, 1, n, bytes == 2 ? NPY_UINT16 : NPY_UINT32, data);
 }
 
 PyObject *
 mlp_new_pairs(mlp_call *call, ptrdiff_t n, void **data)
 {
-    npy_intp shape[] = {n, 2};
-    return new_array(call, 2, shape, call->dtype == MLP_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64, data);
+    *data = NULL;
+    return call->failed ? NULL : new_array(call, 2, n, 2, mlp_typenum(call), data);
 }

@@ -1,4 +1,4 @@
-"""What the estimators share: parameters, the course of a fit, and prediction."""
+"""What the estimators share: parameters, and the course of a fit."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -15,21 +15,15 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from mlp_c import _core
 from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
-from mlp_c._data import (
-    Data,
-    is_taken_as_it_is,
-    kernel_input_for_fit,
-    kernel_input_for_prediction,
-)
+from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
-from mlp_c._threads import threads_for_rows
+from mlp_c._prediction import run_network
 from mlp_c._training import train
 from mlp_c._warnings import warn_caller
 
@@ -396,7 +390,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """A function that scores the present weights on the rows held out."""
         y = data.y[held_out]
         weight = None if data.sample_weight is None else data.sample_weight[held_out]
-        return lambda: self._score_outputs(y, self._run(data.X, held_out, dtype=data.dtype), weight)
+        return lambda: self._score_outputs(
+            y, run_network(self, data.X, held_out, dtype=data.dtype), weight
+        )
 
     def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
@@ -419,66 +415,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
         return True
-
-    # ---- prediction ----
-
-    def _run(
-        self,
-        X: Any,
-        rows: np.ndarray | None = None,
-        *,
-        dtype: np.dtype[Any],
-        check_finite: bool = False,
-    ) -> Any:
-        """Outputs of the network for `X` as the kernels take it, or some of its rows.
-
-        None with `check_finite` where `X`, dense and of `dtype`, has an element that is
-        infinite or NaN.
-        """
-        return _core.predict(
-            X,
-            rows,
-            [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in self.coefs_],
-            [b if b.dtype is dtype else b.astype(dtype, copy=False) for b in self.intercepts_],
-            self.activation,
-            self._loss_name,
-            check_finite,
-            threads_for_rows(self.n_threads, len(X) if isinstance(X, np.ndarray) else None),
-        )
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Outputs of the fitted network for rows from a user.
-
-        In the wider dtype of both, unless `compute_dtype` says otherwise.
-        """
-        if self._can_take(X):
-            given = kernel_input_for_prediction(X, X.dtype)
-            outputs = self._run(given, dtype=X.dtype, check_finite=True)
-            if outputs is not None:
-                return outputs
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        dtype = self.coefs_[0].dtype
-        if self.compute_dtype is None:
-            dtype = np.result_type(X.dtype, dtype)
-        if dtype not in (np.float32, np.float64):
-            dtype = np.dtype(np.float64)
-        return self._run(kernel_input_for_prediction(X, dtype), dtype=dtype)
-
-    def _can_take(self, X: Any) -> bool:
-        """Whether validation could find nothing in rows from a user but infinity and NaN."""
-        fitted = vars(self)
-        return (
-            type(X) is np.ndarray
-            and "coefs_" in fitted
-            and X.dtype == fitted["coefs_"][0].dtype
-            and is_taken_as_it_is(X)
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == fitted["n_features_in_"]
-            and len(X) > 0
-            and "feature_names_in_" not in fitted
-        )
 
     def to_sklearn(self) -> Any:
         """Convert the fitted model to scikit-learn's of the same name.

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import (
 from mlp_c import _labels
 from mlp_c._base import BaseMLP, one_fit_at_a_time
 from mlp_c._docs import documented
+from mlp_c._prediction import outputs_of
 
 
 @documented
@@ -158,7 +159,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             The likeliest class of each row, the first of equals; or which of the labels
             apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
         """
-        outputs = self._outputs(X)
+        outputs = outputs_of(self, X)
         return _labels.decode(self._target_kind, self.classes_, outputs)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -174,7 +175,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples, n_classes)
             The probabilities, classes ordered as in ``classes_``.
         """
-        outputs = self._outputs(X)
+        outputs = outputs_of(self, X)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from mlp_c._base import BaseMLP, one_fit_at_a_time
 from mlp_c._docs import documented
+from mlp_c._prediction import outputs_of
 
 
 @documented
@@ -143,7 +144,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted targets.
         """
-        outputs = self._outputs(X)
+        outputs = outputs_of(self, X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self):

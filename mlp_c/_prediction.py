@@ -1,0 +1,71 @@
+"""What a fitted network makes of rows."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlp_c import _core
+from mlp_c._data import is_taken_as_it_is, kernel_input_for_prediction
+from mlp_c._threads import threads_for_rows
+
+
+def run_network(
+    model: Any,
+    X: Any,
+    rows: np.ndarray | None = None,
+    *,
+    dtype: np.dtype[Any],
+    check_finite: bool = False,
+) -> Any:
+    """Outputs of the network for `X` as the kernels take it, or some of its rows.
+
+    None with `check_finite` where `X`, dense and of `dtype`, has an element that is
+    infinite or NaN.
+    """
+    return _core.predict(
+        X,
+        rows,
+        [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in model.coefs_],
+        [b if b.dtype is dtype else b.astype(dtype, copy=False) for b in model.intercepts_],
+        model.activation,
+        model._loss_name,
+        check_finite,
+        threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
+    )
+
+
+def outputs_of(model: Any, X: Any) -> np.ndarray:
+    """Outputs of a fitted model for rows from a user.
+
+    In the wider dtype of both, unless `compute_dtype` says otherwise.
+    """
+    if _can_take(model, X):
+        given = kernel_input_for_prediction(X, X.dtype)
+        outputs = run_network(model, given, dtype=X.dtype, check_finite=True)
+        if outputs is not None:
+            return outputs
+    check_is_fitted(model)
+    X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
+    dtype = model.coefs_[0].dtype
+    if model.compute_dtype is None:
+        dtype = np.result_type(X.dtype, dtype)
+    if dtype not in (np.float32, np.float64):
+        dtype = np.dtype(np.float64)
+    return run_network(model, kernel_input_for_prediction(X, dtype), dtype=dtype)
+
+
+def _can_take(model: Any, X: Any) -> bool:
+    """Whether validation could find nothing in rows from a user but infinity and NaN."""
+    fitted = vars(model)
+    return (
+        type(X) is np.ndarray
+        and "coefs_" in fitted
+        and X.dtype == fitted["coefs_"][0].dtype
+        and is_taken_as_it_is(X)
+        and X.dtype.char in "fd"
+        and X.ndim == 2
+        and X.shape[1] == fitted["n_features_in_"]
+        and len(X) > 0
+        and "feature_names_in_" not in fitted
+    )
