@@ -53,7 +53,7 @@ def mnist(recipe: Recipe) -> Dataset:
     try:
         pixels, digits = fetch_mnist()
     except (OSError, ImportError) as error:
-        return synthetic(recipe, f"SYNTHETIC data: no MNIST ({type(error).__name__}: {error})")
+        return strokes(recipe, f"SYNTHETIC data: no MNIST ({type(error).__name__}: {error})")
     x, x_test, y, y_test = train_test_split(
         pixels / 255.0, digits.astype(np.int64), test_size=TEST_SHARE, random_state=42
     )
@@ -76,16 +76,23 @@ def fetch_mnist() -> tuple[np.ndarray, np.ndarray]:
         return fetch_openml("mnist_784", data_home=copy, **options)
 
 
-def synthetic(recipe: Recipe, note: str = "made-up pixels") -> Dataset:
-    """Rows of `density` whose label decides how likely each element is to be non-zero."""
+def strokes(recipe: Recipe, note: str = "made-up strokes") -> Dataset:
+    """Like scanned digits, whose ink lies in runs of pixels."""
+    return scattered(recipe, note, run=5)
+
+
+def scattered(recipe: Recipe, note: str = "made-up pixels", run: int = 1) -> Dataset:
+    """Rows of `density` whose label decides how likely each run of elements is non-zero."""
     rng = np.random.default_rng(0)
     n_in = recipe.n_in
-    chance = rng.permuted(np.linspace(0, 1, n_in) ** (1 / recipe.density - 1))
+    n_runs = -(-n_in // run)
+    chance = np.linspace(0, 1, n_runs) ** (1 / recipe.density - 1)
     chance = np.array([rng.permutation(chance) for _ in range(recipe.n_classes)])
     y = rng.integers(recipe.n_classes, size=recipe.all_rows)
     x = np.empty((len(y), n_in))
     for row, label in zip(x, y, strict=True):
-        row[:] = rng.integers(1, 256, size=n_in) / 255 * (rng.random(n_in) < chance[label])
+        has_ink = np.repeat(rng.random(n_runs) < chance[label], run)[:n_in]
+        row[:] = rng.integers(1, 256, size=n_in) / 255 * has_ink
     return recipe.split(x, y, note)
 
 

@@ -32,7 +32,7 @@ Counts = dict[str, dict[str, int]]  # by instruction set and name
 
 def guarded(case: Case) -> Case:
     """The case with one thread and few rows, which are the same everywhere."""
-    make = data.synthetic if case.recipe.make is data.mnist else case.recipe.make
+    make = data.strokes if case.recipe.make is data.mnist else case.recipe.make
     rows = case.batch_size * 3 // 2  # a whole batch and a part of one
     few = replace(case, recipe=replace(case.recipe, rows=rows, make=make), threads=1)
     if not case.predicted_rows:

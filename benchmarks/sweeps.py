@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from benchmarks.cases import Case
-from benchmarks.data import Recipe, gaussian, synthetic
+from benchmarks.data import Recipe, gaussian, scattered
 
 ROWS = 10_000
 BASE = Case("", Recipe(gaussian, ROWS, n_in=256, n_classes=10), hidden=(128,))
@@ -77,7 +77,7 @@ SWEEPS = [
         "density",
         "share of non-zero features",
         "256-128-10, batch 128, float32",
-        lambda density: with_recipe(make=synthetic, density=density),
+        lambda density: with_recipe(make=scattered, density=density),
         (0.02, 0.1, 0.2, 0.5, 1.0),
     ),
     sweep(

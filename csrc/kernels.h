@@ -64,7 +64,8 @@ _Static_assert((int)MLP_OF_FLOAT32 == MLP_FLOAT32 && (int)MLP_OF_FLOAT64 == MLP_
 /* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
  * one that is said to be, only elements that are not zero, and for some a neighbour that
  * is, are multiplied, in the order of their columns. Where values are paired, there are
- * two of them, of columns 2c and 2c + 1, to each of `columns`, which has c. */
+ * two of them, of columns 2c and 2c + 1, to each of `columns`, which has c; one that has no
+ * column, past an odd number of them, is 0. */
 typedef struct {
     ptrdiff_t rows, cols;
     mlp_matrix dense; /* the elements, where values is NULL; strides count them */
