@@ -15,7 +15,7 @@ from benchmarks.processes import apart
 from benchmarks.progress import progress
 from benchmarks.rivals import LIBRARIES, OURS, RIVALS
 from benchmarks.runner import Result, measure_all
-from benchmarks.sweeps import GROWTH, SWEEPS
+from benchmarks.sweeps import GROWTH, SWEEPS, Sweep
 from benchmarks.tables import markdown
 from benchmarks.targets import TARGETS, rivals_of
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "benchmarks"
 RAW = ROOT / "benchmarks" / "results" / "docs.pickle"
+PARTS = ["cases", "kernels", *(sweep.name for sweep in SWEEPS)]
 THREADS = 2
 
 
@@ -32,12 +33,13 @@ class Effort:
 
     rounds: int
     goal: float  # seconds, for a case
+    sweep_rounds: int
     sweep_goal: float
     rows: int  # at most
 
 
-FULL = Effort(rounds=3, goal=1.0, sweep_goal=0.25, rows=10**9)
-QUICK = Effort(rounds=1, goal=0.05, sweep_goal=0.02, rows=4000)
+FULL = Effort(rounds=3, goal=1.0, sweep_rounds=5, sweep_goal=0.25, rows=10**9)
+QUICK = Effort(rounds=1, goal=0.05, sweep_rounds=1, sweep_goal=0.02, rows=4000)
 
 
 @dataclass
@@ -49,35 +51,50 @@ class Measurements:
     figures: list[kernels.Figure]
 
 
-def measure(effort: Effort) -> Measurements:
-    def rivals_in_docs(case: Case) -> list[str]:
-        return [name for name in RIVALS if name in {*case.rivals, *rivals_of(case)}]
+def rivals_in_docs(case: Case) -> list[str]:
+    return [name for name in RIVALS if name in {*case.rivals, *rivals_of(case)}]
 
-    def limited(case: Case) -> Case:
-        return case.with_rows(min(case.recipe.rows, effort.rows))
 
-    cases = [replace(limited(case), threads=THREADS) for case in CASES]
-    swept = {sweep.name: [limited(case) for case in sweep.cases.values()] for sweep in SWEEPS}
+def limited(case: Case, effort: Effort) -> Case:
+    return case.with_rows(min(case.recipe.rows, effort.rows))
+
+
+def measure_cases(effort: Effort) -> list[Result]:
+    cases = [replace(limited(case, effort), threads=THREADS) for case in CASES]
     total = sum(len(rivals_in_docs(case)) for case in cases)
-    total += sum(len(LIBRARIES) for group in swept.values() for case in group)
-    total = total * (1 + effort.rounds) + 2 * len(kernels.DTYPES) * effort.rounds
-    with progress(total) as step:
-        options = {"rounds": effort.rounds, "step": step}
-        results = list(measure_all(cases, rivals_in_docs, goal=effort.goal, **options))
-        sweeps = {
-            name: list(
-                measure_all(group, lambda case: LIBRARIES, goal=effort.sweep_goal, **options)
-            )
-            for name, group in swept.items()
-        }
-        figures = [
+    with progress(total * (1 + effort.rounds)) as step:
+        options = {"goal": effort.goal, "rounds": effort.rounds, "step": step}
+        return list(measure_all(cases, rivals_in_docs, **options))
+
+
+def measure_kernels(effort: Effort) -> list[kernels.Figure]:
+    with progress(2 * len(kernels.DTYPES) * effort.rounds) as step:
+        return [
             figure
             for threads in (1, THREADS)
             for figure in kernels.measure(
                 kernels.SPECS, kernels.DTYPES, threads, effort.rounds, step
             )
         ]
-    return Measurements(date.today(), effort.rounds, results, sweeps, figures)
+
+
+def measure_sweep(sweep: Sweep, effort: Effort) -> list[Result]:
+    cases = [limited(case, effort) for case in sweep.cases.values()]
+    with progress(len(LIBRARIES) * len(cases) * (1 + effort.sweep_rounds)) as step:
+        options = {"goal": effort.sweep_goal, "rounds": effort.sweep_rounds, "step": step}
+        return list(measure_all(cases, lambda case: LIBRARIES, **options))
+
+
+def measure(parts: list[str], effort: Effort, measured: Measurements) -> None:
+    """These parts anew."""
+    if "cases" in parts:
+        measured.day, measured.rounds = date.today(), effort.rounds
+        measured.results = measure_cases(effort)
+    if "kernels" in parts:
+        measured.figures = measure_kernels(effort)
+    for sweep in SWEEPS:
+        if sweep.name in parts:
+            measured.sweeps[sweep.name] = measure_sweep(sweep, effort)
 
 
 def write(measured: Measurements) -> None:
@@ -121,7 +138,7 @@ as it comes, and `text` is CSR, which only two of the libraries take.
 
 {markdown(matrix(measured.results, time_cell))}
 
-## Share of the dense limit
+## Speed, as a share of the dense limit
 
 A case's *dense limit* is the time of its matrix products at the rate of NumPy's largest and fastest
 ones, measured in the same rounds. 100 % is as fast as dense training could be at that rate;
@@ -150,6 +167,8 @@ and PyTorch.
 
 ## One thing varied at a time
 
+Times are those of the fastest round: a slow spell of the machine would bend a curve.
+
 {"".join(picture_of(sweep.name) for sweep in SWEEPS)}
 The cost of an epoch grows as a power of what is varied, of which this is the exponent, between the
 last two values:
@@ -166,8 +185,8 @@ the rate of NumPy's fastest large product or, where there is no product, of copy
 
 ## To measure again
 
-- `make bench-docs`: this page, in about half an hour; for all its columns `pip install
-  'mlp_c[bench-rivals]'` into `.venv` first
+- `make bench-docs`: this page, in about three quarters of an hour, or parts of it; for all its
+  columns `.venv/bin/pip install '.[bench-rivals]'` first
 - `make bench`: a table for each case; `make bench BENCH=--targets`: a line for each
 - `make bench-kernels`: the kernels alone
 - `make bench-guard`: whether any case takes more instructions than it did
@@ -256,7 +275,7 @@ def growth_rows(sweeps: dict[str, list[Result]]) -> list[tuple[str, ...]]:
 def exponent(before: Result, last: Result, name: str, growth: float) -> str:
     if name not in before.timings or name not in last.timings:
         return ""
-    ratio = last.medians[name] / before.medians[name]
+    ratio = last.fastest[name] / before.fastest[name]
     return f"{math.log(ratio) / math.log(growth):.2f}" if ratio > 0 else "noise"
 
 
@@ -264,14 +283,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.docs", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="to try it out: figures mean nothing")
     parser.add_argument(
-        "--again", action="store_true", help="write from what was measured the last time"
+        "--parts",
+        nargs="*",
+        choices=PARTS,
+        metavar="PART",
+        help=f"measure only these anew ({', '.join(PARTS)}), and keep the rest of the last time",
     )
     arguments = parser.parse_args()
-    if not arguments.again:
-        measured = measure(QUICK if arguments.quick else FULL)
-        RAW.parent.mkdir(exist_ok=True)
-        RAW.write_bytes(pickle.dumps(measured))
-    apart(write, pickle.loads(RAW.read_bytes()))
+    if arguments.parts is None:
+        measured, parts = Measurements(date.today(), 0, [], {}, []), PARTS
+    else:
+        measured, parts = pickle.loads(RAW.read_bytes()), arguments.parts
+    measure(parts, QUICK if arguments.quick else FULL, measured)
+    RAW.parent.mkdir(exist_ok=True)
+    RAW.write_bytes(pickle.dumps(measured))
+    apart(write, measured)
 
 
 if __name__ == "__main__":

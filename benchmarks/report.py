@@ -19,7 +19,7 @@ HEADER = (
     "min",
     "max",
     "ratio",
-    "of limit",
+    "of dense limit",
     "fixed s",
     "peak MiB",
     "growth",
@@ -29,7 +29,7 @@ HEADER = (
 LEGEND = """\
 seconds: of an epoch, which is what a longer fit takes more than one of a single epoch, or of a
 prediction; median, min, max over the rounds
-ratio: to mlp_c; of limit: to the dense-GEMM limit
+ratio: to mlp_c; of dense limit: time, as a multiple of the dense-GEMM limit
 fixed s: of a fit, beside its epochs
 peak MiB, growth: memory of the process, and what its first fit added
 accuracy: on the test rows after one epoch"""

@@ -69,6 +69,11 @@ class Result:
         return {name: timing.median for name, timing in self.timings.items()}
 
     @property
+    def fastest(self) -> dict[str, float]:
+        """Each rival's seconds in its best round."""
+        return {name: min(timing.seconds) for name, timing in self.timings.items()}
+
+    @property
     def dense_limit(self) -> float:
         """Seconds the case would take as one large matrix product."""
         return self.case.flop / median(self.gemm_flops)

@@ -6,7 +6,7 @@
 
 /* Work in multiply-adds below which another thread costs more than it brings:
  * to start one, and to meet it at the barriers of a batch. */
-static const double WORK_PER_THREAD = 2e6, BATCH_WORK_PER_THREAD = 3e5;
+static const double WORK_PER_THREAD = 6e6, BATCH_WORK_PER_THREAD = 3e5;
 
 /* More than any machine has for one process, and few enough to lay out memory for. */
 enum { MOST_THREADS = 512 };

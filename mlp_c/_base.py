@@ -424,7 +424,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
             A fitted model with the same parameters, but for `init`, `compute_dtype` and
             `n_threads`, which makes the same predictions; with `compute_dtype`, to its
-            rounding.
+            rounding. The moments of an optimiser are not taken over.
 
         See Also
         --------

@@ -54,7 +54,8 @@ def from_sklearn(model: Any) -> Any:
     Returns
     -------
     MLPClassifier or MLPRegressor
-        A fitted model with the same parameters, which makes the same predictions.
+        A fitted model with the same parameters, which makes the same predictions. The moments
+        of an optimiser are not taken over: `partial_fit` begins with new ones.
 
     Raises
     ------
