@@ -49,7 +49,7 @@ FLAGS = [
     "-Wextra",
 ]
 FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
-LINK_FLAGS = [] if WINDOWS else ["-pthread"]
+LINK_FLAGS = [] if WINDOWS else ["-pthread", "-lm"]
 LINK_FLAGS += shlex.split(os.environ.get("MLP_C_LDFLAGS", ""))
 
 NO_COMPILER = """

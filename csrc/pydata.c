@@ -264,8 +264,13 @@ new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum,
 }
 
 PyObject *
-mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data)
+mlp_new_starts(mlp_call *call, ptrdiff_t rows, int64_t **data)
 {
+    ptrdiff_t n = 0;
+    if (!call->failed && __builtin_add_overflow(rows, 1, &n)) {
+        PyErr_NoMemory();
+        call->failed = true;
+    }
     void *memory;
     PyObject *array = new_array(call, 1, 1, n, NPY_INT64, &memory);
     *data = memory;

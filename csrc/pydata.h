@@ -28,9 +28,9 @@ const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptr
 const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                               ptrdiff_t *n);
 
-/* New arrays, kept by the call, NULL if it failed: of int64, of unsigned
- * integers of 2 or 4 bytes, and of n pairs of the call's dtype. */
-PyObject *mlp_new_starts(mlp_call *call, ptrdiff_t n, int64_t **data);
+/* New arrays, kept by the call, NULL if it failed: of an int64 for each row and one more, of n
+ * unsigned integers of 2 or 4 bytes, and of n pairs of the call's dtype. */
+PyObject *mlp_new_starts(mlp_call *call, ptrdiff_t rows, int64_t **data);
 PyObject *mlp_new_columns(mlp_call *call, ptrdiff_t n, int bytes, void **data);
 PyObject *mlp_new_pairs(mlp_call *call, ptrdiff_t n, void **data);
 

@@ -72,6 +72,11 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
     if (outcome == MLP_NO_MEMORY) {
         PyErr_NoMemory();
     }
+    if (outcome == MLP_FORKED) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a child process forked by a signal handler in the midst of a call cannot "
+                        "go on with it: its threads are its parent's");
+    }
     return outcome == MLP_DONE;
 }
 

@@ -6,6 +6,9 @@
 static const int rule_moments[] = {MLP_RULES(R)};
 #undef R
 
+/* With those of an epoch still an int64_t. */
+static const long long MOST_STEPS = 1LL << 62;
+
 /* What a function that trains is given of its data and objective. */
 typedef struct {
     PyObject *x, *y, *sample_weight, *order, *weights, *biases;
@@ -68,6 +71,11 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
     }
     if (epoch.batch_size < 1) {
         PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd", epoch.batch_size);
+        return NULL;
+    }
+    if (steps < 0 || steps > MOST_STEPS) {
+        PyErr_Format(PyExc_ValueError, "the optimizer's steps must be in [0, 2**62], got %lld",
+                     steps);
         return NULL;
     }
     mlp_call call;
@@ -199,7 +207,7 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
     mlp_set_dtype(&call, dtype);
     mlp_input x = mlp_take_dense(&call, x_obj);
     int64_t *starts;
-    PyObject *row_starts = mlp_new_starts(&call, x.rows + 1, &starts);
+    PyObject *row_starts = mlp_new_starts(&call, x.rows, &starts);
     n_threads = mlp_threads_for(n_threads, (double)x.rows * (double)x.cols);
     mlp_nonzeros_args found = {.x = x, .counts = call.failed ? NULL : starts + 1};
     if (!mlp_ready(&call)

@@ -1,5 +1,6 @@
 #include "threads.h"
 
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,6 +35,10 @@ struct mlp_team {
     void *poll_context;
     int64_t next_poll_ms;
     atomic_bool stop_requested;
+    mlp_outcome outcome; /* what polling makes of it */
+    fenv_t environment;  /* the caller's */
+    int64_t process;     /* that the members are of */
+    bool forked;         /* this is a child of it: member 0 is alone */
 
     mutex mutex;
     condition released;
@@ -69,6 +74,18 @@ now_ms(void)
     return now_ns() / 1000000;
 }
 
+/* Polls, and undoes what that did to the floating-point environment. */
+static void
+poll_caller(mlp_team *team)
+{
+    bool stop = team->poll(team->poll_context);
+    fesetenv(&team->environment);
+    team->forked = team->size > 1 && process_id() != team->process;
+    team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
+    atomic_store(&team->stop_requested, team->outcome != MLP_DONE);
+    team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+}
+
 bool
 mlp_poll(mlp_worker *worker)
 {
@@ -76,12 +93,8 @@ mlp_poll(mlp_worker *worker)
     /* Not again once a stop was asked for: the exception that asked for it is set. */
     if (worker->rank == 0 && team->poll != NULL
         && !atomic_load_explicit(&team->stop_requested, memory_order_relaxed)) {
-        int64_t now = now_ms();
-        if (now >= team->next_poll_ms) {
-            if (team->poll(team->poll_context)) {
-                atomic_store(&team->stop_requested, true);
-            }
-            team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+        if (now_ms() >= team->next_poll_ms) {
+            poll_caller(team);
         }
     }
     return !worker->finishing && atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
@@ -148,7 +161,7 @@ bool
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (worker->size == 1) {
+    if (worker->size == 1 || team->forked) {
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
@@ -182,6 +195,7 @@ member_main(void *arg)
     }
     self->worker.size = team->size;
     mutex_unlock(&team->mutex);
+    fesetenv(&team->environment);
     team->body(&self->worker, team->args);
 }
 
@@ -217,6 +231,9 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->poll = poll;
     team->poll_context = poll_context;
     team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+    team->outcome = MLP_DONE;
+    team->process = process_id();
+    fegetenv(&team->environment);
     atomic_init(&team->stop_requested, false);
     atomic_init(&team->sleepers, 0);
     atomic_init(&team->arrived, 0);
@@ -235,14 +252,16 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->members[0].spin_ns = SPIN_NS;
     body(&team->members[0].worker, args);
 
-    for (int i = 1; i < size; i++) {
-        thread_join(&team->members[i].thread);
+    mlp_outcome outcome = team->outcome;
+    if (!team->forked) { /* else the others may have been left holding these */
+        for (int i = 1; i < size; i++) {
+            thread_join(&team->members[i].thread);
+        }
+        condition_destroy(&team->released);
+        mutex_destroy(&team->mutex);
     }
-    bool stopped = atomic_load(&team->stop_requested);
-    condition_destroy(&team->released);
-    mutex_destroy(&team->mutex);
     free(team);
-    return stopped ? MLP_STOPPED : MLP_DONE;
+    return outcome;
 }
 
 void

@@ -4,6 +4,9 @@
  * it returns, so nothing idles or spins between calls and fork() is safe.
  * Members meet at barriers. The calling thread is member 0; it alone polls the
  * caller (for Ctrl-C), and what it learns reaches the others as a stop flag.
+ *
+ * All members compute in the floating-point environment that the caller has when the
+ * call begins: how it rounds, and what it does with denormals.
  */
 #ifndef MLP_THREADS_H
 #define MLP_THREADS_H
@@ -23,10 +26,11 @@ typedef struct {
 
 typedef void mlp_body(mlp_worker *worker, void *args);
 
-/* Called by the calling thread about every 20 ms; true asks the work to stop. */
+/* Called by the calling thread about every 20 ms; true asks the work to stop. It may fork:
+ * the child, which has no other members, stops too. */
 typedef bool mlp_poll_function(void *context);
 
-typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY } mlp_outcome;
+typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY, MLP_FORKED } mlp_outcome;
 
 /* The most threads that any call may use, 0 for no limit. It is the process's, read as
  * each call begins, and exported for threadpoolctl, which sets it. */
@@ -35,7 +39,8 @@ MLP_EXPORTED int mlp_c_get_num_threads(void);
 MLP_EXPORTED void mlp_c_set_num_threads(int n_threads);
 
 /* Runs body(worker, args) on up to n_threads threads (fewer where that limit is less
- * or the system refuses more) and waits for all of them. poll may be NULL. */
+ * or the system refuses more) and waits for all of them. poll may be NULL. Returns
+ * MLP_FORKED in a child that poll has forked, unless it asked to stop. */
 mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll,
                     void *poll_context);
 

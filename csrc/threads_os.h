@@ -1,5 +1,5 @@
 /* What threads.c, which alone includes this, asks of the operating system: threads,
- * a mutex, a condition and a clock, for Windows and for POSIX.
+ * a mutex, a condition, a clock and which process this is, for Windows and for POSIX.
  *
  * A started thread's `thread` stays where it is until it is joined. A condition may
  * wake for no reason. thread_start says whether there is a thread.
@@ -110,11 +110,18 @@ now_ns(void)
            + count.QuadPart % per_second.QuadPart * 1000000000 / per_second.QuadPart;
 }
 
+static inline int64_t
+process_id(void)
+{
+    return GetCurrentProcessId();
+}
+
 #else
 
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef pthread_mutex_t mutex;
 typedef pthread_cond_t condition;
@@ -217,6 +224,12 @@ now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int64_t
+process_id(void)
+{
+    return getpid();
 }
 
 #endif
