@@ -235,14 +235,13 @@ typedef struct {
     mlp_matrix *dweights, *dbiases;
 } mlp_backward_args;
 
-/* params[i] updated in place from grads[i]; for a rule that keeps moments, they
- * too, moments[m][i], else NULL. All of one shape. Rows are shared out. */
+/* params[i] updated in place from grads[i], of its shape, by a rule that keeps no moments. By one
+ * thread. A stop leaves the rest as it was. */
 typedef struct {
     void *workspace;
     ptrdiff_t n_params;
     mlp_matrix *params;
     const mlp_matrix *grads;
-    mlp_matrix *moments[MLP_MAX_MOMENTS];
     mlp_optimizer optimizer;
 } mlp_update_args;
 

@@ -248,19 +248,32 @@ FN(rows_of_moments)(mlp_matrix *const lists[], ptrdiff_t parameter, ptrdiff_t be
     }
 }
 
+/* Elements updated between two polls. */
+enum { FN(UPDATE_BLOCK) = 1 << 16 };
+
 static void
 FN(update)(mlp_worker *worker, void *arguments)
 {
     mlp_update_args *args = arguments;
     CONSTANTS constants = FN(constants)(&args->optimizer, 0);
     for (ptrdiff_t i = 0; i < args->n_params; i++) {
-        ptrdiff_t begin, end;
-        mlp_share(worker->size, worker->rank, args->params[i].rows, 1, &begin, &end);
-        mlp_matrix params = FN(rows_of)(&args->params[i], begin, end);
-        mlp_matrix grads = FN(rows_of)(&args->grads[i], begin, end);
-        mlp_matrix moments[MLP_MAX_MOMENTS];
-        SQUARES none = FN(no_squares)(params.cols);
-        FN(rows_of_moments)(args->moments, i, begin, end, moments);
-        FN(update_matrix)(args->optimizer.rule, &constants, &params, &grads, moments, &none);
+        ptrdiff_t rows = args->params[i].rows, cols = args->params[i].cols;
+        ptrdiff_t block_cols = cols < FN(UPDATE_BLOCK) ? cols : FN(UPDATE_BLOCK);
+        ptrdiff_t block_rows = block_cols == 0 ? rows : FN(UPDATE_BLOCK) / block_cols;
+        SQUARES none = FN(no_squares)(block_cols);
+        for (ptrdiff_t row = 0; row < rows; row += block_rows) {
+            ptrdiff_t end = rows - row < block_rows ? rows : row + block_rows;
+            mlp_matrix params = FN(rows_of)(&args->params[i], row, end);
+            mlp_matrix grads = FN(rows_of)(&args->grads[i], row, end);
+            for (ptrdiff_t col = 0; col < cols; col += block_cols) {
+                ptrdiff_t last = cols - col < block_cols ? cols : col + block_cols;
+                mlp_matrix p = FN(cols_of)(&params, col, last);
+                mlp_matrix g = FN(cols_of)(&grads, col, last);
+                if (mlp_poll(worker)) {
+                    return;
+                }
+                FN(update_matrix)(args->optimizer.rule, &constants, &p, &g, NULL, &none);
+            }
+        }
     }
 }

@@ -283,6 +283,10 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
     TypeError, ValueError
         As `forward` does, or if `learning_rate` is not a finite number.
 
+    Notes
+    -----
+    Ctrl-C in the midst of it leaves some of `params` updated and the rest not.
+
     References
     ----------
     Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 8.3.1,

@@ -87,6 +87,13 @@ def backward():
     )
 
 
+def sgd_step():
+    """Columns far apart, which take long to update for the memory they take."""
+    params, gradient = np.zeros((20000, 8000), np.float32).T, np.float32(1)
+    gradients = np.broadcast_to(gradient, params.shape)
+    return lambda: kernels.sgd_step([params], [gradients], 0.1), lambda: None
+
+
 def predict():
     X = rows(60000, 300)
     layers = (1024,) * 4
@@ -119,6 +126,7 @@ CASES = {
     "lbfgs_large": ("loss_gradient", lambda: whole_batch(solver="lbfgs"), WARNS),
     "forward": ("forward", forward, RAISES),
     "backward": ("backward", backward, RAISES),
+    "sgd_step": ("sgd_step", sgd_step, RAISES),
     "predict": ("predict", predict, RAISES),
     "predict_sparse": ("predict", predict_sparse, RAISES),
 }
