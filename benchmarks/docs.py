@@ -167,7 +167,7 @@ and PyTorch.
 
 ## One thing varied at a time
 
-Times are those of the fastest round: a slow spell of the machine would bend a curve.
+Times are the lower quartiles of the rounds: a slow spell of the machine would bend a curve.
 
 {"".join(picture_of(sweep.name) for sweep in SWEEPS)}
 The cost of an epoch grows as a power of what is varied, of which this is the exponent, between the
@@ -275,7 +275,7 @@ def growth_rows(sweeps: dict[str, list[Result]]) -> list[tuple[str, ...]]:
 def exponent(before: Result, last: Result, name: str, growth: float) -> str:
     if name not in before.timings or name not in last.timings:
         return ""
-    ratio = last.fastest[name] / before.fastest[name]
+    ratio = last.quartiles[name] / before.quartiles[name]
     return f"{math.log(ratio) / math.log(growth):.2f}" if ratio > 0 else "noise"
 
 

@@ -46,13 +46,13 @@ def draw_overview(results: list[Result], path: Path) -> None:
 def draw_sweep(sweep: Sweep, results: list[Result], path: Path) -> None:
     """Time, memory and the share of the dense limit, a line a rival."""
     figure, (time, memory, share) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    lines(time, sweep, results, lambda result, name: result.fastest[name])
+    lines(time, sweep, results, lambda result, name: result.quartiles[name])
     time.plot(places(sweep), [result.dense_limit for result in results], **LIMIT)
     time.set(yscale="log", title="seconds per epoch")
     lines(memory, sweep, results, lambda r, name: r.timings[name].peak_bytes / 2**20)
     memory.set(title="peak memory of the process, MiB")
     memory.set_ylim(bottom=0)
-    lines(share, sweep, results, lambda result, name: result.dense_limit / result.fastest[name])
+    lines(share, sweep, results, lambda result, name: result.dense_limit / result.quartiles[name])
     share.axhline(1, **LIMIT)
     share.yaxis.set_major_formatter(PercentFormatter(1))
     share.set(title="speed, in that of large products")
@@ -70,7 +70,7 @@ def lines(
         points = [
             (place, value(result, name))
             for place, result in zip(places(sweep), results, strict=True)
-            if name in result.timings and result.fastest[name] > 0  # else it is but noise
+            if name in result.timings and result.quartiles[name] > 0  # else it is but noise
         ]
         if points:
             style = {"lw": 2.5 if name == OURS else 1.2, "color": COLOURS[name], "label": name}
