@@ -144,8 +144,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _set_parameters(self, values: dict[str, Any]) -> None:
         """Store what ``__init__`` was given: its ``locals()``."""
-        for name in self._get_param_names():
-            setattr(self, name, values[name])
+        for name, value in values.items():  # of a subclass, `_get_param_names` are others
+            if name != "self":
+                setattr(self, name, value)
 
     # ---- what a subclass says ----
 

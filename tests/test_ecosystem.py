@@ -84,6 +84,18 @@ def test_clones_and_set_params_carry_every_parameter_and_no_fit(name):
     assert make(name).set_params(**params).get_params() == model.get_params()
 
 
+class Wider(mlp_c.MLPRegressor):
+    def __init__(self, width=3):
+        super().__init__(hidden_layer_sizes=(width,), max_iter=3)
+        self.width = width
+
+
+def test_a_subclass_has_parameters_of_its_own():
+    model = Wider().set_params(width=5)
+    assert clone(model).get_params() == {"width": 5}
+    assert Wider(width=5).fit(*data("MLPRegressor")).coefs_[0].shape[1] == 5
+
+
 # ---- saving ----
 
 
