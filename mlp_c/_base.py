@@ -24,7 +24,7 @@ from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
 from mlp_c._prediction import run_network
-from mlp_c._training import train
+from mlp_c._training import Progress, train
 from mlp_c._warnings import warn_caller
 
 # The kernels' losses by the output activations they are canonical for.
@@ -45,12 +45,13 @@ _RECORD = (
     "best_validation_score_",
 )
 
+
 # What an estimator has while it is being fitted only; the callbacks' part is scikit-learn's.
 _OF_A_FIT = (
-    "_best_weights",
     "_callback_fit_ctx",
     "_fitting",
     "_parent_callback_ctx",
+    "_progress",
     "_skl_callbacks_to_teardown",
 )
 
@@ -219,8 +220,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         hidden = self._hidden_widths()
-        first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
-        data = self._check_data(X, y, sample_weight, reset=first, incremental=incremental)
+        goes_on = self.warm_start or incremental
+        first = not (goes_on and hasattr(self, "coefs_"))
+        data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         random_state = check_random_state(self.random_state)
         if first:
@@ -235,13 +237,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         tasks: Any = NoTasks()
         if hasattr(self, "_skl_callbacks"):
             tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
-        self.__dict__.pop("_best_weights", None)  # of a fit that raised
         if self.solver == "lbfgs":
             self._fit_lbfgs(data, tasks)
         else:
-            self._fit_stochastic(
-                data.astype(self.coefs_[0].dtype), random_state, tasks, incremental
-            )
+            data = data.astype(self.coefs_[0].dtype)
+            progress = self._begin_training(data, random_state, incremental=incremental)
+            self._fit_stochastic(progress, tasks)
         tasks.end()
         if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):
             raise ValueError(
@@ -260,7 +261,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return [int(size) for size in sizes]
 
     def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, incremental: bool
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, keep_classes: bool
     ) -> Data:
         X, y = validate_data(
             self,
@@ -288,7 +289,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 weight_sum = sample_weight.sum(dtype=np.float64)
             if not np.isfinite(weight_sum):
                 raise ValueError("the sum of sample_weight must be finite, got inf")
-        encoded = self._encode_targets(y, keep_classes=self.warm_start or incremental)
+        encoded = self._encode_targets(y, keep_classes=keep_classes)
         work_dtype = np.float64 if self.solver == "lbfgs" else dtype
         X = kernel_input_for_fit(X, work_dtype, self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
@@ -328,22 +329,35 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Minimise in float64, whatever the dtype of the rows, which the weights keep."""
         minimize_loss(self, data.astype(np.float64), tasks)
 
-    def _fit_stochastic(
-        self, data: Data, random_state: np.random.RandomState, tasks: Any, incremental: bool
-    ) -> None:
+    def _fit_stochastic(self, progress: Progress, tasks: Any) -> None:
+        self._progress = progress
+        try:
+            train(self, progress, tasks)
+        finally:
+            del self._progress
+        if progress.best_weights is not None:
+            self.coefs_, self.intercepts_ = progress.best_weights
+
+    def _begin_training(
+        self, data: Data, random_state: np.random.RandomState, *, incremental: bool
+    ) -> Progress:
+        """Where a fit of a stochastic solver begins."""
         if not (incremental and hasattr(self, "_optimizer")):
             self._optimizer = self._new_optimizer()
         self._begin_record()
-        score_validation = None
+        self.n_iter_ = 0
+        held_out = best_weights = None
         if self.early_stopping:
             data.rows, held_out = self._split(data, random_state)
-            score_validation = self._validation_score(data, held_out)
-            if not self.validation_scores_:
-                self._best_weights = self._copy_weights()
-        train(self, data, random_state, score_validation, tasks, one_epoch=incremental)
-        if self.early_stopping and hasattr(self, "_best_weights"):
-            self.coefs_, self.intercepts_ = self._best_weights
-            del self._best_weights
+            best_weights = None if self.validation_scores_ else self._copy_weights()
+        return Progress(
+            data,
+            random_state,
+            np.arange(data.n),
+            held_out=held_out,
+            best_weights=best_weights,
+            one_epoch=incremental,
+        )
 
     def _new_optimizer(self) -> SGD | Adam:
         params = self.coefs_ + self.intercepts_

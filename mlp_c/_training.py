@@ -1,6 +1,7 @@
 """The stochastic solvers: the loop over epochs and what ends it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,50 +14,75 @@ from mlp_c._threads import effective_n_threads
 from mlp_c._warnings import warn_caller
 
 
-def train(
-    model: Any,
-    data: Data,
-    random_state: np.random.RandomState,
-    score_validation: Callable[[], float] | None,
-    tasks: Any,
-    *,
-    one_epoch: bool = False,
-) -> None:
+@dataclass
+class Progress:
+    """Where a fit stands, but for what the model itself holds.
+
+    Attributes
+    ----------
+    data : Data
+        What to train on.
+    random_state : RandomState
+        Draws the order of the rows, one shuffle of the last order for every epoch.
+    position : ndarray of int
+        The last order, of ``data.rows``.
+    held_out : ndarray of int or None
+        The rows whose score decides about stopping; the training loss does where None.
+    best_weights : (list of ndarrays, list of ndarrays) or None
+        Weights and biases when that score was best, in this fit.
+    one_epoch : bool
+        Whether to stop after one epoch in any case, as ``partial_fit`` does.
+    converged : bool
+        Whether the model no longer improves.
+    """
+
+    data: Data
+    random_state: np.random.RandomState
+    position: np.ndarray
+    held_out: np.ndarray | None = None
+    best_weights: tuple[list[np.ndarray], list[np.ndarray]] | None = None
+    one_epoch: bool = False
+    converged: bool = False
+
+
+def train(model: Any, progress: Progress, tasks: Any) -> None:
     """Train a model for up to ``max_iter`` epochs, or until it no longer improves.
 
     Parameters
     ----------
     model : estimator
         Its ``coefs_`` and ``intercepts_`` are updated in place; the attributes that report
-        on the training are set.
-    data : Data
-        What to train on.
-    random_state : RandomState
-        Draws the order of the rows, one shuffle of the last order for every epoch.
-    score_validation : callable or None
-        Gives the score that decides about stopping; the training loss does where None.
+        on the training are set. It goes on from its ``n_iter_`` epochs.
+    progress : Progress
+        Where to begin; kept up to date.
     tasks : FitTasks or NoTasks
         Told of every epoch; may stop the training.
-    one_epoch : bool
-        Whether to stop after one epoch in any case, as ``partial_fit`` does.
     """
-    optimizer = model._optimizer
+    data, optimizer, max_iter = progress.data, model._optimizer, model.max_iter
     batch_size = _batch_size(model.batch_size, data.n)
     n_threads = effective_n_threads(model.n_threads)
     loss = (model._loss_name, *model._loss_bounds(model.coefs_[0].dtype))
     in_order = data.takes_all and not model.shuffle
-    position = np.arange(data.n)
+    score_validation = None
+    if progress.held_out is not None:
+        score_validation = model._validation_score(data, progress.held_out)
     try:
-        model.n_iter_ = 0
-        for _ in range(model.max_iter):
+        while not progress.converged:
+            if model.n_iter_ >= max_iter:
+                warn_caller(
+                    f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the "
+                    "optimization hasn't converged yet.",
+                    ConvergenceWarning,
+                )
+                break
             tasks.begin_epoch()
             if model.shuffle:
-                position = shuffle(position, random_state=random_state)
+                progress.position = shuffle(progress.position, random_state=progress.random_state)
             total_loss, n_counted, steps = _core.train_epoch(
                 data.X,
                 data.y,
                 data.sample_weight,
-                None if in_order else data.rows[position],
+                None if in_order else data.rows[progress.position],
                 model.coefs_,
                 model.intercepts_,
                 model.activation,
@@ -73,22 +99,14 @@ def train(
             model.loss_curve_.append(model.loss_)
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-            plateau = _watch_progress(model, score_validation)
+            plateau = _watch_progress(model, progress, score_validation)
             optimizer.epoch_ends(steps, model.t_)
-            if tasks.end_epoch():
-                break
             if plateau is not None:
-                if optimizer.plateau(plateau, model.verbose):
-                    break
-                model._no_improvement_count = 0
-            if one_epoch:
+                progress.converged = optimizer.plateau(plateau, model.verbose)
+                if not progress.converged:
+                    model._no_improvement_count = 0
+            if tasks.end_epoch() or progress.one_epoch:
                 break
-        else:
-            warn_caller(
-                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
     except KeyboardInterrupt:
         warn_caller("Training interrupted by user.")
 
@@ -103,7 +121,9 @@ def _batch_size(requested: Any, n_samples: int) -> int:
     return min(int(requested), n_samples)
 
 
-def _watch_progress(model: Any, score_validation: Callable[[], float] | None) -> str | None:
+def _watch_progress(
+    model: Any, progress: Progress, score_validation: Callable[[], float] | None
+) -> str | None:
     """Note whether the epoch brought an improvement; what to say if too many did not."""
     if score_validation is not None:
         score = score_validation()
@@ -113,7 +133,7 @@ def _watch_progress(model: Any, score_validation: Callable[[], float] | None) ->
         improved = not score < model.best_validation_score_ + model.tol
         if score > model.best_validation_score_:
             model.best_validation_score_ = score
-            model._best_weights = model._copy_weights()
+            progress.best_weights = model._copy_weights()
         what = "Validation score"
     else:
         improved = not model.loss_ > model.best_loss_ - model.tol

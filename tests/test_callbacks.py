@@ -157,6 +157,17 @@ def test_a_callback_that_returns_true_stops_after_that_epoch(cls, solver):
 
 
 @both
+@pytest.mark.parametrize("epochs", range(1, EPOCHS))
+def test_a_fit_that_is_stopped_has_answered_a_plateau_as_one_that_ends(cls, epochs):
+    params = {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1}
+    recorder = Recorder(lambda estimator, epoch: epoch == epochs - 1)
+    stopped = make(cls, **params).set_callbacks(recorder).fit(X, Y)
+    ended = make(cls, **params, max_iter=epochs).fit(X, Y)
+    assert stopped._optimizer.learning_rate == ended._optimizer.learning_rate
+    assert stopped._no_improvement_count == ended._no_improvement_count
+
+
+@both
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_a_partial_fit_is_a_fit_of_one_epoch(cls, solver):
     recorder = Recorder()
