@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, is_classifier
+from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
@@ -24,6 +24,7 @@ from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
 from mlp_c._prediction import run_network
+from mlp_c._saving import SavableEstimator
 from mlp_c._training import Progress, train
 from mlp_c._warnings import warn_caller
 
@@ -46,16 +47,6 @@ _RECORD = (
 )
 
 
-# What an estimator has while it is being fitted only; the callbacks' part is scikit-learn's.
-_OF_A_FIT = (
-    "_callback_fit_ctx",
-    "_fitting",
-    "_parent_callback_ctx",
-    "_progress",
-    "_skl_callbacks_to_teardown",
-)
-
-
 def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse to fit an estimator that a callback or another thread finds being fitted."""
 
@@ -71,7 +62,7 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
     hidden_layer_sizes: Any
@@ -446,10 +437,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         mlp_c.from_sklearn : The way back.
         """
         return to_sklearn(self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold: not what belongs to a fit that is going on."""
-        return {k: v for k, v in super().__getstate__().items() if k not in _OF_A_FIT}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

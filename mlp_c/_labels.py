@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import LabelBinarizer
 
+KINDS = ("binary", "multiclass", "multilabel-indicator", "sparse multilabel-indicator")
+
 
 def find_classes(y: Any) -> tuple[str, np.ndarray]:
     """The kind of the labels and the classes.

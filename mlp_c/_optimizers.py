@@ -1,13 +1,15 @@
 """What an update rule carries from epoch to epoch: moments and the learning rate.
 
 An optimizer has a `rule` the kernels know, its `constants()` and `moments`, and answers
-the end of an epoch and a plateau.
+the end of an epoch and a plateau. Its attributes are what a state holds of it.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from mlp_c import _checks
 
 Arrays = Sequence[np.ndarray[Any, np.dtype[Any]]]
 
@@ -34,10 +36,9 @@ class SGD:
         momentum: float,
         nesterov: bool,
     ) -> None:
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = float(learning_rate_init)
+        self.learning_rate_init = self.learning_rate = float(learning_rate_init)
         self.schedule = schedule
-        self.power_t = power_t
+        self.power_t = float(power_t)  # an integer would make powers that never end
         self.momentum = float(momentum)
         self.rule = "sgd" if momentum == 0 else "nesterov" if nesterov else "momentum"
         self.moments: tuple[Arrays, ...] = ()
@@ -51,9 +52,7 @@ class SGD:
     def epoch_ends(self, steps: int, n_samples_seen: int) -> None:
         """Move the learning rate along its schedule."""
         if self.schedule == "invscaling":
-            self.learning_rate = (
-                float(self.learning_rate_init) / (n_samples_seen + 1) ** self.power_t
-            )
+            self.learning_rate = self.learning_rate_init / (n_samples_seen + 1) ** self.power_t
 
     def plateau(self, message: str, verbose: bool) -> bool:
         """Answer a plateau: whether to stop, or to go on with a lower learning rate."""
@@ -81,8 +80,6 @@ class Adam:
         As the estimators' parameters.
     """
 
-    rule = "adam"
-
     def __init__(
         self,
         params: Arrays,
@@ -92,6 +89,7 @@ class Adam:
         beta_2: float,
         epsilon: float,
     ) -> None:
+        self.rule = "adam"
         self.learning_rate_init = float(learning_rate_init)
         self.beta_1 = float(beta_1)
         self.beta_2 = float(beta_2)
@@ -123,3 +121,56 @@ class Adam:
         if verbose:
             print(f"{message} Stopping.")
         return True
+
+
+_not_negative = _checks.within(0, np.inf)
+_fraction = _checks.within(0, 1)
+_SGD_STATE = {
+    "learning_rate_init": _not_negative,
+    "learning_rate": _not_negative,
+    "schedule": _checks.one_of("constant", "invscaling", "adaptive"),
+    "power_t": _not_negative,
+    "momentum": _fraction,
+}
+_ADAM_STATE = {
+    "learning_rate_init": _not_negative,
+    "beta_1": _fraction,
+    "beta_2": _fraction,
+    "epsilon": _not_negative,
+    "steps": _checks.count,
+}
+
+# By rule: the class, how many moments it keeps, and the checks of its other attributes.
+_STATES: dict[str, tuple[Any, int, dict[str, Any]]] = {
+    "sgd": (SGD, 0, _SGD_STATE),
+    "momentum": (SGD, 1, _SGD_STATE),
+    "nesterov": (SGD, 1, _SGD_STATE),
+    "adam": (Adam, 2, _ADAM_STATE),
+}
+
+
+def optimizer_from_state(state: Any, params: Arrays) -> SGD | Adam:
+    """The optimizer of `params` that has the attributes in `state`.
+
+    Raises
+    ------
+    ValueError
+        If an attribute is not what an optimizer has, or the moments do not fit `params`.
+    """
+    if not isinstance(state, dict):
+        _checks.refuse("optimizer", "a dict", state)
+    rule = _checks.one_of(*_STATES)("optimizer.rule", state.get("rule"))
+    cls, n_moments, constants = _STATES[rule]
+    _checks.entries("optimizer", state, ["rule", "moments", *constants])
+    moments = state["moments"]
+    if not isinstance(moments, tuple) or len(moments) != n_moments:
+        _checks.refuse("optimizer.moments", f"a tuple of {n_moments} lists", moments)
+    optimizer = cls.__new__(cls)
+    optimizer.rule = rule
+    optimizer.moments = tuple(
+        _checks.floats_like(f"optimizer.moments[{m}]", arrays, params)
+        for m, arrays in enumerate(moments)
+    )
+    for name, check in constants.items():
+        setattr(optimizer, name, check(f"optimizer.{name}", state[name]))
+    return optimizer

@@ -1,0 +1,73 @@
+"""Fitted models of every kind that a state, a file or a checkpoint has to hold."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import sklearn
+
+from mlp_c import MLPClassifier, MLPRegressor
+
+N = 40
+X = np.random.default_rng(0).standard_normal((N, 4))
+NUMBERS = X[:, 0] - X[:, 1] * X[:, 2]
+CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
+TEXT = np.array(["ant", "bee", "wolverine"])[CLASSES]
+
+# Constructor parameters, rows, targets.
+CASES = {
+    "adam": (MLPClassifier, {}, X, TEXT),
+    "sgd": (MLPRegressor, {"solver": "sgd", "learning_rate": "adaptive"}, X, NUMBERS),
+    "momentum": (MLPClassifier, {"solver": "sgd", "nesterovs_momentum": False}, X, CLASSES),
+    "no momentum": (MLPRegressor, {"solver": "sgd", "momentum": 0.0}, X, NUMBERS),
+    "lbfgs": (MLPRegressor, {"solver": "lbfgs"}, X, NUMBERS),
+    "poisson": (MLPRegressor, {"loss": "poisson"}, X, np.abs(NUMBERS)),
+    "float32": (MLPClassifier, {}, X.astype(np.float32), CLASSES > 0),
+    "two outputs": (MLPRegressor, {}, X, X[:, :2]),
+    "names": (MLPClassifier, {}, pd.DataFrame(X, columns=list("abcd")), TEXT),
+    "multilabel": (MLPClassifier, {}, X, (X[:, :3] > 0).astype(int)),
+    "one class": (MLPClassifier, {}, X, np.full(N, "only")),
+    "early stopping": (MLPClassifier, {"early_stopping": True, "batch_size": 8}, X, TEXT),
+    "generator": (MLPRegressor, {"random_state": np.random.RandomState(7)}, X, NUMBERS),
+    "NumPy's scalars": (MLPRegressor, {"alpha": np.float32(0.1), "tol": np.float64(0)}, X, NUMBERS),
+    "infinity": (MLPClassifier, {"n_iter_no_change": np.inf}, X, CLASSES),
+    "widths in an array": (MLPRegressor, {"hidden_layer_sizes": np.array([3, 2])}, X, NUMBERS),
+    "no hidden layer": (MLPRegressor, {"hidden_layer_sizes": []}, X, NUMBERS),
+}
+
+
+def make(case):
+    cls, params, _, _ = CASES[case]
+    defaults = {"hidden_layer_sizes": (3,), "max_iter": 5, "random_state": 0}
+    return cls(**defaults | params)
+
+
+def fitted(case):
+    """A model of a case, and the rows and targets it is fitted to."""
+    _, _, rows, targets = CASES[case]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+        return make(case).fit(rows, targets), rows, targets
+
+
+def outcome(model):
+    """All that a fit comes to, to compare with ``==``."""
+    return {name: _plain(value) for name, value in vars(model).items() if name != "_skl_callbacks"}
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray):
+        return (
+            value.dtype,
+            value.shape,
+            value.tolist() if value.dtype == object else value.tobytes(),
+        )
+    if isinstance(value, np.random.RandomState):
+        return _plain(value.get_state(legacy=False))
+    if isinstance(value, (list, tuple)):
+        return type(value), [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "moments"):
+        return _plain(vars(value))
+    return value

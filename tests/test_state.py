@@ -1,0 +1,477 @@
+"""What pickles and copies hold, and that no state leads to more than a ValueError."""
+
+import copy
+import pickle
+from contextlib import suppress
+
+import cloudpickle
+import numpy as np
+import pytest
+import sklearn
+import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import neural_network
+from states import CASES, NUMBERS, TEXT, N, X, fitted, make, outcome
+
+from mlp_c import MLPClassifier, MLPRegressor, from_sklearn
+from mlp_c._state import FORMAT
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+each_case = pytest.mark.parametrize("case", CASES)
+
+PLAIN = (str, int, float, bool, type(None), np.bool_, np.number)
+
+
+def parts(value, path=()):
+    """(path, part) of everything in nested dicts, lists and tuples."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from parts(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from parts(item, (*path, i))
+
+
+def changed(value, path, change):
+    """The same nest with what is at a path changed."""
+    if not path:
+        return change(value)
+    key, *rest = path
+    if isinstance(value, tuple):
+        return tuple(changed(list(value), path, change))
+    value = copy.copy(value)
+    value[key] = changed(value[key], rest, change)
+    return value
+
+
+def without(state, path):
+    *parents, key = path
+    return changed(state, parents, lambda part: {k: v for k, v in part.items() if k != key})
+
+
+def restored(model, state):
+    """What a new object of a model's class becomes with a state."""
+    new = type(model).__new__(type(model))
+    new.__setstate__(state)
+    return new
+
+
+# ---- what a state holds ----
+
+
+@each_case
+def test_a_state_is_plain_data(case):
+    model, _, _ = fitted(case)
+    for path, part in parts(model.__getstate__()):
+        if isinstance(part, np.ndarray):
+            assert part.dtype.kind in "biufU", path
+        else:
+            assert isinstance(part, (dict, list, tuple, *PLAIN)), path
+
+
+@each_case
+def test_skops_loads_a_model_trusting_its_class_alone(case):
+    model, rows, _ = fitted(case)
+    dump = skops.io.dumps(model)
+    ours = f"{type(model).__module__}.{type(model).__name__}"
+    assert skops.io.get_untrusted_types(data=dump) == [ours]
+    copy = skops.io.loads(dump, trusted=[ours])
+    assert outcome(copy) == outcome(model)
+    np.testing.assert_array_equal(copy.predict(rows), model.predict(rows))
+
+
+WAYS = {
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "cloudpickle": lambda model: cloudpickle.loads(cloudpickle.dumps(model)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@each_case
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_has_every_attribute(case, way):
+    model, _, _ = fitted(case)
+    assert outcome(WAYS[way](model)) == outcome(model)
+
+
+@each_case
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_of_an_unfitted_model_is_one(case, way):
+    assert outcome(WAYS[way](make(case))) == outcome(make(case))
+
+
+def test_an_unfitted_model_keeps_parameters_that_no_fit_takes():
+    model = copy.deepcopy(MLPClassifier(alpha=-1, activation="none", hidden_layer_sizes="three"))
+    assert (model.alpha, model.activation, model.hidden_layer_sizes) == (-1, "none", "three")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_draws_what_the_model_draws_and_not_from_its_generator(way):
+    model, rows, targets = fitted("generator")
+    twin = WAYS[way](model)
+    assert twin.random_state is not model.random_state
+    assert outcome(twin.fit(rows, targets)) == outcome(model.fit(rows, targets))
+
+
+BIT_GENERATORS = ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"]
+
+
+@pytest.mark.parametrize("name", BIT_GENERATORS)
+def test_generators_of_numpys_are_plain_data_and_come_back(name):
+    generator = np.random.Generator(getattr(np.random, name)(3))
+    generator.integers(9, size=3, dtype=np.uint32)
+    model = MLPClassifier(random_state=generator)
+    assert isinstance(model.__getstate__()["parameters"]["random_state"], dict)
+    copy = WAYS["pickle"](model).random_state
+    assert (
+        copy.bit_generator.random_raw(9).tolist() == generator.bit_generator.random_raw(9).tolist()
+    )
+
+
+def test_a_random_state_that_has_a_normal_deviate_left_keeps_it():
+    generator = np.random.RandomState(0)
+    generator.standard_normal(3)
+    copy = WAYS["pickle"](MLPClassifier(random_state=generator)).random_state
+    assert copy.standard_normal(5).tolist() == generator.standard_normal(5).tolist()
+
+
+def test_an_unusual_generator_is_left_to_its_own_pickle():
+    generator = np.random.RandomState(np.random.PCG64(0))
+    copy = WAYS["pickle"](MLPClassifier(random_state=generator)).random_state
+    assert copy.randint(100, size=9).tolist() == generator.randint(100, size=9).tolist()
+
+
+class Silent:
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = on_fit_task_end = setup
+
+
+def test_what_users_set_stays_theirs():
+    model, _, _ = fitted("adam")
+    model.set_callbacks(silent := Silent())
+    model.note = {"when": {1, 2}}
+    twin = copy.copy(model)
+    assert twin._skl_callbacks == [silent]
+    assert twin.note is model.note
+
+
+@pytest.mark.parametrize("cls", ["MLPClassifier", "MLPRegressor"])
+@pytest.mark.parametrize("params", [{}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str)
+def test_a_model_of_scikit_learns_has_a_state_once_converted(cls, params):
+    theirs = getattr(neural_network, cls)(hidden_layer_sizes=(3,), max_iter=5, **params)
+    model = from_sklearn(theirs.fit(X, TEXT if cls == "MLPClassifier" else NUMBERS))
+    assert outcome(WAYS["pickle"](model)) == outcome(model)
+
+
+def test_a_subclass_has_attributes_of_its_own():
+    model = Wider(width=2).fit(X, NUMBERS)
+    twin = WAYS["cloudpickle"](model)
+    assert outcome(twin) == outcome(model)
+    assert (twin.width, twin.mean_) == (2, model.mean_)
+
+
+class Wider(MLPRegressor):
+    def __init__(self, width=3):
+        super().__init__(hidden_layer_sizes=(width,), max_iter=3)
+        self.width = width
+
+    def fit(self, X, y):
+        self.mean_ = float(np.mean(y))
+        return super().fit(X, y)
+
+
+def test_requests_of_metadata_are_plain_data_and_come_back():
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = (
+            MLPClassifier()
+            .set_fit_request(sample_weight="w")
+            .set_score_request(sample_weight=False)
+        )
+        state = model.__getstate__()
+        assert state["requests"]["fit"] == {"sample_weight": "w"}
+        routing = WAYS["pickle"](model).get_metadata_routing()
+    assert str(routing) == str(model.get_metadata_routing())
+
+
+# ---- states that are taken, in a form that can be used ----
+
+
+def swapped(array):
+    return array.astype(array.dtype.newbyteorder())
+
+
+def misaligned(array):
+    buffer = np.empty(array.nbytes + 1, np.uint8)
+    view = np.ndarray(array.shape, array.dtype, buffer.data, offset=1)
+    view[...] = array
+    assert not view.flags.aligned
+    return view
+
+
+FORMS = {
+    "byte-swapped": swapped,
+    "Fortran's order": np.asfortranarray,
+    "strided": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+    "misaligned": misaligned,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrays_of_any_form_are_taken(form):
+    model, rows, targets = fitted("adam")
+    state = copy.deepcopy(model.__getstate__())
+    for path, part in parts(state):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "f":
+            state = changed(state, path, FORMS[form])
+    twin = restored(model, state)
+    assert outcome(twin) == outcome(model)
+    assert all(w.flags.carray for w in twin.coefs_ + twin.intercepts_)
+    assert outcome(twin.partial_fit(rows, targets)) == outcome(model.partial_fit(rows, targets))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_taken_and_predict_what_they_do(value):
+    """A fit that diverges raises, and leaves such a model to look at."""
+    model, rows, _ = fitted("sgd")
+    model.coefs_[0][0, 0] = value
+    twin = WAYS["pickle"](model)
+    np.testing.assert_array_equal(twin.predict(rows), model.predict(rows))
+
+
+# ---- states that are refused ----
+
+
+def an(array):
+    """A function that puts an array in the place of a part."""
+    return lambda part: array
+
+
+REFUSED = {
+    "no dict": ((), an([1]), "format"),
+    "None": ((), an(None), "format"),
+    "no format, as of an older version": ((), lambda s: s["parameters"] | s["fitted"], "format"),
+    "newer": (("format",), an(FORMAT + 1), "newer version"),
+    "format 0": (("format",), an(0), "format"),
+    "format as text": (("format",), an("1"), "format"),
+    "an unknown part": ((), lambda s: s | {"more": 1}, "more"),
+    "an unknown parameter": (("parameters",), lambda p: p | {"gamma": 1}, "gamma"),
+    "an unknown attribute": (("fitted",), lambda f: f | {"coef_": 1}, "coef_"),
+    "parameters as a list": (("parameters",), an([]), "parameters"),
+    "fitted as None": (("fitted",), an(None), "fitted"),
+    "own as None": (("own",), an(None), "own"),
+    "own without names": (("own",), an({1: 2}), "own"),
+    "a parameter of the user's": (("own",), an({"alpha": 2}), "alpha"),
+    "weights of the user's": (("own",), an({"intercepts_": []}), "intercepts_"),
+    "an optimizer of the user's": (("own",), an({"_optimizer": None}), "_optimizer"),
+    "a fit of the user's": (("own",), an({"_fitting": None}), "_fitting"),
+    "unknown activation": (("parameters", "activation"), an("gelu"), "activation"),
+    "negative alpha": (("parameters", "alpha"), an(-1), "alpha"),
+    "0 threads": (("parameters", "n_threads"), an(0), "n_threads"),
+    "no weights": (("fitted", "coefs_"), an([]), "coefs_"),
+    "weights as None": (("fitted", "coefs_"), an(None), "coefs_"),
+    "weights as lists": (("fitted", "coefs_", 0), np.ndarray.tolist, r"coefs_\[0\]"),
+    "weights transposed": (("fitted", "coefs_", 0), np.transpose, "coefs_"),
+    "weights cut": (("fitted", "coefs_", 1), lambda w: w[:-1], "coefs_"),
+    "weights of another dtype": (("fitted", "coefs_", 1), np.float32, "dtype"),
+    "integer weights": (("fitted", "coefs_", 0), lambda w: w.astype(int), "int64"),
+    "complex weights": (("fitted", "coefs_", 0), lambda w: w.astype(complex), "complex128"),
+    "half weights": (("fitted", "coefs_", 0), lambda w: w.astype(np.float16), "float16"),
+    "object weights": (("fitted", "coefs_", 0), lambda w: w.astype(object), "object"),
+    "flat weights": (("fitted", "coefs_", 0), np.ravel, r"coefs_\[0\]"),
+    "empty weights": (("fitted", "coefs_", 0), lambda w: w[:0], r"\(0, 3\)"),
+    "a layer too few": (("fitted", "coefs_"), lambda w: w[:1], "coefs_|intercepts_"),
+    "biases cut": (("fitted", "intercepts_", 0), lambda b: b[:-1], "intercepts_"),
+    "biases in two dimensions": (("fitted", "intercepts_", 0), np.atleast_2d, "intercepts_"),
+    "no biases": (("fitted", "intercepts_"), an([]), "intercepts_"),
+    "more features": (("fitted", "n_features_in_"), an(5), "n_features_in_"),
+    "more outputs": (("fitted", "n_outputs_"), an(4), "n_outputs_"),
+    "more layers": (("fitted", "n_layers_"), an(4), "n_layers_"),
+    "a negative counter": (("fitted", "t_"), an(-1), "t_"),
+    "a great counter": (("fitted", "t_"), an(2**60), "t_"),
+    "a counter as a float": (("fitted", "n_iter_"), an(3.0), "n_iter_"),
+    "a counter as a bool": (("fitted", "n_iter_"), an(True), "n_iter_"),
+    "a softmax for two": (("fitted", "out_activation_"), an("logistic"), "out_activation_"),
+    "a regressor's outputs": (("fitted", "out_activation_"), an("identity"), "out_activation_"),
+    "unknown outputs": (("fitted", "out_activation_"), an("relu"), "out_activation_"),
+    "classes cut": (("fitted", "classes_"), lambda c: c[:2], "classes|_target_kind"),
+    "more classes": (("fitted", "classes_"), an(np.arange(4)), "n_outputs_"),
+    "classes out of order": (("fitted", "classes_"), lambda c: c[::-1], "classes_"),
+    "classes twice": (("fitted", "classes_"), lambda c: c[[0, 0, 2]], "classes_"),
+    "classes without order": (("fitted", "classes_"), an({"objects": [1, "a", 2]}), "classes_"),
+    "classes of dicts": (("fitted", "classes_"), an({"objects": [{}, 1, 2]}), "classes_"),
+    "classes as objects": (("fitted", "classes_"), lambda c: c.astype(object), "classes_"),
+    "classes in two dimensions": (("fitted", "classes_"), np.atleast_2d, "classes_"),
+    "an unknown kind": (("fitted", "_target_kind"), an("ordinal"), "_target_kind"),
+    "another kind": (("fitted", "_target_kind"), an("binary"), "_target_kind|n_outputs_"),
+    "a loss curve of text": (("fitted", "loss_curve_"), an(["1"]), r"loss_curve_\[0\]"),
+    "a loss curve of arrays": (("fitted", "loss_curve_"), an([np.ones(2)]), r"loss_curve_\[0\]"),
+    "a loss beyond floats": (("fitted", "loss_curve_"), an([10**400]), r"loss_curve_\[0\]"),
+    "a loss curve as an array": (("fitted", "loss_curve_"), np.array, "loss_curve_"),
+    "no loss is best": (("fitted", "best_loss_"), an(None), "best_loss_"),
+    "validation beside": (("fitted", "validation_scores_"), an([]), "validation_scores_"),
+    "names of numbers": (("fitted", "feature_names_in_"), an(np.arange(4)), "feature_names_in_"),
+    "names too few": (("fitted", "feature_names_in_"), an({"objects": ["a"]}), "feature_names"),
+    "an optimizer as text": (("optimizer",), an("adam"), "optimizer"),
+    "an unknown rule": (("optimizer", "rule"), an("lion"), "optimizer.rule"),
+    "the moments of another rule": (("optimizer", "rule"), an("nesterov"), "optimizer"),
+    "a moment too few": (("optimizer", "moments"), lambda m: m[:1], "moments"),
+    "moments as a list": (("optimizer", "moments"), list, "moments"),
+    "moments of few arrays": (("optimizer", "moments", 1), lambda m: m[:3], "moments"),
+    "moments cut": (("optimizer", "moments", 1, 2), lambda m: m[:-1], "moments"),
+    "moments of another dtype": (("optimizer", "moments", 1, 2), np.float32, "moments"),
+    "negative steps": (("optimizer", "steps"), an(-1), "steps"),
+    "great steps": (("optimizer", "steps"), an(2**63 - 1), "steps"),
+    "a decay above 1": (("optimizer", "beta_1"), an(1.5), "beta_1"),
+    "a decay of NaN": (("optimizer", "beta_2"), an(np.nan), "beta_2"),
+    "an unknown constant": (("optimizer",), lambda o: o | {"decay": 1}, "decay"),
+    "requests of numbers": (("requests",), an({"fit": 1}), "requests"),
+    "requests to no method": (("requests",), an({"fly": {"a": True}}), "requests"),
+    "a generator of no kind": (("parameters", "random_state"), an({"class": 1}), "random_state"),
+    "a generator without state": (
+        ("parameters", "random_state"),
+        an({"class": "RandomState", "state": {"bit_generator": "MT19937"}}),
+        "random_state",
+    ),
+    "a fresh kind of bits": (
+        ("parameters", "random_state"),
+        an({"class": "Generator", "state": {"bit_generator": "SystemRandom"}}),
+        "bit_generator",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_state_that_no_model_has_is_refused_and_changes_nothing(what):
+    path, change, named = REFUSED[what]
+    model, _, _ = fitted("names")
+    state = changed(model.__getstate__(), path, change)
+    with pytest.raises(ValueError, match=named):
+        restored(model, state)
+    other, _, _ = fitted("adam")
+    before = dict(vars(other))
+    with pytest.raises(ValueError, match=named):
+        other.__setstate__(state)
+    assert {name: id(value) for name, value in vars(other).items()} == {
+        name: id(value) for name, value in before.items()
+    }
+
+
+NEEDED = (
+    "coefs_ intercepts_ n_features_in_ n_layers_ n_outputs_ n_iter_ t_ out_activation_ classes_ "
+    "_target_kind _no_improvement_count best_loss_"
+)
+
+
+@pytest.mark.parametrize("name", NEEDED.split())
+def test_a_state_that_lacks_an_attribute_is_refused(name):
+    model, _, _ = fitted("adam")
+    with pytest.raises(ValueError, match=name):
+        restored(model, without(model.__getstate__(), ("fitted", name)))
+
+
+def test_moments_without_weights_are_refused():
+    model, _, _ = fitted("adam")
+    with pytest.raises(ValueError, match="moments"):
+        restored(model, model.__getstate__() | {"fitted": {}})
+
+
+def test_the_state_of_a_classifier_is_refused_by_a_regressor():
+    classifier, _, _ = fitted("adam")
+    with pytest.raises(ValueError, match="classes_"):
+        restored(MLPRegressor(), classifier.__getstate__())
+    with pytest.raises(ValueError, match="parameters"):
+        restored(MLPRegressor(), MLPClassifier().__getstate__())
+
+
+def mersenne(**changes):
+    state = np.random.RandomState(0).get_state(legacy=False)
+    return {"class": "RandomState", "state": state | {"state": state["state"] | changes}}
+
+
+def philox(buffer_pos):
+    return {"class": "Generator", "state": np.random.Philox(0).state | {"buffer_pos": buffer_pos}}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *(mersenne(pos=pos) for pos in (-1, 625, 2**31 - 1, 2**40, None)),
+        *(mersenne(key=np.zeros(n, np.uint32)) for n in (0, 623, 624)),
+        mersenne(key="key"),
+        *(philox(pos) for pos in (-1, 5, 2**31 - 1)),
+    ],
+)
+def test_a_generator_that_numpy_takes_and_cannot_use_is_refused(state):
+    """NumPy reads where `pos` says, and a generator of zeros draws forever."""
+    model = MLPClassifier().__getstate__()
+    with pytest.raises(ValueError, match="random_state"):
+        restored(MLPClassifier(), changed(model, ("parameters", "random_state"), an(state)))
+
+
+def test_a_model_that_is_being_fitted_keeps_its_state():
+    refused = []
+
+    class Resetter(Silent):
+        def on_fit_task_begin(self, estimator, context):
+            with pytest.raises(RuntimeError, match="being fitted"):
+                estimator.__setstate__(MLPClassifier().__getstate__())
+            refused.append(context.task_name)
+
+    MLPClassifier(max_iter=2).set_callbacks(Resetter()).fit(X, TEXT)
+    assert refused == ["fit", "epoch", "epoch"]
+
+
+def test_a_new_state_leaves_nothing_of_the_old_one():
+    model, _, _ = fitted("names")
+    model.note = 1
+    model.__setstate__(MLPClassifier(alpha=3).__getstate__())
+    assert outcome(model) == outcome(MLPClassifier(alpha=3))
+
+
+# ---- random states ----
+
+FITTED = [fitted(case) for case in CASES]
+SCALARS = [None, True, -1, 0, 1, 3, 2**31, 2**63, 10**400, 0.5, -0.5, 1e308, np.nan, np.inf]
+OTHERS = ["", "adam", b"", (), [], {}, [1], {"objects": ["a"]}, np.float32(1), X, X[0], X[:0]]
+PARTS = st.sampled_from(SCALARS + OTHERS)
+
+
+@st.composite
+def mutated(draw):
+    """A model of ours, and a state that differs from its own in one to three places."""
+    model, rows, targets = draw(st.sampled_from(FITTED))
+    state = model.__getstate__()
+    for _ in range(draw(st.integers(1, 3))):
+        places = [(path, part) for path, part in parts(state) if path and path[0] != "own"]
+        path, part = draw(st.sampled_from(places))
+        swap = st.sampled_from([part for _, part in places])
+        choices = [PARTS, swap]
+        if isinstance(part, np.ndarray):
+            choices.append(st.sampled_from([part.T, part[:1], part[::-1], part.ravel()]))
+        if isinstance(part, (list, tuple)):
+            choices.append(st.sampled_from([part[:-1], part[::-1], part * 2]))
+        new = draw(st.one_of(choices))
+        state = changed(state, path, lambda part, new=new: new)
+    return model, rows, targets, state
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=400, deadline=None)
+@given(mutated())
+def test_any_state_is_refused_or_is_that_of_a_model(case):
+    model, rows, targets, state = case
+    try:
+        twin = restored(model, copy.deepcopy(state))
+    except ValueError:
+        return
+    if hasattr(twin, "coefs_") and twin.n_features_in_ == 4:
+        assert len(twin.predict(rows)) == N
+    if hasattr(twin, "partial_fit"):
+        with suppress(ValueError, TypeError, OverflowError):  # of a parameter that a fit refuses
+            twin.partial_fit(rows, targets)
