@@ -1,14 +1,51 @@
-"""How estimators are saved: pickles and copies."""
+"""How estimators are saved: pickles, copies and files."""
 
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from mlp_c import _state
+from mlp_c import _files, _state
 
 
 class SavableEstimator(BaseEstimator):
-    """An estimator whose pickles and copies hold plain data, checked as it is read."""
+    """An estimator whose pickles, copies and files hold plain data, checked as it is read."""
+
+    def save(self, path: Any) -> None:
+        """Save the model to a file, which `mlp_c.load` reads.
+
+        The file is in safetensors form and holds no pickle: parameters, what was fitted, the
+        moments of the optimiser, and a digest. It is put in the place of another whole or not
+        at all, whenever the process is stopped.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. Callbacks, and attributes that are not this package's, are left out.
+
+        Raises
+        ------
+        TypeError
+            If the class is a subclass, or a parameter is of a type that a file cannot hold.
+        OSError
+            If the file cannot be written; an old one is as it was.
+        ImportError
+            If safetensors is not installed: ``pip install 'mlp_c[files]'``.
+
+        See Also
+        --------
+        mlp_c.load : Load a model.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import mlp_c
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "model.safetensors")
+        ...     mlp_c.MLPRegressor(alpha=0.5).save(path)
+        ...     mlp_c.load(path)
+        MLPRegressor(alpha=0.5)
+        """
+        _files.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: not what belongs to a fit that is going on."""

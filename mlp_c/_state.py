@@ -1,4 +1,4 @@
-"""What pickles and copies hold of an estimator: plain data, checked when it comes back.
+"""What pickles, copies and files hold of an estimator: plain data, checked when it comes back.
 
 A state is a dict of
 
@@ -87,7 +87,7 @@ def encode(model: Any, attributes: dict[str, Any]) -> dict[str, Any]:
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
-        "optimizer": None if optimizer is None else dict(vars(optimizer)),
+        "optimizer": None if optimizer is None else dict(sorted(vars(optimizer).items())),
         "own": own,
     }
 
