@@ -5,6 +5,7 @@ import sklearn  # noqa: F401
 from threadpoolctl import register as _register
 
 from mlp_c import kernels
+from mlp_c._checkpoint import Checkpoint, resume
 from mlp_c._classifier import MLPClassifier
 from mlp_c._config import show_config
 from mlp_c._conversion import from_sklearn
@@ -19,6 +20,8 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "load",
+    "Checkpoint",
+    "resume",
     "from_sklearn",
     "kernels",
     "show_config",

@@ -207,11 +207,27 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         """
         return self._fit(X, y, sample_weight)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False) -> "BaseMLP":
+    @one_fit_at_a_time
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _resume(
+        self, X: Any, y: Any, sample_weight: Any, resumed: Callable[["BaseMLP", Data], Progress]
+    ) -> "BaseMLP":
+        """Go on with a fit from where `resumed` says that the model is, given the data."""
+        return self._fit(X, y, sample_weight, resumed=resumed)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        incremental: bool = False,
+        resumed: Callable[["BaseMLP", Data], Progress] | None = None,
+    ) -> "BaseMLP":
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         hidden = self._hidden_widths()
-        goes_on = self.warm_start or incremental
+        goes_on = self.warm_start or incremental or resumed is not None
         first = not (goes_on and hasattr(self, "coefs_"))
         data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
@@ -232,7 +248,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             self._fit_lbfgs(data, tasks)
         else:
             data = data.astype(self.coefs_[0].dtype)
-            progress = self._begin_training(data, random_state, incremental=incremental)
+            if resumed is None:
+                progress = self._begin_training(data, random_state, incremental=incremental)
+            else:
+                progress = resumed(self, data)
             self._fit_stochastic(progress, tasks)
         tasks.end()
         if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):

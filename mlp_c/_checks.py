@@ -47,6 +47,13 @@ def count(name: str, value: Any) -> int:
     refuse(name, f"an integer from 0 to {_MAX_COUNT}", value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        refuse(name, "True or False", value)
+    return value
+
+
 def number(name: str, value: Any) -> float:
     """A real number, infinite or NaN ones included."""
     if isinstance(value, Real) and not isinstance(value, bool):
@@ -122,6 +129,18 @@ def floats_like(name: str, value: Any, like: Sequence[Array]) -> list[Array]:
             )
         arrays.append(array)
     return arrays
+
+
+def permutation(name: str, value: Any, n: int) -> Array:
+    """A vector of the integers below `n`, each once."""
+    if (
+        not isinstance(value, np.ndarray)
+        or value.ndim != 1
+        or value.dtype.kind not in "iu"
+        or not np.array_equal(np.sort(value), np.arange(n))
+    ):
+        refuse(name, f"a permutation of {n} rows", value)
+    return value.astype(np.intp)
 
 
 def labels(name: str, value: Any) -> Array:

@@ -1,6 +1,8 @@
 """Training data as the kernels take it."""
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -119,6 +121,19 @@ class Data:
     def takes_all(self) -> bool:
         """Whether these are all rows."""
         return len(self.rows) == len(self.y)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all rows, targets and weights: their shapes, dtypes and elements."""
+        digest = hashlib.sha256()
+        X = self.X if isinstance(self.X, tuple) else (self.X,)
+        for part in (*X, self.y, self.sample_weight):
+            if isinstance(part, np.ndarray):
+                digest.update(f"{part.dtype.str}{part.shape}".encode())
+                digest.update(np.ascontiguousarray(part).reshape(-1).data)
+            else:
+                digest.update(repr(part).encode())
+        return digest.hexdigest()
 
     def astype(self, dtype: Any) -> "Data":
         """The same data to be computed with in another dtype; a dense `X` stays as it is."""

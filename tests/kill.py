@@ -10,10 +10,12 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import mlp_c
 
@@ -58,13 +60,50 @@ def kill_saves(n, directory, seed=0):
 
     found = [0, 0]
     for _ in range(n):
-        run_and_kill(save_in_turn, rng.uniform(0, 0.05))
+        run_and_kill(save_in_turn, rng.uniform(0, 0.15))
         found[[bits(model) for model in models].index(bits(mlp_c.load(path)))] += 1
     return *found, len(list(path.parent.glob(".*.tmp")))
 
 
+def kill_fits(n, directory, seed=0):
+    """Fit with checkpoints in processes that are killed, resumed and killed, n times at least.
+
+    Each fit that comes to its end, at last, has the bits of one that nothing stopped. Returns
+    how many processes were killed, and how many of these in the midst of a file.
+    """
+    rng = random.Random(seed)
+    path, result = Path(directory) / "fit.safetensors", Path(directory) / "result.safetensors"
+    X = np.random.default_rng(0).standard_normal((500, 40))
+    y = np.digitize(X[:, 0] * X[:, 1], [-0.5, 0.5])
+    model = mlp_c.MLPClassifier((200,), early_stopping=True, n_iter_no_change=30, max_iter=40)
+    model.set_params(random_state=0)
+    whole = bits(clone(model).fit(X, y))
+
+    def fit():
+        if path.exists():
+            fitted = mlp_c.resume(path, X, y)
+        else:
+            fitted = clone(model).set_callbacks(mlp_c.Checkpoint(path)).fit(X, y)
+        fitted.save(result)
+
+    killed = 0
+    while killed < n:
+        while not run_and_kill(fit, rng.uniform(0, 0.15)):
+            killed += 1
+            if path.exists():
+                mlp_c.load(path)
+        assert bits(mlp_c.load(result)) == whole
+        result.unlink()
+        path.unlink()
+    return killed, len(list(path.parent.glob(".*.tmp")))
+
+
 if __name__ == "__main__":
+    warnings.simplefilter("ignore", ConvergenceWarning)
     n, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     with tempfile.TemporaryDirectory() as directory:
         one, other, cut = kill_saves(n, directory, seed)
-        print(f"{n} killed as they saved, {cut} in a file: all whole, {one} old and {other} new")
+    print(f"{n} killed as they saved, {cut} in a file: all whole, {one} old and {other} new")
+    with tempfile.TemporaryDirectory() as directory:
+        killed, cut = kill_fits(n, directory, seed)
+    print(f"{killed} killed in fits, {cut} in a file: all whole, all fits resumed to the same bits")

@@ -305,6 +305,7 @@ REFUSED = {
     "classes twice": (("fitted", "classes_"), lambda c: c[[0, 0, 2]], "classes_"),
     "classes without order": (("fitted", "classes_"), an({"objects": [1, "a", 2]}), "classes_"),
     "classes of dicts": (("fitted", "classes_"), an({"objects": [{}, 1, 2]}), "classes_"),
+    "classes of no list": (("fitted", "classes_"), an({"objects": 3}), "classes_"),
     "classes as objects": (("fitted", "classes_"), lambda c: c.astype(object), "classes_"),
     "classes in two dimensions": (("fitted", "classes_"), np.atleast_2d, "classes_"),
     "an unknown kind": (("fitted", "_target_kind"), an("ordinal"), "_target_kind"),
