@@ -18,6 +18,7 @@ from states import CLASSES, NUMBERS, TEXT, N, X, outcome
 import mlp_c
 from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _data, _files, resume
 
+pytest.importorskip("safetensors")  # there is none for all Pythons
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:Got `batch_size`"),

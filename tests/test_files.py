@@ -12,8 +12,6 @@ import tracemalloc
 import kill
 import numpy as np
 import pytest
-import safetensors
-import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import CASES, NUMBERS, X, fitted, make, outcome
@@ -21,6 +19,7 @@ from states import CASES, NUMBERS, X, fitted, make, outcome
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
 
+safetensors = pytest.importorskip("safetensors.numpy")  # there is none for all Pythons
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_case = pytest.mark.parametrize("case", CASES)
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -192,7 +191,7 @@ def test_files_of_other_kinds_are_refused_by_name(contents, path):
 
 
 def test_the_files_of_others_are_refused(path):
-    safetensors.numpy.save_file({"weight": X}, path, {"format": "np"})
+    safetensors.save_file({"weight": X}, path, {"format": "np"})
     with pytest.raises(ValueError, match="not made by mlp_c"):
         mlp_c.load(path)
 
@@ -210,14 +209,14 @@ def signed(contents):
 def file_of(document, tensors=None):
     """A file with any document and tensors."""
     text = json.dumps({"sha256": "0" * 64, "format": 1, **document})
-    return signed(safetensors.numpy.save(tensors or {}, {"mlp_c": text}))
+    return signed(safetensors.save(tensors or {}, {"mlp_c": text}))
 
 
 def abyss(depth):
     """A file whose JSON has lists in lists."""
     document = '{"sha256": "%s", "format": 1, "a": %s1%s}'
     text = document % ("0" * 64, "[" * depth, "]" * depth)
-    return signed(safetensors.numpy.save({}, {"mlp_c": text}))
+    return signed(safetensors.save({}, {"mlp_c": text}))
 
 
 FORGED = {
