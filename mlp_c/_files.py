@@ -111,9 +111,10 @@ def read(path: Any) -> dict[str, Any]:
 def restore(content: dict[str, Any]) -> Any:
     """The model that has the class and the state of what was read."""
     cls = _classes()[_checks.one_of(*_classes())("class", content.get("class"))]
-    state = {key: part for key, part in content.items() if key not in ("class", "checkpoint")}
+    parts = [part for part in _state.PARTS if part != "own"]
+    _checks.entries("the whole", content, ["class", *parts], ["checkpoint"])
     model = cls.__new__(cls)
-    model.__setstate__({**state, "own": {}})
+    model.__setstate__({part: content[part] for part in parts} | {"own": {}})
     return model
 
 

@@ -40,7 +40,7 @@ OF_A_FIT = (
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
 
-_PARTS = ("format", "parameters", "requests", "fitted", "optimizer", "own")
+PARTS = ("format", "parameters", "requests", "fitted", "optimizer", "own")
 
 # What a fit has set as soon as there are weights, and what it sets later or in some fits.
 _NETWORK = {
@@ -101,7 +101,7 @@ def decode(cls: Any, state: Any) -> dict[str, Any]:
         If any part of the state is not what an estimator of that class can have.
     """
     check_format(state)
-    _checks.entries("the whole", state, _PARTS)
+    _checks.entries("the whole", state, PARTS)
     fitted = _decode_fitted(cls, state["fitted"])
     parameters = _decode_parameters(cls, state["parameters"], check="coefs_" in fitted)
     attributes = {**parameters, **fitted}

@@ -226,6 +226,7 @@ FORGED = {
     "of a list of classes": (lambda: file_of({"class": ["MLPClassifier"]}), "MLPClassifier"),
     "without a state": (lambda: file_of({"class": "MLPClassifier"}), "parameters"),
     "with an unknown part": (lambda: _files.pack(content_of(make("adam"), more=1)), "more"),
+    "with what is of a user": (lambda: _files.pack(content_of(make("adam"), own={})), "own"),
     "with an array that is not there": (
         lambda: file_of({"class": {"tensor": "coefs_"}}),
         "coefs_",
