@@ -1,14 +1,12 @@
 #include "pyarrays.h"
 
-#include "pyoverlap.h"
-
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
 #include <numpy/arrayobject.h>
 
 struct mlp_array {
-    PyObject *array; /* kept by the call */
+    mlp_memory memory;
     mlp_expectation expected;
 };
 
@@ -132,8 +130,36 @@ mlp_check_dtype(mlp_call *call, PyObject *array, const mlp_expectation *expected
     return false;
 }
 
-mlp_matrix
-mlp_view_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
+bool
+mlp_keep(mlp_call *call, PyObject *obj)
+{
+    if (obj == NULL || PyList_Append(call->kept, obj) < 0) {
+        call->failed = true;
+    }
+    return !call->failed;
+}
+
+/* Room for another array; false, with the call failed, if there is no memory. */
+static bool
+make_room(mlp_call *call)
+{
+    if (call->n_arrays < call->capacity) {
+        return true;
+    }
+    Py_ssize_t capacity = 2 * call->capacity + 16;
+    mlp_array *arrays = PyMem_Realloc(call->arrays, (size_t)capacity * sizeof(mlp_array));
+    if (arrays == NULL) {
+        PyErr_NoMemory();
+        call->failed = true;
+        return false;
+    }
+    call->arrays = arrays;
+    call->capacity = capacity;
+    return true;
+}
+
+const mlp_memory *
+mlp_add_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
 {
     PyArrayObject *array = (PyArrayObject *)obj;
     int ndim = PyArray_NDIM(array);
@@ -142,17 +168,39 @@ mlp_view_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
                            : expected->ndim == 2 ? "have 2 dimensions"
                                                  : "have 1 or 2 dimensions";
         mlp_reject(call, PyExc_ValueError, expected, what, PyLong_FromLong(ndim));
+        return NULL;
+    }
+    if (!make_room(call) || !mlp_keep(call, obj)) {
+        return NULL;
+    }
+    mlp_array *added = &call->arrays[call->n_arrays++];
+    added->expected = *expected;
+    added->memory = (mlp_memory){.data = PyArray_DATA(array), .item = PyArray_ITEMSIZE(array)};
+    added->memory.ndim = ndim;
+    for (int d = 0; d < ndim; d++) {
+        added->memory.shape[d] = PyArray_DIM(array, d);
+        added->memory.strides[d] = PyArray_STRIDE(array, d);
+    }
+    return &added->memory;
+}
+
+mlp_matrix
+mlp_view_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
+{
+    PyArrayObject *array = (PyArrayObject *)obj;
+    const mlp_memory *memory = mlp_add_array(call, obj, expected);
+    if (memory == NULL) {
         return (mlp_matrix){0};
     }
-    const npy_intp *shape = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
-    ptrdiff_t item = PyArray_ITEMSIZE(array);
+    int last = memory->ndim - 1;
+    ptrdiff_t item = memory->item;
     mlp_matrix view = {
-        .data = PyArray_DATA(array),
-        .rows = ndim == 2 ? shape[0] : 1,
-        .cols = shape[ndim - 1],
+        .data = memory->data,
+        .rows = last == 1 ? memory->shape[0] : 1,
+        .cols = memory->shape[last],
         /* The stride of a dimension of one element is arbitrary. */
-        .row_stride = ndim == 2 && shape[0] > 1 ? strides[0] : 0,
-        .col_stride = shape[ndim - 1] > 1 ? strides[ndim - 1] : 0,
+        .row_stride = last == 1 && memory->shape[0] > 1 ? memory->strides[0] : 0,
+        .col_stride = memory->shape[last] > 1 ? memory->strides[last] : 0,
     };
     if ((expected->rows != MLP_ANY && view.rows != expected->rows)
         || (expected->cols != MLP_ANY && view.cols != expected->cols)) {
@@ -171,52 +219,19 @@ mlp_view_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
     return view;
 }
 
-bool
-mlp_keep(mlp_call *call, PyObject *obj)
-{
-    if (obj == NULL || PyList_Append(call->kept, obj) < 0) {
-        call->failed = true;
-    }
-    return !call->failed;
-}
-
 int
 mlp_ndim(const mlp_call *call, Py_ssize_t i)
 {
-    return PyArray_NDIM((PyArrayObject *)call->arrays[i].array);
-}
-
-void
-mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected)
-{
-    if (call->n_arrays == call->capacity) {
-        Py_ssize_t capacity = 2 * call->capacity + 16;
-        mlp_array *arrays = PyMem_Realloc(call->arrays, (size_t)capacity * sizeof(mlp_array));
-        if (arrays == NULL) {
-            PyErr_NoMemory();
-            call->failed = true;
-            return;
-        }
-        call->arrays = arrays;
-        call->capacity = capacity;
-    }
-    if (mlp_keep(call, array)) {
-        call->arrays[call->n_arrays++] = (mlp_array){array, *expected};
-    }
+    return call->arrays[i].memory.ndim;
 }
 
 mlp_matrix
 mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
 {
-    mlp_matrix view = {0};
     PyObject *array = mlp_require_array(call, obj, expected);
-    if (array != NULL && mlp_check_dtype(call, array, expected)) {
-        view = mlp_view_array(call, array, expected);
-        if (!call->failed) {
-            mlp_add_array(call, array, expected);
-        }
-    }
-    return view;
+    return array != NULL && mlp_check_dtype(call, array, expected)
+               ? mlp_view_array(call, array, expected)
+               : (mlp_matrix){0};
 }
 
 mlp_matrix
@@ -257,8 +272,8 @@ static void
 check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
 {
     const mlp_array *written = &call->arrays[i], *other = &call->arrays[j];
-    int shared = i == j ? mlp_overlaps_itself(written->array)
-                        : mlp_share_memory(written->array, other->array);
+    int shared = i == j ? mlp_overlaps_itself(&written->memory)
+                        : mlp_share_memory(&written->memory, &other->memory);
     if (shared < 0) {
         call->failed = true;
     }

@@ -13,6 +13,7 @@
 #include <Python.h>
 
 #include "kernels.h"
+#include "pyoverlap.h"
 
 typedef enum { MLP_READ, MLP_WRITE } mlp_access;
 
@@ -105,11 +106,15 @@ PyObject *mlp_require_array(mlp_call *call, PyObject *obj, const mlp_expectation
 /* Whether an array has the call's dtype, which it settles if it is the first. */
 bool mlp_check_dtype(mlp_call *call, PyObject *array, const mlp_expectation *expected);
 
-/* The view of an array whose dtype is settled; everything else is checked here. */
-mlp_matrix mlp_view_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
+/* Makes an array of one or two dimensions one of the call's, for the overlap check. Returns
+ * what it is now, until the next is added: nothing else is looked at again, for another
+ * thread may give the array another shape. NULL, with the call failed, for other dimensions
+ * than are expected. */
+const mlp_memory *mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
 
-/* Makes an array one of the call's, for the overlap check. */
-void mlp_add_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
+/* The view of an array whose dtype is settled, and which becomes one of the call's;
+ * everything else is checked here. */
+mlp_matrix mlp_view_array(mlp_call *call, PyObject *array, const mlp_expectation *expected);
 
 /* How many dimensions the i-th of these has. */
 int mlp_ndim(const mlp_call *call, Py_ssize_t i);

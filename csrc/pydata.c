@@ -6,7 +6,20 @@
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
-/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. */
+/* Whether an array is a vector of as many elements as are expected; fails the call if not. */
+static bool
+check_vector(mlp_call *call, PyArrayObject *array, const mlp_expectation *expected)
+{
+    if (PyArray_NDIM(array) != 1
+        || (expected->cols != MLP_ANY && PyArray_DIM(array, 0) != expected->cols)) {
+        mlp_reject_shape(call, expected, (PyObject *)array);
+        return false;
+    }
+    return true;
+}
+
+/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. What is
+ * checked before is checked again of the copy: another thread may change the array. */
 static PyArrayObject *
 take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
 {
@@ -19,26 +32,26 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
         mlp_reject_dtype(call, &expected, "hold integers", obj);
         return NULL;
     }
-    if (PyArray_NDIM(array) != 1 || (n != MLP_ANY && PyArray_DIM(array, 0) != n)) {
-        mlp_reject_shape(call, &expected, obj);
+    if (!check_vector(call, array, &expected)) {
         return NULL;
     }
     /* uint64 values from 2^63 on become negative, and are refused as such. */
+    const char *came = PyArray_ISUNSIGNED(array) ? "%llu at index %zd" : "%lld at index %zd";
     PyArrayObject *copy = (PyArrayObject *)PyArray_FROMANY(
         obj, NPY_INT64, 1, 1,
         NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
-    mlp_keep(call, (PyObject *)copy);
+    bool kept = mlp_keep(call, (PyObject *)copy);
     Py_XDECREF(copy);
+    if (!kept || !check_vector(call, copy, &expected)) {
+        return NULL;
+    }
     for (ptrdiff_t i = 0; !call->failed && i < PyArray_DIM(copy, 0); i++) {
         int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
         if (value < 0 || value >= limit) {
             char what[MLP_TEXT_BYTES];
             PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
-            PyObject *came = PySequence_GetItem(obj, i);
-            if (came != NULL) {
-                Py_SETREF(came, PyUnicode_FromFormat("%S at index %zd", came, (Py_ssize_t)i));
-            }
-            mlp_reject(call, PyExc_ValueError, &expected, what, came);
+            mlp_reject(call, PyExc_ValueError, &expected, what,
+                       PyUnicode_FromFormat(came, (long long)value, (Py_ssize_t)i));
         }
     }
     if (!call->failed) {
@@ -81,7 +94,6 @@ take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, b
     if (call->failed) {
         return NULL;
     }
-    mlp_add_array(call, obj, &expected);
     *n = paired ? view.rows : view.cols;
     return view.data;
 }
@@ -99,14 +111,19 @@ mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
     return copy;
 }
 
-/* Columns, and a private copy of where each row's begin, checked to lie in them.
- * The columns themselves are checked as they are used. */
+/* Columns of so many values, and a private copy of where each row's begin, checked to lie
+ * in them. The columns themselves are checked as they are used. */
 static void
-take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, mlp_input *x)
+take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, ptrdiff_t n_values,
+            mlp_input *x)
 {
     ptrdiff_t n_columns = MLP_ANY;
     x->columns =
         take_contiguous(call, columns, "X.indices", &n_columns, true, &x->column_bytes, NULL);
+    if (!call->failed && n_values < n_columns) {
+        PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
+        call->failed = true;
+    }
     PyArrayObject *starts =
         take_integers(call, row_starts, "X.indptr", MLP_ANY, call->failed ? 0 : n_columns + 1);
     if (call->failed) {
@@ -142,9 +159,8 @@ mlp_take_dense(mlp_call *call, PyObject *obj)
     if (array == NULL) {
         return x;
     }
-    int element = 0;
-    while (element < N_TYPES
-           && !PyArray_EquivTypenums(element_types[element], PyArray_TYPE(array))) {
+    int element = 0, type = PyArray_TYPE(array);
+    while (element < N_TYPES && !PyArray_EquivTypenums(element_types[element], type)) {
         element++;
     }
     if (element == N_TYPES || !PyArray_ISNOTSWAPPED(array)) {
@@ -157,9 +173,6 @@ mlp_take_dense(mlp_call *call, PyObject *obj)
     x.rows = x.dense.rows;
     x.cols = x.dense.cols;
     x.row_places = x.cols / 2 + x.cols % 2;
-    if (!call->failed) {
-        mlp_add_array(call, obj, &expected);
-    }
     return x;
 }
 
@@ -176,11 +189,7 @@ take_csr(mlp_call *call, PyObject *values, PyObject *columns, PyObject *row_star
         PyErr_Format(PyExc_ValueError, "X must have less than 2**31 columns, got %zd", n_columns);
         call->failed = true;
     }
-    if (!call->failed && PyArray_Check(columns) && n < PyArray_SIZE((PyArrayObject *)columns)) {
-        PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
-        call->failed = true;
-    }
-    take_places(call, columns, row_starts, &x);
+    take_places(call, columns, row_starts, n, &x);
     return x;
 }
 
@@ -248,11 +257,7 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
     if (PyArray_TYPE(array) != NPY_BOOL) {
         return (mlp_targets){.matrix = mlp_take_array(call, obj, &expected)};
     }
-    mlp_targets targets = {.matrix = mlp_view_array(call, obj, &expected), .is_bool = true};
-    if (!call->failed) {
-        mlp_add_array(call, obj, &expected);
-    }
-    return targets;
+    return (mlp_targets){.matrix = mlp_view_array(call, obj, &expected), .is_bool = true};
 }
 
 static PyObject *

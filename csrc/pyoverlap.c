@@ -1,42 +1,37 @@
 #include "pyoverlap.h"
 
-#include <stdbool.h>
-
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
-#define NO_IMPORT_ARRAY /* field access only */
+#define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
+#define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
 
 /* Steps NumPy may take to decide about two interleaved arrays. */
 #define OVERLAP_WORK 100000
 
 static bool
-is_empty(PyArrayObject *array)
+is_empty(const mlp_memory *memory)
 {
-    for (int d = 0; d < PyArray_NDIM(array); d++) {
-        if (PyArray_DIM(array, d) == 0) {
+    for (int d = 0; d < memory->ndim; d++) {
+        if (memory->shape[d] == 0) {
             return true;
         }
     }
     return false;
 }
 
-int
-mlp_overlaps_itself(PyObject *obj)
+bool
+mlp_overlaps_itself(const mlp_memory *memory)
 {
-    PyArrayObject *array = (PyArrayObject *)obj;
-    const npy_intp *shape = PyArray_DIMS(array), *strides = PyArray_STRIDES(array);
-    npy_intp used = PyArray_ITEMSIZE(array); /* bytes an element and its inner neighbours span */
+    const Py_ssize_t *shape = memory->shape, *strides = memory->strides;
+    Py_ssize_t used = memory->item; /* bytes an element and its inner neighbours span */
     bool seen[2] = {false, false};
-    if (is_empty(array)) {
+    if (is_empty(memory)) {
         return false;
     }
-    if (PyArray_NDIM(array) > 2) {
-        return true; /* its shape was set since it was checked: not to be written to */
-    }
-    for (int round = 0; round < PyArray_NDIM(array); round++) {
+    for (int round = 0; round < memory->ndim; round++) {
         int least = -1;
-        for (int d = 0; d < PyArray_NDIM(array); d++) {
+        for (int d = 0; d < memory->ndim; d++) {
             if (!seen[d] && (least < 0 || Py_ABS(strides[d]) < Py_ABS(strides[least]))) {
                 least = d;
             }
@@ -53,35 +48,44 @@ mlp_overlaps_itself(PyObject *obj)
 }
 
 static void
-find_bounds(PyArrayObject *array, uintptr_t *low, uintptr_t *high)
+find_bounds(const mlp_memory *memory, uintptr_t *low, uintptr_t *high)
 {
-    *low = *high = (uintptr_t)PyArray_DATA(array);
-    if (is_empty(array)) {
+    *low = *high = (uintptr_t)memory->data;
+    if (is_empty(memory)) {
         return;
     }
-    for (int d = 0; d < PyArray_NDIM(array); d++) {
-        npy_intp reach = (PyArray_DIM(array, d) - 1) * PyArray_STRIDE(array, d);
+    for (int d = 0; d < memory->ndim; d++) {
+        Py_ssize_t reach = (memory->shape[d] - 1) * memory->strides[d];
         *(reach < 0 ? low : high) += (uintptr_t)reach;
     }
-    *high += (uintptr_t)PyArray_ITEMSIZE(array);
+    *high += (uintptr_t)memory->item;
+}
+
+/* An array there, of elements without a meaning, that nobody else has. */
+static PyObject *
+view_memory(const mlp_memory *memory)
+{
+    npy_intp shape[2] = {memory->shape[0], memory->shape[1]};
+    npy_intp strides[2] = {memory->strides[0], memory->strides[1]};
+    return PyArray_New(&PyArray_Type, memory->ndim, shape, NPY_VOID, strides, memory->data,
+                       (int)memory->item, 0, NULL);
 }
 
 int
-mlp_share_memory(PyObject *first, PyObject *second)
+mlp_share_memory(const mlp_memory *first, const mlp_memory *second)
 {
-    PyArrayObject *a = (PyArrayObject *)first, *b = (PyArrayObject *)second;
-    uintptr_t a_low, a_high, b_low, b_high;
-    find_bounds(a, &a_low, &a_high);
-    find_bounds(b, &b_low, &b_high);
-    if (a_high <= b_low || b_high <= a_low || a_low == a_high || b_low == b_high) {
+    uintptr_t low[2], high[2];
+    find_bounds(first, &low[0], &high[0]);
+    find_bounds(second, &low[1], &high[1]);
+    if (high[0] <= low[1] || high[1] <= low[0] || low[0] == high[0] || low[1] == high[1]) {
         return 0;
     }
     PyObject *numpy = PyImport_ImportModule("numpy");
     if (numpy == NULL) {
         return -1;
     }
-    PyObject *answer =
-        PyObject_CallMethod(numpy, "shares_memory", "OOi", first, second, OVERLAP_WORK);
+    PyObject *answer = PyObject_CallMethod(numpy, "shares_memory", "NNi", view_memory(first),
+                                           view_memory(second), OVERLAP_WORK);
     Py_DECREF(numpy);
     if (answer == NULL) {
         if (PyErr_ExceptionMatches(PyExc_RuntimeError)) { /* numpy.exceptions.TooHardError */

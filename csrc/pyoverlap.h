@@ -1,17 +1,25 @@
-/* Whether arrays share memory: what an output must not do. */
+/* What arrays are made of, and whether they share memory: what an output must not do. */
 #ifndef MLP_PYOVERLAP_H
 #define MLP_PYOVERLAP_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 
-/* Whether two elements of an array of one or two dimensions may share memory.
- * Exact for what slicing and transposing make; other strides that reach into
- * each other count as overlapping. */
-int mlp_overlaps_itself(PyObject *array);
+/* An array of one or two dimensions, as it was when it was looked at. */
+typedef struct {
+    char *data;
+    Py_ssize_t item; /* bytes of an element */
+    int ndim;
+    Py_ssize_t shape[2], strides[2]; /* ndim of each; strides count bytes */
+} mlp_memory;
+
+/* Whether two elements of an array may share memory. Exact for what slicing and
+ * transposing make; other strides that reach into each other count as overlapping. */
+bool mlp_overlaps_itself(const mlp_memory *memory);
 
 /* 1 if two arrays share memory, 0 if not, -1 with an exception set. Interleaved
  * arrays are left to NumPy; what it finds too hard counts as sharing. */
-int mlp_share_memory(PyObject *first, PyObject *second);
+int mlp_share_memory(const mlp_memory *first, const mlp_memory *second);
 
 #endif
