@@ -88,7 +88,9 @@ FN(list_pairs)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, PAIR *pairs, void
     return found;
 }
 
-/* n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. */
+/* n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. Another
+ * thread may write to what they are copied from, so it is the copy that is checked, once
+ * it lies there: no compiler may look at the original for it again. */
 static inline ALWAYS_INLINE void
 FN(copy_columns)(const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n, uint32_t last,
                  uint32_t *to)
@@ -97,7 +99,11 @@ FN(copy_columns)(const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n, uint
         uint64_t column = bytes == 2   ? ((const uint16_t *)from)[begin + e]
                           : bytes == 4 ? ((const uint32_t *)from)[begin + e]
                                        : ((const uint64_t *)from)[begin + e];
-        to[e] = column < last ? (uint32_t)column : last;
+        to[e] = column < UINT32_MAX ? (uint32_t)column : UINT32_MAX;
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    for (ptrdiff_t e = 0; e < n; e++) {
+        to[e] = to[e] < last ? to[e] : last;
     }
 }
 
