@@ -6,8 +6,8 @@
 #include "pyarrays.h"
 
 typedef struct {
-    const mlp_isa *isa;    /* in use */
-    PyObject *main_thread; /* threading.main_thread */
+    _Atomic(const mlp_isa *) isa; /* in use */
+    PyObject *main_thread;        /* threading.main_thread */
 } mlp_module_state;
 
 /* The kernels in use for the dtype of a call that is ready. */
