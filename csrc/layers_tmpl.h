@@ -316,7 +316,7 @@ FN(backward)(mlp_worker *worker, void *arguments)
     mlp_matrix *dweights, *dbiases;
     CHUNK chunk = FN(take_backward)(&arena, args, worker->size, worker->rank, &dweights);
     ptrdiff_t n_layers = args->network.n_layers, n = args->x.rows;
-    dweights += worker->rank * 2 * n_layers;
+    dweights += 2 * n_layers * worker->rank;
     dbiases = dweights + n_layers;
     FN(slice_first)(args->dweights, n_layers, &chunk.slice, dweights);
     FN(slice_first)(args->dbiases, n_layers, &chunk.slice, dbiases);

@@ -42,7 +42,7 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
         NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
     bool kept = mlp_keep(call, (PyObject *)copy);
     Py_XDECREF(copy);
-    if (!kept || !check_vector(call, copy, &expected)) {
+    if (copy == NULL || !kept || !check_vector(call, copy, &expected)) {
         return NULL;
     }
     for (ptrdiff_t i = 0; !call->failed && i < PyArray_DIM(copy, 0); i++) {
@@ -126,7 +126,7 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, ptrdiff_t n
     }
     PyArrayObject *starts =
         take_integers(call, row_starts, "X.indptr", MLP_ANY, call->failed ? 0 : n_columns + 1);
-    if (call->failed) {
+    if (starts == NULL) {
         return;
     }
     ptrdiff_t n_starts = PyArray_DIM(starts, 0);
@@ -236,7 +236,7 @@ static mlp_targets
 take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
     PyArrayObject *copy = take_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
-    int32_t *labels = mlp_take_memory(call, n, sizeof(int32_t));
+    int32_t *labels = copy == NULL ? NULL : mlp_take_memory(call, n, sizeof(int32_t));
     for (ptrdiff_t i = 0; labels != NULL && i < n; i++) {
         labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
     }

@@ -25,23 +25,18 @@ mlp_overlaps_itself(const mlp_memory *memory)
 {
     const Py_ssize_t *shape = memory->shape, *strides = memory->strides;
     Py_ssize_t used = memory->item; /* bytes an element and its inner neighbours span */
-    bool seen[2] = {false, false};
+    int last = memory->ndim - 1;
     if (is_empty(memory)) {
         return false;
     }
-    for (int round = 0; round < memory->ndim; round++) {
-        int least = -1;
-        for (int d = 0; d < memory->ndim; d++) {
-            if (!seen[d] && (least < 0 || Py_ABS(strides[d]) < Py_ABS(strides[least]))) {
-                least = d;
-            }
-        }
-        seen[least] = true;
-        if (shape[least] > 1) {
-            if (Py_ABS(strides[least]) < used) {
+    int inner = last == 1 && Py_ABS(strides[0]) < Py_ABS(strides[1]) ? 0 : last;
+    for (int round = 0; round <= last; round++) {
+        int d = round == 0 ? inner : last - inner;
+        if (shape[d] > 1) {
+            if (Py_ABS(strides[d]) < used) {
                 return true;
             }
-            used += (shape[least] - 1) * Py_ABS(strides[least]);
+            used += (shape[d] - 1) * Py_ABS(strides[d]);
         }
     }
     return false;

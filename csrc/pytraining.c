@@ -220,13 +220,12 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
         starts[row + 1] += starts[row];
     }
     ptrdiff_t n = starts[x.rows];
-    if (x.cols > INT32_MAX
-        || (double)n > max_density * (double)x.rows * (double)(x.cols / 2 + x.cols % 2)) {
+    if (x.cols > INT32_MAX || (double)n > max_density * (double)x.rows * (double)x.row_places) {
         result = Py_NewRef(Py_None);
         goto done;
     }
     found.row_starts = starts;
-    found.column_bytes = x.cols <= 2 * (UINT16_MAX + 1) ? 2 : 4;
+    found.column_bytes = x.row_places <= UINT16_MAX + 1 ? 2 : 4;
     int item = call.dtype == MLP_FLOAT32 ? 4 : 8;
     if ((double)n * (2 * item + found.column_bytes) + 8.0 * (double)x.rows > max_bytes) {
         result = PyTuple_Pack(2, x_obj, Py_None);

@@ -59,7 +59,7 @@ FN(make_slice)(const mlp_matrix *weights, int n_threads, int rank, bool is_train
     ptrdiff_t cols = weights->cols;
     bool fits = weights->rows <= FN(MOST_SLICED) / (ptrdiff_t)sizeof(REAL) / (cols + 1);
     int n_groups = is_trained && fits ? FN(PARTS) : 1;
-    while (n_groups > 1 && (n_threads % n_groups != 0 || cols < n_groups * FN(LEAST_SLICE))) {
+    while (n_groups > 1 && (n_threads % n_groups != 0 || cols / n_groups < FN(LEAST_SLICE))) {
         n_groups /= 2;
     }
     SLICE slice = {

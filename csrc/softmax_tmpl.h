@@ -67,7 +67,7 @@ FN(load_targets)(const mlp_targets *targets, ptrdiff_t row, ptrdiff_t j)
     const uint8_t *p = (const uint8_t *)m->data + row * m->row_stride + j * m->col_stride;
     VEC y = {0};
     for (ptrdiff_t lane = 0; lane < LANES && lane < m->cols - j; lane++) {
-        y[lane] = p[lane * m->col_stride] != 0;
+        y[lane] = (REAL)(p[lane * m->col_stride] != 0);
     }
     return y;
 }

@@ -167,7 +167,7 @@ FN(take_space)(mlp_arena *arena, const mlp_data *data, const mlp_network *networ
     mlp_matrix *views = mlp_take(arena, n_threads, 3 * n_layers, sizeof(mlp_matrix));
     double **squares = mlp_take(arena, n_threads, n_layers, sizeof(double *));
     if (arena->base != NULL) {
-        space->dweights = views + rank * 3 * n_layers;
+        space->dweights = views + 3 * n_layers * rank;
         space->dbiases = space->dweights + n_layers;
         space->sums = space->dbiases + n_layers;
         space->squares = squares + rank * n_layers;
