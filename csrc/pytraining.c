@@ -73,9 +73,8 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
         PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd", epoch.batch_size);
         return NULL;
     }
-    if (steps < 0 || steps > MOST_STEPS) {
-        PyErr_Format(PyExc_ValueError, "the optimizer's steps must be in [0, 2**62], got %lld",
-                     steps);
+    if (steps < 0 || steps >= MOST_STEPS) {
+        PyErr_Format(PyExc_ValueError, "optimizer must have steps in [0, 2**62), got %lld", steps);
         return NULL;
     }
     mlp_call call;
