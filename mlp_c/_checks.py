@@ -3,6 +3,7 @@
 A state may come from anywhere: what does not fit is a ValueError that names it.
 """
 
+import re
 import reprlib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -15,6 +16,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # More than any training counts, and no more than floats and C's integers hold.
 _MAX_COUNT = 2**53
+
+# Labels that are short make a long array with one that is long: so large it may be.
+MAX_TEXT_BYTES = 2**26
 
 _shown = reprlib.Repr()
 _shown.maxother = _shown.maxstring = 80
@@ -144,15 +148,25 @@ def permutation(name: str, value: Any, n: int) -> Array:
 
 
 def labels(name: str, value: Any) -> Array:
-    """A vector of numbers, text or times; or of strings and numbers, from a list in a dict."""
+    """A vector of numbers, text, times or plain objects; text and objects may be in a list."""
     if isinstance(value, dict):
-        objects = entries(name, value, ["objects"])["objects"]
-        plain = isinstance(objects, list) and all(isinstance(o, (str, int, float)) for o in objects)
-        if not plain:
-            refuse(name, "a list of strings and numbers", objects)
-        value = np.fromiter(objects, dtype=object, count=len(objects))
+        value = _array_of_labels(name, **entries(name, value, ["dtype", "labels"]))
     elif not isinstance(value, np.ndarray) or value.dtype.kind not in "biufUmM":
         refuse(name, "an array of numbers, text or times", value)
     if value.ndim != 1 or value.size == 0:
         refuse(name, "a vector", f"shape {value.shape}")
     return value
+
+
+def _array_of_labels(name: str, dtype: Any, labels: Any) -> Array:
+    """The array that a list was made of."""
+    if not isinstance(labels, list) or not all(isinstance(x, (str, int, float)) for x in labels):
+        refuse(name, "a list of strings and numbers", labels)
+    text = re.fullmatch(r"\|O|[<>]U([0-9]{1,9})", dtype) if isinstance(dtype, str) else None
+    if text is None or 4 * int(text[1] or 0) * len(labels) > MAX_TEXT_BYTES:
+        refuse(name, f"objects or at most {MAX_TEXT_BYTES} bytes of text", dtype)
+    if text[1] is None:
+        return np.fromiter(labels, dtype=object, count=len(labels))
+    if not all(isinstance(label, str) and len(label) <= int(text[1]) for label in labels):
+        refuse(name, f"strings of {dtype}", labels)
+    return np.array(labels, dtype=dtype)

@@ -26,9 +26,8 @@ _NO_DIGEST = b"0" * 64
 # As it stands in a header. Strings elsewhere have more backslashes: it is found once.
 _DIGEST = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')
 
-# The arrays that are tensors, by their types' characters; and how much text is an array.
+# The arrays that are tensors, by their types' characters.
 _TENSOR_TYPES = "?bBhHiIlLqQefd"
-_MAX_TEXT = 2**24
 
 
 def save(model: Any, path: Any, checkpoint: dict[str, Any] | None = None) -> None:
@@ -212,8 +211,7 @@ def _to_json(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     """Plain data as JSON, whose arrays are put among the tensors.
 
     An object of JSON has one entry: ``dict``; ``tuple``; ``float`` for one that is not finite;
-    ``text`` for an array of strings, their greatest length first; ``tensor`` for the name of
-    an array of numbers; ``scalar`` for that of a NumPy scalar.
+    ``tensor`` for the name of an array of numbers; ``scalar`` for that of a NumPy scalar.
     """
     if value is None or isinstance(value, (str, int)):
         return value
@@ -228,12 +226,9 @@ def _to_json(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {
             "dict": {key: _to_json(item, f"{name}.{key}", tensors) for key, item in value.items()}
         }
-    if isinstance(value, np.ndarray):
-        if value.dtype.char in _TENSOR_TYPES:
-            tensors[name] = np.require(value, value.dtype.newbyteorder("="), ["C", "E"])
-            return {"tensor": name}
-        if value.dtype.char == "U" and value.ndim == 1 and value.nbytes <= 4 * _MAX_TEXT:
-            return {"text": [value.itemsize // 4, value.tolist()]}
+    if isinstance(value, np.ndarray) and value.dtype.char in _TENSOR_TYPES:
+        tensors[name] = np.require(value, value.dtype.newbyteorder("="), ["C", "E"])
+        return {"tensor": name}
     what = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
     raise TypeError(f"{name} is a {what}, which a file cannot hold")
 
@@ -252,11 +247,6 @@ def _from_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:
             return tuple(_from_json(item, tensors))
         case "float":
             return float(item)
-        case "text":
-            length, strings = item
-            if length * len(strings) > _MAX_TEXT:
-                raise ValueError(f"{len(strings)} strings of {length} characters are too many")
-            return np.array(strings, dtype=f"U{length}")
         case "tensor":
             return tensors.pop(item)
         case "scalar":

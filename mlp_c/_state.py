@@ -9,8 +9,8 @@ A state is a dict of
 - ``optimizer``, the attributes of what a stochastic solver goes on from, or None;
 - ``own``, what users have set besides: callbacks, and attributes of their own, as they are.
 
-But for ``own``, and parameters of unusual types, it is made of arrays of numbers, text or times,
-scalars, strings, lists, tuples, dicts and None.
+But for ``own``, and parameters of unusual types, it is made of arrays of numbers or times, scalars,
+strings, lists, tuples, dicts and None.
 """
 
 from itertools import pairwise
@@ -79,7 +79,7 @@ def encode(model: Any, attributes: dict[str, Any]) -> dict[str, Any]:
     parameters = {name: own.pop(name) for name in model._get_param_names() if name in own}
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
-    fitted = {name: _encode_objects(own.pop(name)) for name in _FITTED if name in own}
+    fitted = {name: _encode_labels(own.pop(name)) for name in _FITTED if name in own}
     optimizer = own.pop(_OPTIMIZER, None)
     requests = own.pop(_REQUESTS, None)
     return {
@@ -127,11 +127,13 @@ def check_format(state: Any) -> None:
         _checks.refuse("format", "at least 1", state["format"])
 
 
-def _encode_objects(value: Any) -> Any:
-    """An array of Python objects, labels or names, as a list in a dict."""
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        return {"objects": value.tolist()}
-    return value
+def _encode_labels(value: Any) -> Any:
+    """Labels or names that are text or Python objects as a list, with the array's dtype."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "OU":
+        return value
+    if value.nbytes > _checks.MAX_TEXT_BYTES:
+        return value
+    return {"dtype": value.dtype.str, "labels": value.tolist()}
 
 
 def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, Any]:

@@ -24,6 +24,7 @@ CASES = {
     "poisson": (MLPRegressor, {"loss": "poisson"}, X, np.abs(NUMBERS)),
     "float32": (MLPClassifier, {}, X.astype(np.float32), CLASSES > 0),
     "two outputs": (MLPRegressor, {}, X, X[:, :2]),
+    "text of any kind": (MLPClassifier, {}, X, np.array(["", "é", "\ud800"], "<U40")[CLASSES]),
     "names": (MLPClassifier, {}, pd.DataFrame(X, columns=list("abcd")), TEXT),
     "multilabel": (MLPClassifier, {}, X, (X[:, :3] > 0).astype(int)),
     "one class": (MLPClassifier, {}, X, np.full(N, "only")),

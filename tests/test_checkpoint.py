@@ -335,6 +335,7 @@ OTHER_DATA = {
     "fewer rows": lambda X, y, w: (X[1:], y[1:], w[1:]),
     "fewer features": lambda X, y, w: (X[:, 1:], y, w),
     "another dtype": lambda X, y, w: (X.astype(np.float32), y, w),
+    "the same bytes as integers": lambda X, y, w: (X.view(np.int64), y, w),
     "another container": lambda X, y, w: (csr_array(X), y, w),
     "other targets": lambda X, y, w: (X, np.roll(y, 1), w),
     "other labels": lambda X, y, w: (X, np.char.upper(y), w),
