@@ -227,7 +227,7 @@ def _to_json(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
             "dict": {key: _to_json(item, f"{name}.{key}", tensors) for key, item in value.items()}
         }
     if isinstance(value, np.ndarray) and value.dtype.char in _TENSOR_TYPES:
-        tensors[name] = np.require(value, value.dtype.newbyteorder("="), ["C", "E"])
+        tensors[name] = np.require(value, None, ["C", "E"])
         return {"tensor": name}
     what = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
     raise TypeError(f"{name} is a {what}, which a file cannot hold")

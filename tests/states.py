@@ -1,4 +1,4 @@
-"""Fitted models of every kind that a state, a file or a checkpoint has to hold."""
+"""Fitted models of every kind that a state, a file or a checkpoint has to hold, and arrays."""
 
 import warnings
 
@@ -72,3 +72,25 @@ def _plain(value):
     if hasattr(value, "moments"):
         return _plain(vars(value))
     return value
+
+
+def swapped(array):
+    return array.astype(array.dtype.newbyteorder())
+
+
+def misaligned(array):
+    buffer = np.empty(array.nbytes + 1, np.uint8)
+    view = np.ndarray(array.shape, array.dtype, buffer.data, offset=1)
+    view[...] = array
+    assert not view.flags.aligned
+    return view
+
+
+# What arrays look like that are not aligned, native and C-contiguous.
+FORMS = {
+    "byte-swapped": swapped,
+    "Fortran's order": np.asfortranarray,
+    "strided": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+    "misaligned": misaligned,
+}

@@ -1,5 +1,6 @@
 """Models in files: what was saved comes back, or an error; a file is the old one or the new."""
 
+import copy
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from states import CASES, NUMBERS, X, fitted, make, outcome
+from states import CASES, FORMS, NUMBERS, X, fitted, make, outcome
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
@@ -75,6 +76,15 @@ def test_plain_data_come_back_with_their_types(value, path):
 def test_nan_comes_back(path):
     MLPClassifier(tol=np.nan).save(path)
     assert np.isnan(mlp_c.load(path).tol)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_of_any_form_are_saved(form, path):
+    model, _, _ = fitted("adam")
+    changed = copy.deepcopy(model)
+    changed.coefs_ = [FORMS[form](w) for w in changed.coefs_]
+    changed.save(path)
+    assert outcome(mlp_c.load(path)) == outcome(model)
 
 
 def test_any_reader_of_safetensors_finds_the_arrays_and_the_rest(path):

@@ -11,7 +11,7 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
-from states import CASES, NUMBERS, TEXT, N, X, fitted, make, outcome
+from states import CASES, FORMS, NUMBERS, TEXT, N, X, fitted, make, outcome
 
 from mlp_c import MLPClassifier, MLPRegressor, from_sklearn
 from mlp_c._state import FORMAT
@@ -207,27 +207,6 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 
 
 # ---- states that are taken, in a form that can be used ----
-
-
-def swapped(array):
-    return array.astype(array.dtype.newbyteorder())
-
-
-def misaligned(array):
-    buffer = np.empty(array.nbytes + 1, np.uint8)
-    view = np.ndarray(array.shape, array.dtype, buffer.data, offset=1)
-    view[...] = array
-    assert not view.flags.aligned
-    return view
-
-
-FORMS = {
-    "byte-swapped": swapped,
-    "Fortran's order": np.asfortranarray,
-    "strided": lambda array: np.repeat(array, 2, axis=0)[::2],
-    "backwards": lambda array: array[::-1].copy()[::-1],
-    "misaligned": misaligned,
-}
 
 
 @pytest.mark.parametrize("form", FORMS)
