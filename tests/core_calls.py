@@ -1,4 +1,4 @@
-"""A valid call of every function of mlp_c._core that takes arrays, as a list of arguments."""
+"""A valid call of every function of mlp_c._core that allocates, as a list of arguments."""
 
 from itertools import pairwise
 
@@ -34,6 +34,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     adam = "adam", 0.001, 0.0, 0.9, 0.999, 1e-8, 0
     moments = tuple([np.zeros_like(p) for p in weights + biases] for _ in range(2))
     network = weights, biases, "relu"
+    both = np.ones(2 * n, dtype)
     ones, order = np.ones(n, dtype), np.arange(n)[::-1]
     name = np.dtype(dtype).name
     cases = {
@@ -45,6 +46,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "softmax into": (logits, out),
         "softmax_cross_entropy": (logits, y, 0.0, None),
         "softmax_cross_entropy into": (logits, draw(n, widths[-1]), 0.0, out),
+        "sgd_step interleaved": ([both[::2]], [both[1::2]], 0.0),
         "sgd_step": (weights + biases, [np.ones_like(p) for p in weights + biases], 0.0),
         "train_epoch": (X, y, None, None, *network, loss, 0.0, 7, sgd, (), n_threads),
         "train_epoch of CSR": (
@@ -55,6 +57,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "predict": (X, None, *network, loss[0], False, n_threads),
         "predict of rows": ((X, None), order, *network, loss[0], False, n_threads),
         "index_nonzeros": (X, name, 1.0, np.inf, n_threads),
+        "config": (),
     }
     return {case: list(arguments) for case, arguments in cases.items()}
 
