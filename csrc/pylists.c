@@ -1,7 +1,7 @@
 #include "pyarrays.h"
 
 /* Opens a list of n arrays (or MLP_ANY) as a tuple that the call keeps, whatever
- * becomes of the caller's list. */
+ * becomes of the caller's list. Of a subclass, what it holds: its methods are not asked. */
 static PyObject *
 open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_list *list)
 {
@@ -15,7 +15,8 @@ open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_lis
                         Py_TYPE(obj)->tp_name);
         return NULL;
     }
-    PyObject *tuple = PySequence_Tuple(obj);
+    PyObject *tuple =
+        PyList_Check(obj) ? PyList_AsTuple(obj) : PyTuple_GetSlice(obj, 0, PY_SSIZE_T_MAX);
     mlp_keep(call, tuple);
     Py_XDECREF(tuple);
     if (call->failed) {
