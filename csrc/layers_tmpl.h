@@ -68,7 +68,7 @@ FN(forward_activation)(mlp_worker *worker, const mlp_network *network, ptrdiff_t
                        const mlp_matrix *from, const mlp_matrix *to)
 {
     mlp_activation activation = l < network->n_layers - 1 ? network->activation : MLP_IDENTITY;
-    for (ptrdiff_t i = 0; i < to->rows; i += FN(CHUNK_ROWS)) {
+    for (ptrdiff_t i = 0; i < to->rows && to->cols > 0; i += FN(CHUNK_ROWS)) {
         ptrdiff_t end = to->rows - i < FN(CHUNK_ROWS) ? to->rows : i + FN(CHUNK_ROWS);
         mlp_matrix some_from = FN(rows_of)(from, i, end), some_to = FN(rows_of)(to, i, end);
         if (mlp_poll(worker)) {
@@ -345,6 +345,7 @@ FN(backward)(mlp_worker *worker, void *arguments)
             mlp_matrix sums = FN(rows_of)(&out[piece.layer], piece.begin, piece.end);
             FN(gradient)(worker, &chunk, &rows, &piece, first > 0, &sums);
         }
+        mlp_poll(worker); /* there may have been nothing to multiply */
         if (mlp_barrier(worker)) {
             return;
         }

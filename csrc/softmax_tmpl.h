@@ -48,7 +48,7 @@ FN(softmax)(mlp_worker *worker, void *arguments)
     mlp_softmax_args *args = arguments;
     const mlp_matrix *logits = &args->logits, *out = &args->out;
     ptrdiff_t begin, end;
-    mlp_share(worker->size, worker->rank, out->rows, 1, &begin, &end);
+    mlp_share(worker->size, worker->rank, out->cols == 0 ? 0 : out->rows, 1, &begin, &end);
     ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, out->cols); i++) {
         FN(normalize_row)
@@ -130,8 +130,8 @@ FN(softmax_cross_entropy)(mlp_worker *worker, void *arguments)
     const mlp_matrix *logits = &args->logits, *dlogits = &args->dlogits;
     REAL scale = 1 / (REAL)logits->rows;
     double total = 0;
-    ptrdiff_t work = 0;
-    for (ptrdiff_t i = 0; i < logits->rows && !FN(poll_work)(worker, &work, logits->cols); i++) {
+    ptrdiff_t work = 0, n = logits->cols == 0 ? 0 : logits->rows;
+    for (ptrdiff_t i = 0; i < n && !FN(poll_work)(worker, &work, logits->cols); i++) {
         total += FN(softmax_loss_row)(&args->loss, FN(at)(logits, i, 0), logits->col_stride,
                                       logits->cols, &args->targets, i, scale, FN(at)(dlogits, i, 0),
                                       dlogits->col_stride);
