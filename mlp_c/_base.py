@@ -2,7 +2,8 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from itertools import chain, pairwise
 from numbers import Integral, Real
@@ -60,6 +61,20 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
             del self._fitting
 
     return run
+
+
+@contextmanager
+def unchanged_if_refused(model: Any) -> Iterator[None]:
+    """Leave a model as it was where what it is to learn from is refused."""
+    state = vars(model)
+    before = dict(state)
+    try:
+        yield
+    except BaseException:
+        state.update(before)
+        for name in state.keys() - before.keys():
+            del state[name]
+        raise
 
 
 class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
@@ -226,21 +241,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
     ) -> "BaseMLP":
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        hidden = self._hidden_widths()
         goes_on = self.warm_start or incremental or resumed is not None
-        first = not (goes_on and hasattr(self, "coefs_"))
-        data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
-        widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
-        random_state = check_random_state(self.random_state)
-        if first:
-            self._initialize(widths, random_state, data.dtype)
-        elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
-            raise ValueError("coefs_ and intercepts_ must be all float32 or all float64 to go on")
-        elif [w.shape for w in self.coefs_] != list(pairwise(widths)):
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
-                f"on from, of shapes {[w.shape for w in self.coefs_]}"
-            )
+        with unchanged_if_refused(self):
+            random_state = check_random_state(self.random_state)
+            data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
         tasks: Any = NoTasks()
         if hasattr(self, "_skl_callbacks"):
             tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
@@ -260,6 +264,31 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 "values and need to be preprocessed."
             )
         return self
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        random_state: np.random.RandomState,
+        *,
+        goes_on: bool,
+    ) -> Data:
+        """Check everything, and draw weights or check those to go on from."""
+        hidden = self._hidden_widths()
+        first = not (goes_on and hasattr(self, "coefs_"))
+        data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
+        widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
+        if first:
+            self._initialize(widths, random_state, data.dtype)
+        elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
+            raise ValueError("coefs_ and intercepts_ must be all float32 or all float64 to go on")
+        elif [w.shape for w in self.coefs_] != list(pairwise(widths)):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
+                f"on from, of shapes {[w.shape for w in self.coefs_]}"
+            )
+        return data
 
     def _hidden_widths(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -292,13 +321,19 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 DataConversionWarning,
             )
         if sample_weight is not None:
-            sample_weight = np.ascontiguousarray(
-                _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
+            sample_weight = np.require(
+                _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True),
+                requirements=["C", "A"],
             )
             with np.errstate(over="ignore"):
                 weight_sum = sample_weight.sum(dtype=np.float64)
             if not np.isfinite(weight_sum):
                 raise ValueError("the sum of sample_weight must be finite, got inf")
+            if weight_sum < np.finfo(dtype).tiny:  # nothing can be divided by it
+                raise ValueError(
+                    f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
+                    f"got {weight_sum}"
+                )
         encoded = self._encode_targets(y, keep_classes=keep_classes)
         work_dtype = np.float64 if self.solver == "lbfgs" else dtype
         X = kernel_input_for_fit(X, work_dtype, self.n_threads)

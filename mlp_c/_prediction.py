@@ -45,7 +45,7 @@ def outputs_of(model: Any, X: Any) -> np.ndarray:
         outputs = run_network(model, given, dtype=X.dtype, check_finite=True)
         if outputs is not None:
             return outputs
-    check_is_fitted(model)
+    check_is_fitted(model, "coefs_")
     X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
     dtype = model.coefs_[0].dtype
     if model.compute_dtype is None:

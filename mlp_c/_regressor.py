@@ -98,7 +98,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.loss == "poisson" and np.min(y) < 0:
             raise ValueError(f"y must not be negative for loss='poisson', got {np.min(y)}")
         self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
-        return np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        with np.errstate(over="ignore"):
+            y = np.require(y, np.float64, "A").reshape(len(y), -1)
+        if not np.isfinite(y).all():  # None among objects; beyond float64
+            raise ValueError(f"y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
+        return y
 
     def _count_outputs(self, y):
         return y.shape[1]
