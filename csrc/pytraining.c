@@ -74,7 +74,8 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
         return NULL;
     }
     if (steps < 0 || steps >= MOST_STEPS) {
-        PyErr_Format(PyExc_ValueError, "optimizer must have steps in [0, 2**62), got %lld", steps);
+        PyErr_Format(PyExc_ValueError, "optimizer must have made steps in [0, 2**62), got %lld",
+                     steps);
         return NULL;
     }
     mlp_call call;
