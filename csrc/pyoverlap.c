@@ -76,12 +76,13 @@ mlp_share_memory(const mlp_memory *first, const mlp_memory *second)
         return 0;
     }
     PyObject *numpy = PyImport_ImportModule("numpy");
-    if (numpy == NULL) {
-        return -1;
-    }
-    PyObject *answer = PyObject_CallMethod(numpy, "shares_memory", "NNi", view_memory(first),
-                                           view_memory(second), OVERLAP_WORK);
-    Py_DECREF(numpy);
+    PyObject *a = numpy == NULL ? NULL : view_memory(first);
+    PyObject *b = a == NULL ? NULL : view_memory(second);
+    PyObject *answer =
+        b == NULL ? NULL : PyObject_CallMethod(numpy, "shares_memory", "OOi", a, b, OVERLAP_WORK);
+    Py_XDECREF(numpy);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
     if (answer == NULL) {
         if (PyErr_ExceptionMatches(PyExc_RuntimeError)) { /* numpy.exceptions.TooHardError */
             PyErr_Clear();
