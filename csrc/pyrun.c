@@ -6,7 +6,11 @@
 
 /* Work in multiply-adds below which another thread costs more than it brings:
  * to start one, and to meet it at the barriers of a batch. */
+#ifdef MLP_SHARE_ALL_WORK /* for tests: the smallest network runs on all threads asked for */
+static const double WORK_PER_THREAD = 1, BATCH_WORK_PER_THREAD = 1;
+#else
 static const double WORK_PER_THREAD = 6e6, BATCH_WORK_PER_THREAD = 3e5;
+#endif
 
 /* More than any machine has for one process, and few enough to lay out memory for. */
 enum { MOST_THREADS = 512 };
