@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from mlp_c import _core
+
 CODE = """
 import sys
 import sklearn.neural_network
@@ -18,3 +22,40 @@ def test_nothing_but_the_package_is_loaded_besides_scikit_learns_mlp(tmp_path):
         [sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["mlp_c"]
+
+
+LOAD = f"""
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+
+def load():
+    loader = ExtensionFileLoader("mlp_c._core", {_core.__file__!r})
+    spec = spec_from_file_location("mlp_c._core", {_core.__file__!r}, loader=loader)
+    loader.exec_module(module_from_spec(spec))
+"""
+SUBINTERPRETER = """
+import _xxsubinterpreters as interpreters
+interpreters.run_string(interpreters.create(), sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("missing", ["threading", "numpy._core._multiarray_umath"])
+def test_without_a_module_it_needs_the_extension_is_not_imported(missing):
+    code = f"{LOAD}\nsys.modules[{missing!r}] = None\nload()"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "ImportError" in result.stderr or "ModuleNotFoundError" in result.stderr
+
+
+def test_a_subinterpreter_does_not_import_the_extension():
+    pytest.importorskip("_xxsubinterpreters", reason="this CPython has other means to make one")
+    code = [f"{LOAD}\n{SUBINTERPRETER}", f"{LOAD}\nload()"]
+    result = subprocess.run(
+        [sys.executable, "-c", *code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "ImportError" in result.stderr
+    assert "does not support" in result.stderr
