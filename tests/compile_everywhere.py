@@ -3,6 +3,7 @@
 By each of the compilers below that this machine has; says which it has not.
 """
 
+import contextlib
 import os
 import runpy
 import shutil
@@ -15,8 +16,16 @@ from pathlib import Path
 import numpy
 
 ROOT = Path(__file__).resolve().parent.parent
-SETUP = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
-CLANG = next(filter(shutil.which, ["clang", *(f"clang-{n}" for n in range(30, 11, -1))]), "clang")
+with contextlib.chdir(ROOT):  # where it looks for the headers
+    SETUP = runpy.run_path("setup.py", run_name="setup")
+
+
+def newest(tool: str) -> str:
+    """The name by which this machine has a tool of LLVM's; its plain name if it has none."""
+    return next(filter(shutil.which, [tool, *(f"{tool}-{n}" for n in range(30, 11, -1))]), tool)
+
+
+CLANG = newest("clang")
 
 # What for and by, the machine that says which instruction sets, and the command.
 COMPILERS = (
@@ -45,28 +54,38 @@ def is_portable(source: Path) -> bool:
     return not source.stem.startswith(("py", "module"))
 
 
-def compile_source(machine: str, compiler: tuple[str, ...], source: Path) -> str:
-    """The compiler's complaints."""
+def flags_for(machine: str, source: Path) -> list[str]:
+    """What the compiler is told of a source."""
     isas = SETUP["ISA_FLAGS"].get(machine, {})
-    command = [
-        *(*compiler, "-c", source, "-o", os.devnull, "-Werror", *SETUP["FLAGS"]),
+    return [
+        *SETUP["FLAGS"],
         *isas.get(instruction_set(source), []),
         *(f"-DMLP_HAVE_{name.upper()}=1" for name in isas),
         *("-D_GNU_SOURCE", '-DMLP_BUILD_FLAGS=""', f"-I{ROOT / 'csrc'}"),
         *(f"-I{path}" for path in (sysconfig.get_path("include"), numpy.get_include())),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def sources_for(machine: str) -> list[Path]:
+    """The sources that are compiled for a machine."""
+    ours = (None, "baseline", *SETUP["ISA_FLAGS"].get(machine, ()))
+    return [path for path in sorted(ROOT.glob("csrc/*.c")) if instruction_set(path) in ours]
+
+
+def complaints_of(command: tuple[str, ...], machine: str, source: Path) -> str:
+    """A compiler's, which is told to warn, about a source."""
+    command = (*command, *flags_for(machine, source), "-Werror", "-c", str(source))
+    done = subprocess.run([*command, "-o", os.devnull], capture_output=True, text=True, check=False)
     return done.stderr or ("" if done.returncode == 0 else f"{command} failed")
 
 
 def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
     """The complaints about all sources that are for the machine."""
-    ours = (None, "baseline", *SETUP["ISA_FLAGS"].get(machine, ()))
-    sources = [path for path in sorted(ROOT.glob("csrc/*.c")) if instruction_set(path) in ours]
+    sources = sources_for(machine)
     if any("windows" in part for part in compiler):
         sources = list(filter(is_portable, sources))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return "".join(pool.map(lambda source: compile_source(machine, compiler, source), sources))
+        return "".join(pool.map(lambda source: complaints_of(compiler, machine, source), sources))
 
 
 def main() -> int:
