@@ -1,6 +1,8 @@
 # make notebook   the MNIST notebook, executed on a fresh machine
 # make test       everything that must pass
-# The rest: test-all, test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
+# make campaigns  the campaigns of docs/campaigns.md, quickly
+# The rest: asan, tsan, fuzz, oom, leaks, analyze, coverage, guided (a campaign each); test-all, test-neon,
+# bench, bench-kernels, bench-docs, bench-guard, format, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +15,9 @@ ifneq ($(wildcard ../shared/scikit_learn_data),)
 export SCIKIT_LEARN_DATA ?= $(abspath ../shared/scikit_learn_data)
 endif
 
-.PHONY: notebook test lint test-all test-neon bench bench-kernels bench-docs bench-guard format clean
+CAMPAIGNS := analyze fuzz oom leaks asan tsan coverage
+
+.PHONY: notebook test lint $(CAMPAIGNS) guided campaigns test-all test-neon bench bench-kernels bench-docs bench-guard format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +45,17 @@ build/compiled: $(VENV)/test tests/compile_everywhere.py
 	$(BIN)/python tests/compile_everywhere.py
 	mkdir -p build
 	touch $@
+
+# CALLS, SECONDS, SEED: their bounds. FIRST: the call of make fuzz to begin with.
+run_campaign = cd tests && $(abspath $(BIN))/python -m campaigns.$1
+$(CAMPAIGNS): $(VENV)/campaigns
+guided: $(VENV)/guided
+$(CAMPAIGNS) guided:
+	$(call run_campaign,$@) $(if $(CALLS),--calls=$(CALLS)) $(if $(SECONDS),--seconds=$(SECONDS)) \
+	    $(if $(SEED),--seed=$(SEED)) $(if $(FIRST),--first=$(FIRST))
+
+campaigns: $(VENV)/campaigns
+	set -e; for campaign in $(CAMPAIGNS); do ($(call run_campaign,$$campaign) --quick); done
 
 test-all:
 	$(PYTHON) tests/run_on_all_pythons.py

@@ -1,0 +1,46 @@
+"""The suite, random networks and junk calls with AddressSanitizer and UBSan compiled in.
+
+They end a process at its first access out of bounds, use after free or undefined operation.
+"""
+
+import sys
+
+from campaigns import build, options
+from campaigns.sanitized import Sanitizer, conclude
+
+ASAN = Sanitizer(
+    "asan",
+    "-fsanitize=address,undefined -fno-sanitize-recover=all",
+    ("libasan.so", "libubsan.so", "libstdc++.so"),
+    # Python leaves memory behind at its end; a huge array is to fail, as it does without.
+    {
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    },
+)
+LEFT_OUT = {
+    "test_notebook.py": "runs in a process of Jupyter's; the kernels' tests make the same calls",
+    "test_packaging.py": "builds the package anew, without instruments",
+    "test_threads.py::test_small_work_stays_on_one_thread": "not where all work is shared",
+}
+QUICK = ["test_kernels_rejections.py", "test_inputs.py", "test_fit_edges.py", "test_conversion.py"]
+
+
+def main() -> int:
+    bounds = options.parse(__doc__, seed=0, seconds=(300, 15), calls=(20_000, 1_000))
+    if build.runtime(*ASAN.libraries) is None:
+        return 0
+    if not ASAN.is_ready():
+        return 1
+    networks = ["campaigns.networks", f"--seed={bounds.seed}", f"--seconds={bounds.seconds}"]
+    junk = ["campaigns.fuzz", f"--seed={bounds.seed}", f"--calls={bounds.calls}"]
+    outcomes = {
+        "networks": ASAN.run("-m", *networks),
+        "junk": ASAN.run("-m", *junk),
+        "suite": ASAN.run_suite(QUICK if bounds.quick else ["."], LEFT_OUT),
+    }
+    return conclude(ASAN, outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

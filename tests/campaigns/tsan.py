@@ -1,0 +1,53 @@
+"""The threaded tests and random networks with ThreadSanitizer compiled in.
+
+A report counts if it has a frame of the extension: Python and NumPy are not instrumented, so
+that their locks are not seen.
+"""
+
+import subprocess
+import sys
+
+from campaigns import build, options
+from campaigns.sanitized import Sanitizer, conclude
+
+TSAN = Sanitizer(
+    "tsan",
+    "-fsanitize=thread",
+    ("libtsan.so",),
+    {"TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66:die_after_fork=0"},
+)
+LEFT_OUT = {
+    "test_threads.py::test_small_work_stays_on_one_thread": "not where all work is shared",
+}
+QUICK = ["test_fit_edges.py", "test_ecosystem.py::test_threads_predict_with_one_model"]
+THREADED = ["test_fit_edges.py", "test_ecosystem.py", "test_threads.py", "test_interrupt.py"]
+THREADED += ["test_kernels_properties.py"]
+
+
+def in_fixed_layout() -> list[str]:
+    """What starts a command at the addresses that ThreadSanitizer expects, where allowed."""
+    fixed = ["setarch", "-R"]
+    allowed = subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode == 0
+    return fixed if allowed else []
+
+
+def main() -> int:
+    bounds = options.parse(__doc__, seed=0, seconds=(300, 15))
+    TSAN.prefix = in_fixed_layout()
+    if build.runtime(*TSAN.libraries) is None:
+        return 0
+    if not TSAN.is_ready():
+        if TSAN.prefix:
+            return 1
+        print("absent: addresses for ThreadSanitizer (setarch -R, or vm.mmap_rnd_bits of 28)")
+        return 0
+    networks = ["campaigns.networks", f"--seed={bounds.seed}", f"--seconds={bounds.seconds}"]
+    outcomes = {
+        "networks": TSAN.run("-m", *networks),
+        "suite": TSAN.run_suite(QUICK if bounds.quick else THREADED, LEFT_OUT),
+    }
+    return conclude(TSAN, outcomes, of="_core")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
