@@ -416,6 +416,11 @@ def below_a_file(path):
     return path / "model"
 
 
+def a_pipe(path):
+    os.mkfifo(path)
+    return path
+
+
 def read_only(path):
     path.mkdir(mode=0o500)
     return path / "model"
@@ -425,7 +430,7 @@ PLACES = {
     "no such directory": (lambda path: path / "model", FileNotFoundError),
     "a file as a directory": (below_a_file, NotADirectoryError),
     "a directory": (lambda path: path.parent, IsADirectoryError),
-    "a device": (lambda path: pathlib.Path(os.devnull), OSError),
+    "a pipe": (a_pipe, OSError),
     "a name too long": (lambda path: path.parent / ("x" * 300), OSError),
     "a read-only directory": (read_only, PermissionError),
 }
