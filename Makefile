@@ -1,8 +1,8 @@
 # make notebook   the MNIST notebook, executed on a fresh machine
 # make test       everything that must pass
 # make campaigns  the campaigns of docs/campaigns.md, quickly
-# The rest: asan, tsan, fuzz, oom, leaks, analyze, coverage, guided (a campaign each); test-all, test-neon,
-# bench, bench-kernels, bench-docs, bench-guard, format, clean.
+# The rest: asan, tsan, fuzz, oom, leaks, analyze, coverage, guided, kill (a campaign each); test-all,
+# test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +17,8 @@ endif
 
 CAMPAIGNS := analyze fuzz oom leaks asan tsan coverage
 
-.PHONY: notebook test lint $(CAMPAIGNS) guided campaigns test-all test-neon bench bench-kernels bench-docs bench-guard format clean
+.PHONY: notebook test lint $(CAMPAIGNS) guided kill campaigns test-all test-neon bench bench-kernels \
+    bench-docs bench-guard format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +57,10 @@ $(CAMPAIGNS) guided:
 
 campaigns: $(VENV)/campaigns
 	set -e; for campaign in $(CAMPAIGNS); do ($(call run_campaign,$$campaign) --quick); done
+
+# Processes killed as they save, and as they train.
+kill: $(VENV)/test
+	$(BIN)/python tests/kill.py 50
 
 test-all:
 	$(PYTHON) tests/run_on_all_pythons.py
