@@ -1,0 +1,28 @@
+"""What may take its interpreter down, or hang it, is called in a process of its own."""
+
+import inspect
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(__file__)
+CALL = "import sys, {0}; {0}.{1}(*sys.argv[1:])"
+
+
+def run(function, *arguments, timeout=60, **environment):
+    """Calls a test module's function with strings; returns what it prints.
+
+    Fails unless it returns, and the interpreter ends, within the time.
+    """
+    code = CALL.format(inspect.getmodule(function).__name__, function.__name__)
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c", code, *map(str, arguments)],
+        cwd=HERE,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-4000:]}"
+    return done.stdout

@@ -1,0 +1,438 @@
+"""Memory: nothing beside an array is touched, whatever its size; no size wraps around.
+
+Elsewhere: what lies around strided outputs (test_kernels_properties), references and
+memory left behind by 10,000 calls (test_kernels_memory), every allocation that fails
+(test_out_of_memory).
+"""
+
+import gc
+import mmap
+import os
+import resource
+import sys
+import threading
+from itertools import pairwise
+
+import calls
+import numpy as np
+import processes
+import pytest
+import scipy.sparse
+from guards import Fence
+from numpy.lib.stride_tricks import as_strided
+
+import mlp_c
+from mlp_c import _core, kernels
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's mmap and /proc")
+each_isa = pytest.mark.parametrize("isa", _core.config()["supported_isas"])
+SIZES = range(1, 34)
+SHAPE = {"rows": 7, "inputs": 5, "hidden": 9, "outputs": 3}
+
+
+def shapes():
+    """Every size in every dimension, and in all at once."""
+    for size in SIZES:
+        yield (size,) * 4
+        for name in SHAPE:
+            yield tuple({**SHAPE, name: size}.values())
+
+
+def column_major(nest):
+    return calls.rebuilt(nest, lambda _, array: np.array(array, order="F"))
+
+
+# ---- guard pages ----
+
+
+def check_kernels(dtype):
+    """The public kernels give the same bits with every array between guard pages."""
+    fences = [Fence(12, 33 * 33 * 8, at_end) for at_end in (False, True)]
+    for n, *widths in shapes():
+        for kernel in calls.KERNELS:
+            plain = calls.example(kernel, dtype, n, tuple(widths))
+            for arguments in (plain, column_major(plain)):
+                guarded = [fence.fenced(arguments) for fence in fences]
+                calls.run(kernel, arguments)
+                for nest in guarded:
+                    calls.run(kernel, nest)
+                    assert calls.bits(nest) == calls.bits(arguments), (kernel, n, widths)
+
+
+def rows_as(form, X):
+    """Rows that are mostly zero in a form that the core's functions take."""
+    if form == "pairs":
+        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
+    if form.startswith("csr"):
+        X = scipy.sparse.csr_matrix(X)
+        return X.data, X.indices.astype(form[3:]), X.indptr.astype(np.int64), X.shape[1]
+    if form == "scanned":
+        return (X, None)
+    return X if form == "dense" else X.astype(form)
+
+
+FORMS = ["dense", "scanned", "pairs", "csru2", "csri4", "csri8"]
+FORMS += ["?", "u1", "i2", "i4", "u8", "f2", "f4", "f8"]
+LOSSES = ["cross_entropy", "logistic_loss", "squared_error", "poisson_loss"]
+RULES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+
+
+def train_epoch(a):
+    n_threads = a.get("n_threads", 1)
+    optimizer = a["rule"], 0.01, 0.9, 0.9, 0.99, 1e-8, 3
+    return _core.train_epoch(
+        *(a["X"], a["y"], a["sample_weight"], a["order"], a["weights"], a["biases"], "tanh"),
+        *((a["loss"], -np.inf, np.inf), 0.1, a["batch_size"], optimizer, a["moments"], n_threads),
+    )
+
+
+def loss_gradient(a):
+    return _core.loss_gradient(
+        *(a["X"], a["y"], a["sample_weight"], a["weights"], a["biases"], "tanh"),
+        *((a["loss"], -np.inf, np.inf, 1.0), 0.1, a["dweights"], a["dbiases"], 1),
+    )
+
+
+def predict(a):
+    return _core.predict(
+        *(a["X"], a["order"], a["weights"], a["biases"], "relu", a["loss"], True, 1)
+    )
+
+
+def index_nonzeros(a):
+    X = a["X"][0] if isinstance(a["X"], tuple) else a["X"]
+    if X.ndim == 1 or X.dtype.kind == "i":
+        return None
+    return _core.index_nonzeros(X, a["weights"][0].dtype.name, 1.0, np.inf, 1)
+
+
+def core_example(dtype, form, loss, rule, n, widths):
+    """Arguments of an epoch and a gradient; of mostly-zero rows, of small integers."""
+    draw, rng = calls.normal(dtype), np.random.default_rng(n)
+    shapes = list(pairwise(widths))
+    weights, biases = [draw(*shape) for shape in shapes], [draw(w) for w in widths[1:]]
+    X = (rng.integers(1, 9, (n, widths[0])) * (rng.random((n, widths[0])) < 0.4)).astype(dtype)
+    y = np.abs(draw(n, widths[-1]))
+    if loss == "cross_entropy":
+        y = np.arange(n) % widths[-1]
+    elif loss == "logistic_loss":
+        y = y > 0.5
+    moments = tuple([np.abs(draw(*p.shape)) for p in weights + biases] for _ in range(RULES[rule]))
+    return {
+        "X": rows_as(form, X),
+        "y": y,
+        "sample_weight": np.abs(draw(n)) + 1,
+        "order": rng.permutation(n),
+        "weights": weights,
+        "biases": biases,
+        "moments": moments,
+        "dweights": [np.zeros_like(w) for w in weights],
+        "dbiases": [np.zeros_like(b) for b in biases],
+        "loss": loss,
+        "rule": rule,
+        "batch_size": max(n // 2, 1),
+    }
+
+
+def check_core(dtype):
+    """The estimators' calls, too: rows of every form, each loss and each update rule."""
+    fences = [Fence(32, 33 * 33 * 8, at_end) for at_end in (False, True)]
+    turn = 0
+    for n, *widths in shapes():
+        for form in FORMS:
+            turn += 1
+            loss, rule = LOSSES[turn % 4], list(RULES)[turn // 4 % 4]
+            plain = core_example(dtype, form, loss, rule, n, widths)
+            if turn % 3 == 0:
+                plain["order"] = None
+            guarded = [fence.fenced(plain) for fence in fences]
+            for call in (loss_gradient, predict, index_nonzeros, train_epoch):
+                results = [calls.bits(call(a)) for a in (plain, *guarded)]
+                assert results[1:] == results[:1] * 2, (call, form, loss, rule, n, widths)
+            for nest in guarded:
+                assert calls.bits(nest) == calls.bits(plain), (form, loss, rule, n, widths)
+
+
+def check_teams(dtype):
+    """Wide enough that threads share the work, by slices of the first layer and by rows."""
+    fences = [Fence(32, 201 * 301 * 8, at_end) for at_end in (False, True)]
+    for turn, form in enumerate(("dense", "scanned", "pairs", "csri4", "u1")):
+        rule = list(RULES)[turn % 4]
+        for n_threads in (2, 3, 4):
+            plain = core_example(dtype, form, "cross_entropy", rule, 301, (201, 190, 9))
+            plain |= {"batch_size": 301, "n_threads": n_threads}
+            guarded = [fence.fenced(plain) for fence in fences]
+            results = [train_epoch(a) for a in (plain, *guarded)]
+            assert results[1:] == results[:1] * 2
+            for nest in guarded:
+                assert calls.bits(nest) == calls.bits(plain), (form, rule, n_threads)
+
+
+def check_guarded(isa):
+    _core.set_isa(isa)
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        for check in (check_kernels, check_core, check_teams):
+            check(dtype)
+
+
+@linux
+@each_isa
+def test_nothing_beside_an_array_is_read_or_written(isa):
+    processes.run(check_guarded, isa, timeout=200)
+
+
+def touch(where):
+    """One element too far."""
+    array = Fence(1, 99, at_end=where == "behind").fenced([np.zeros(5)])[0]
+    strides = array.strides if where == "behind" else (-array.itemsize,)
+    as_strided(array, (6,), strides)[-1 if where == "behind" else 1] += 1
+
+
+@linux
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_the_guards_see_a_single_element(where):
+    """Lest the tests above pass because there are none."""
+    with pytest.raises(AssertionError, match="exit status -11"):
+        processes.run(touch, where)
+
+
+# ---- sizes ----
+
+
+def virtual(*shape, dtype=np.float32):
+    """An array of any size that takes no memory."""
+    return np.broadcast_to(np.ones((), dtype), shape)
+
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def outputs(X, weights, biases, order=None):
+    return _core.predict(X, order, weights, biases, "relu", "squared_error", False, 2)
+
+
+HUGE, ALL = 2**40, 2**63 - 1
+# What would take more memory than there is, or more than can be counted.
+TOO_LARGE = {
+    "new outputs": lambda: kernels.forward(virtual(HUGE, 1), [zeros(1, 3)], [zeros(3)]),
+    "new outputs of 2**62 elements": lambda: kernels.forward(
+        virtual(2**31, 1), [virtual(1, 2**31)], [virtual(2**31)]
+    ),
+    "new outputs of 2**64 elements": lambda: kernels.forward(
+        virtual(2**32, 1), [virtual(1, 2**32)], [virtual(2**32)]
+    ),
+    "packed weights": lambda: kernels.forward(virtual(9, HUGE), [virtual(HUGE, 8)], [zeros(8)]),
+    "packed weights of 2**64 bytes": lambda: kernels.forward(
+        virtual(9, 2**58), [virtual(2**58, 8)], [zeros(8)]
+    ),
+    "new gradients": lambda: kernels.backward(
+        virtual(9, HUGE), [virtual(9, 2)], virtual(9, 2), [virtual(HUGE, 2)]
+    ),
+    "probabilities": lambda: kernels.softmax(virtual(HUGE, 1024)),
+    "a gradient": lambda: kernels.softmax_cross_entropy(
+        virtual(HUGE, 4), virtual(HUGE, 4, dtype=bool)
+    ),
+    "labels": lambda: kernels.softmax_cross_entropy(
+        virtual(HUGE, 4), virtual(HUGE, dtype=np.int8), out=zeros(1, 4)
+    ),
+    "predictions": lambda: outputs(virtual(HUGE, 2), [zeros(2, 1)], [zeros(1)]),
+    "an order": lambda: outputs(
+        virtual(9, 2), [zeros(2, 1)], [zeros(1)], order=virtual(HUGE, dtype=np.uint8)
+    ),
+    "copied labels": lambda: calls.train_epoch(
+        virtual(HUGE, 2), virtual(HUGE, dtype=np.int8), [zeros(2, 3)], [zeros(3)]
+    ),
+    "a list of places": lambda: calls.train_epoch(
+        (virtual(9, HUGE), None), np.zeros(9, int), [virtual(HUGE, 3)], [zeros(3)]
+    ),
+    "an index": lambda: _core.index_nonzeros(virtual(HUGE, 2), "float32", 1.0, np.inf, 2),
+    "an index of all rows that can be": lambda: _core.index_nonzeros(
+        np.empty((ALL, 0), np.uint8), "float32", 1.0, np.inf, 2
+    ),
+    "a fit": lambda: mlp_c.MLPRegressor().fit(virtual(HUGE, 2), virtual(HUGE)),
+    "a fit of bytes": lambda: mlp_c.MLPClassifier().fit(
+        virtual(HUGE, 2, dtype=np.uint8), virtual(HUGE, dtype=np.int8)
+    ),
+    "hidden units": lambda: mlp_c.MLPClassifier((2**62,)).fit(np.ones((9, 2)), np.arange(9) % 2),
+    "weights": lambda: mlp_c.MLPClassifier((2**31, 2**31)).fit(np.ones((9, 2)), np.arange(9) % 2),
+    "a prediction": lambda: fitted().predict(virtual(HUGE, 2)),
+    "a prediction of bytes": lambda: fitted().predict(virtual(HUGE, 2, dtype=np.uint8)),
+}
+
+
+def fitted():
+    return mlp_c.MLPRegressor(hidden_layer_sizes=3, max_iter=1).fit(zeros(9, 2), zeros(9))
+
+
+def refuse_too_large():
+    """Prints each case, and what is wrong with it: too much memory, or no exception."""
+    fitted()
+    for name, call in TOO_LARGE.items():
+        print(name, end=": ", flush=True)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            call()
+        except (MemoryError, ValueError) as error:
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+            print("refused" if grown < 32 << 10 else f"{grown} KiB used before {error!r}")
+        else:
+            print("taken")
+
+
+@linux
+def test_what_no_memory_holds_is_refused_before_any_is_used():
+    lines = processes.run(refuse_too_large, timeout=60).splitlines()
+    assert lines == [f"{name}: refused" for name in TOO_LARGE]
+
+
+MAP_NORESERVE = 0x4000
+FAR = 2**31 + 2  # elements from a row to the next
+
+
+def reserved(n_bytes):
+    """Zeros, of which only what is written takes memory."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+    return np.frombuffer(mmap.mmap(-1, n_bytes, flags), np.uint8)
+
+
+def far_apart(path, array):
+    """A copy of a matrix with so long a stride, from row to row or from column to column."""
+    if array.ndim == 1 or array.dtype.kind not in "fb":
+        return array.copy()
+    turned = array if sum(map(ord, path[0])) % 2 else array.T
+    raw = reserved(len(turned) * FAR * array.itemsize).view(array.dtype)
+    view = as_strided(raw, turned.shape, (FAR * array.itemsize, array.itemsize))
+    view = view if turned is array else view.T
+    view[...] = array
+    return view
+
+
+def check_far_rows(dtype):
+    for kernel in calls.KERNELS:
+        arguments = calls.example(kernel, np.dtype(dtype))
+        far = calls.rebuilt(arguments, far_apart)
+        calls.run(kernel, arguments)
+        calls.run(kernel, far)
+        assert calls.bits(far) == calls.bits(arguments), kernel
+    for form in ("dense", "scanned", "f4", "f8", "?"):
+        near = core_example(np.dtype(dtype), form, "squared_error", "adam", 9, (7, 5, 3))
+        far = calls.rebuilt(near, far_apart)
+        for call in (loss_gradient, predict, index_nonzeros, train_epoch):
+            assert calls.bits(call(far)) == calls.bits(call(near)), (call, form)
+        assert calls.bits(far) == calls.bits(near), form
+
+
+def check_many_elements():
+    """Bytes that are all zero but four, against a sparse matrix of these."""
+    n, n_in = 2**16 + 1, 2**15
+    X = reserved(n * n_in).reshape(n, n_in)
+    assert X.size > 2**31
+    rows, columns = [0, 40_000, n - 1, n - 1], [1, 12_345, n_in - 2, n_in - 1]
+    X[rows, columns] = values = np.float32([3, 2, 7, 5])
+    sparse = scipy.sparse.csr_matrix((values, (rows, columns)), X.shape)
+    params = {"hidden_layer_sizes": 3, "solver": "sgd", "max_iter": 1, "random_state": 0}
+    models = [
+        mlp_c.MLPRegressor(**params, compute_dtype="float32").fit(given, np.arange(n) % 7)
+        for given in (X, sparse)
+    ]
+    assert len({tuple(calls.bits(model.coefs_)) for model in models}) == 1
+    assert (models[0].predict(X[-2:]) == models[1].predict(sparse[-2:])).all()
+
+
+@linux
+@pytest.mark.skipif(sys.maxsize < 2**33, reason="needs 64-bit addresses")
+def test_offsets_beyond_two_to_the_31_are_no_wrapped_ones(dtype):
+    processes.run(check_far_rows, dtype)
+
+
+@linux
+@pytest.mark.skipif(sys.maxsize < 2**33, reason="needs 64-bit addresses")
+def test_more_than_two_to_the_31_elements_are_trained_on():
+    processes.run(check_many_elements)
+
+
+# ---- little memory ----
+
+
+def check_little_memory():
+    """With 256 MB more than the interpreter has now: refused, and the next call works."""
+    model = fitted()
+    with open("/proc/self/statm") as file:
+        limit = int(file.read().split()[0]) * mmap.PAGESIZE + (256 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    X = virtual(9, 20_000)
+    for call in (
+        lambda: kernels.forward(virtual(10**6, 5), [zeros(5, 200)], [zeros(200)]),
+        lambda: kernels.forward(X, [virtual(20_000, 9000)], [zeros(9000)]),
+        lambda: kernels.backward(X, [virtual(9, 9000)], virtual(9, 9000), [virtual(20_000, 9000)]),
+        lambda: kernels.softmax(virtual(10**6, 100)),
+        lambda: mlp_c.MLPRegressor(hidden_layer_sizes=20_000).fit(np.ones((9, 9000)), np.ones(9)),
+        lambda: model.predict(virtual(10**8, 2)),
+    ):
+        with pytest.raises(MemoryError):
+            call()
+        assert np.isfinite(model.predict(zeros(9, 2))).all()
+        fitted()
+
+
+@linux
+def test_too_little_memory_is_a_memory_error_and_the_next_call_works():
+    processes.run(check_little_memory)
+
+
+def check_small_stack():
+    """The caller's stack; the team's other threads have theirs."""
+    threading.stack_size(64 << 10)
+    done = []
+
+    def work(isa):
+        _core.set_isa(isa)
+        X = np.ones((1000, 300), np.float32)
+        model = mlp_c.MLPClassifier((40,), max_iter=2, n_threads=2, early_stopping=True)
+        model.fit(X, np.arange(1000) % 3).predict_proba(X)
+        mlp_c.MLPRegressor(hidden_layer_sizes=40, solver="lbfgs", max_iter=2).fit(
+            X, X[:, 0]
+        ).predict(X)
+        activations = kernels.forward(X, model.coefs_, model.intercepts_, n_threads=2)
+        _, dlogits = kernels.softmax_cross_entropy(activations[-1], np.arange(1000) % 3)
+        gradients = kernels.backward(X, activations, dlogits, model.coefs_, n_threads=2)
+        kernels.sgd_step(model.coefs_, gradients[0], 0.1)
+        done.append(isa)
+
+    for isa in _core.config()["supported_isas"]:
+        thread = threading.Thread(target=work, args=(isa,))
+        thread.start()
+        thread.join()
+    assert done == _core.config()["supported_isas"]
+
+
+@linux
+def test_a_stack_of_64_kib_is_enough():
+    processes.run(check_small_stack)
+
+
+# ---- little by little ----
+
+
+def in_use():
+    """Threads, open files, and bytes of resident memory."""
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        resident = int(file.read().split()[1]) * mmap.PAGESIZE
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), resident
+
+
+@linux
+def test_a_thousand_models_leave_no_thread_no_file_and_no_memory():
+    X = np.ones((700, 60), np.float32)  # enough for a second thread
+    for i in range(1100):
+        if i == 100:
+            before = in_use()
+        model = mlp_c.MLPRegressor(hidden_layer_sizes=100, n_threads=2, random_state=i)
+        model.partial_fit(X, X[:, 0]).predict(X)
+        del model
+    after = in_use()
+    assert after[:2] == before[:2]
+    assert after[2] - before[2] < 2 << 20

@@ -1,0 +1,388 @@
+"""Processes and signals: what forks, ends, starts anew or is interrupted is not waited for.
+
+Elsewhere: a child forked after a fit (test_ecosystem), Ctrl-C and alarms in every solver
+(test_interrupt), threads (test_hostile_threads).
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import processes
+import pytest
+from sklearn.base import clone
+from wide import Callback, X, Y, bits, in_a_thread, make
+
+from mlp_c import MLPClassifier, _core, kernels
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def long_fit(**params):
+    """A model whose fit nothing but a signal, or the end of the process, ends in time."""
+    return make(max_iter=10**6, tol=0, n_iter_no_change=np.inf, **params)
+
+
+def when_training(action):
+    """Does something, once, some time into an epoch."""
+    original = _core.train_epoch
+
+    def call(*arguments):
+        _core.train_epoch = original
+        threading.Timer(0.05, action).start()
+        return original(*arguments)
+
+    _core.train_epoch = call
+
+
+# ---- threads that cannot be had ----
+
+SHIM = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int had;
+
+int
+threads_had(void)
+{
+    return had;
+}
+
+/* Of the threads that mlp_c's extension asks for, only the first few are to be had. */
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    Dl_info caller;
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    if (dladdr((void *)run, &caller) && strstr(caller.dli_fname, "/mlp_c/_core.")) {
+        if (had == atoi(getenv("THREADS_TO_HAVE"))) {
+            return EAGAIN;
+        }
+        had++;
+    }
+    return create(thread, attr, run, arg);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("needs a C compiler and Linux's LD_PRELOAD")
+    path = tmp_path_factory.mktemp("shim") / "shim.so"
+    (path.parent / "shim.c").write_text(SHIM)
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", path, path.parent / "shim.c", "-ldl"]
+    subprocess.run(command, check=True)
+    return path
+
+
+def check_without_threads():
+    """Eight threads are asked for. Prints how many there were, of all calls."""
+    rows, models = np.tile(X, (10, 1)), []
+    for n_threads in (8, 1):
+        model = make(n_threads=n_threads).fit(X, Y)
+        lbfgs = make(n_threads=n_threads, solver="lbfgs").fit(X, Y)
+        models.append((bits(model), bits(lbfgs), model.predict(rows).tobytes()))
+    assert models[0] == models[1]
+    print(ctypes.CDLL(None).threads_had())
+
+
+@pytest.mark.parametrize("to_have", [0, 1, 3, 30])
+def test_threads_that_the_system_refuses_are_done_without(shim, to_have):
+    """To the same bits, from the first call on, in the midst of a fit or of a team."""
+    environment = {"LD_PRELOAD": str(shim), "THREADS_TO_HAVE": str(to_have)}
+    assert int(processes.run(check_without_threads, **environment)) == to_have
+
+
+# ---- fork ----
+
+
+def fit_in_child(report):
+    """In a forked child: whether a fit gives the bits that the parent's gives."""
+    os._exit(0 if bits(make().fit(X, Y)) == report else 3)
+
+
+def wait_for(child, seconds=20):
+    """The exit status of a child that ends in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hung"
+
+
+def fork_during_a_fit():
+    """While another thread is in C code."""
+    report = bits(make().fit(X, Y))
+    in_a_thread(lambda: long_fit().fit(X, Y))
+    for _ in range(20):
+        time.sleep(0.013)
+        child = os.fork()
+        if child == 0:
+            fit_in_child(report)
+        assert wait_for(child) == 0
+    os._exit(0)
+
+
+def fork_in_a_handler(child_does):
+    """A signal handler, which a fit's poll runs, forks; the child returns into the fit, or not."""
+    report = bits(make().fit(X, Y))
+    children = []
+
+    def handler(*_):
+        child = os.fork()
+        if child:
+            children.append(child)
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if child_does == "fit":
+            fit_in_child(report)
+        elif child_does == "exit":
+            sys.exit(0)
+        elif child_does == "raise":
+            raise InTheChild
+
+    signal.signal(signal.SIGALRM, handler)
+    rows = np.tile(X, (20, 1))
+    labels = np.tile(Y, 20)
+    parent = os.getpid()
+    model = make(max_iter=2, batch_size=len(rows), hidden_layer_sizes=(400,))
+    alone = bits(clone(model).fit(rows, labels))
+    when_training(lambda: os.kill(parent, signal.SIGALRM))
+    try:
+        model.fit(rows, labels)
+    except BaseException as error:
+        if os.getpid() == parent:
+            raise
+        expected = {"exit": SystemExit, "raise": InTheChild, "return": RuntimeError}[child_does]
+        if not isinstance(error, expected):
+            os._exit(4)
+        fit_in_child(report)
+    if os.getpid() != parent:
+        os._exit(5)
+    assert bits(model) == alone
+    assert len(children) == 1
+    assert wait_for(children[0]) == 0
+
+
+class InTheChild(Exception):
+    pass
+
+
+@forks
+def test_a_child_forked_while_another_thread_fits_fits():
+    processes.run(fork_during_a_fit, timeout=60)
+
+
+@forks
+@pytest.mark.parametrize("child_does", ["fit", "exit", "raise", "return"])
+def test_a_child_forked_by_a_signal_handler_in_a_fit_gets_out_of_it(child_does):
+    """It has none of the team's threads; to return into the fit raises RuntimeError."""
+    processes.run(fork_in_a_handler, child_does, timeout=60)
+
+
+def fork_in_a_callback():
+    """The child goes on with the fit: between epochs there is no team."""
+    report = bits(make(max_iter=6).fit(X, Y))
+    children = []
+
+    def fork(estimator):
+        if not children:
+            children.append(os.fork())
+
+    model = make(max_iter=6).set_callbacks(Callback(fork)).fit(X, Y)
+    assert bits(model) == report
+    if children[0]:
+        assert wait_for(children[0]) == 0
+
+
+@forks
+def test_a_child_forked_by_a_callback_goes_on_with_the_fit():
+    processes.run(fork_in_a_callback)
+
+
+# ---- the interpreter's beginning and end ----
+
+
+def exit_while_threads_work():
+    weights, biases = [np.ones((60, 900), np.float32)], [np.ones(900, np.float32)]
+    work = [
+        lambda: long_fit(solver="sgd").fit(X, Y),
+        lambda: long_fit(solver="lbfgs", max_fun=10**9).fit(X, Y),
+        lambda: [kernels.forward(X, weights, biases, n_threads=2) for _ in range(10**6)],
+    ]
+    for function in work:
+        in_a_thread(function)
+    time.sleep(0.2)
+
+
+def test_the_interpreter_ends_while_threads_work():
+    for _ in range(3):
+        processes.run(exit_while_threads_work, timeout=30)
+
+
+def fit_at_exit():
+    import atexit
+
+    class Last:
+        def __del__(self):
+            model.predict(X)
+
+    model = make().fit(X, Y)
+    atexit.register(lambda: bits(make().fit(X, Y)))
+    sys.modules["last"] = Last()
+
+
+def test_the_interpreter_may_fit_while_it_ends():
+    processes.run(fit_at_exit)
+
+
+def import_again():
+    """As a module that was dropped, and as a second one."""
+    import importlib
+
+    old = make().fit(X, Y)
+    names = [name for name in sys.modules if name.partition(".")[0] == "mlp_c"]
+    for name in names:
+        del sys.modules[name]
+    again = importlib.import_module("mlp_c")
+    assert again.MLPClassifier is not MLPClassifier
+    model = make(again.MLPClassifier).fit(X, Y)
+    assert bits(model) == bits(old) == bits(make().fit(X, Y))
+    importlib.reload(again)
+    importlib.reload(sys.modules["mlp_c._core"])
+    assert bits(make(again.MLPClassifier).fit(X, Y)) == bits(old)
+    assert isinstance(old.predict(X), np.ndarray)
+
+
+def test_the_package_can_be_imported_again():
+    processes.run(import_again)
+
+
+SUBINTERPRETER = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("mlp_c._core", {path!r})
+try:
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+except ImportError as error:
+    print(error)
+"""
+
+
+def import_in_a_subinterpreter():
+    testcapi = pytest.importorskip("_testcapi")
+    testcapi.run_in_subinterp(SUBINTERPRETER.format(path=_core.__file__))
+
+
+def test_a_subinterpreter_is_told_that_it_is_not_supported():
+    pytest.importorskip("_testcapi", reason="this CPython was built without _testcapi")
+    told = processes.run(import_in_a_subinterpreter)
+    assert "does not support" in told
+    assert "subinterpreters" in told
+
+
+# ---- signals ----
+
+TOLERATED_SECONDS = 0.5  # of the promised 0.1: shared machines pause a process for that long
+
+
+def interrupt_kernels():
+    """Prints seconds from Ctrl-C to the end of each kernel, of arrays of a billion elements."""
+    for name, call in LONG_CALLS.items():
+        work = call()
+        sent = []
+
+        def interrupt(sent=sent):
+            sent.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Timer(0.1, interrupt).start()
+        try:
+            work()
+            time.sleep(10)  # with nothing to do, it had ended before
+        except KeyboardInterrupt:
+            print(f"{name}: {time.perf_counter() - sent[0]}", flush=True)
+
+
+def virtual(*shape, value=0.5):
+    return np.broadcast_to(np.float32(value), shape)
+
+
+def room(*shape):
+    return np.empty(shape, np.float32)
+
+
+LONG_CALLS = {
+    "forward": lambda: (
+        lambda: kernels.forward(
+            virtual(10**6, 1000), [virtual(1000, 300)], [virtual(300)], out=[room(10**6, 300)]
+        )
+    ),
+    "backward": lambda: (
+        lambda: kernels.backward(
+            virtual(2**30, 8), [virtual(2**30, 2)], virtual(2**30, 2), [virtual(8, 2)]
+        )
+    ),
+    "softmax": lambda: lambda: kernels.softmax(virtual(2**25, 16), out=room(2**25, 16)),
+    "softmax_cross_entropy": lambda: (
+        lambda: kernels.softmax_cross_entropy(
+            virtual(2**25, 16), virtual(2**25, 16), out=room(2**25, 16)
+        )
+    ),
+    "no columns": lambda: lambda: kernels.softmax(np.empty((2**50, 0))),
+    "no columns, loss": lambda: (
+        lambda: kernels.softmax_cross_entropy(np.empty((2**50, 0)), np.empty((2**50, 0)))
+    ),
+    "no columns, forward": lambda: (
+        lambda: kernels.forward(np.empty((2**50, 0)), [np.empty((0, 0))], [np.empty(0)])
+    ),
+    "no columns, backward": lambda: (
+        lambda: kernels.backward(
+            np.empty((2**50, 0)), [np.empty((2**50, 0))], np.empty((2**50, 0)), [np.empty((0, 0))]
+        )
+    ),
+}
+
+
+def test_an_interrupt_stops_every_kernel_at_once():
+    seen = [line.split(": ") for line in processes.run(interrupt_kernels).splitlines()]
+    assert [name for name, _ in seen] == list(LONG_CALLS)
+    slow = {name: seconds for name, seconds in seen if float(seconds) > TOLERATED_SECONDS}
+    assert slow == {}
+
+
+def handle_alarms_in_an_update():
+    """Prints how many are handled in a step of 2**28 parameters in one vector."""
+    params, alarms = np.ones(2**28, np.float32), []
+    signal.signal(signal.SIGALRM, lambda *_: alarms.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    before = len(alarms)
+    kernels.sgd_step([params], [virtual(2**28)], 0.1)
+    handled = len(alarms) - before
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert (params == np.float32(1) - np.float32(0.1) * np.float32(0.5)).all()
+    print(handled)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_handlers_run_in_the_midst_of_an_update():
+    """Some more may be handled as the call begins and returns."""
+    assert int(processes.run(handle_alarms_in_an_update)) > 3
