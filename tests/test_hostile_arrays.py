@@ -222,6 +222,15 @@ def test_estimators_answer_as_for_a_clean_copy_or_refuse(
     assert got in wanted
 
 
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+@pytest.mark.parametrize("layout", [misaligned, in_a_field])
+def test_misaligned_arrays_of_the_very_dtype_are_copied(cls, name, layout):
+    array = clean(name).astype(np.float64)
+    got = answer(fitted(cls), "fit", arguments_of("fit", **{name: layout(array)}))
+    assert got == answer(fitted(cls), "fit", arguments_of("fit", **{name: array}))
+
+
 @pytest.mark.parametrize("kernel", calls.KERNELS)
 @given(data=st.data())
 @settings(
