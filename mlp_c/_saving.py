@@ -49,7 +49,8 @@ class SavableEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: not what belongs to a fit that is going on."""
-        return _state.encode(self, super().__getstate__())
+        # Of a copy: another thread's fit adds and removes attributes.
+        return _state.encode(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: Any) -> None:
         """Become what a state says, or raise a ValueError and stay the same."""
