@@ -2,7 +2,7 @@
 # make test       everything that must pass
 # make campaigns  the campaigns of docs/campaigns.md, quickly
 # The rest: asan, tsan, fuzz, oom, leaks, analyze, coverage, guided, kill (a campaign each); test-all,
-# test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
+# test-free-threaded, test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,8 +17,8 @@ endif
 
 CAMPAIGNS := analyze fuzz oom leaks asan tsan coverage
 
-.PHONY: notebook test lint $(CAMPAIGNS) guided kill campaigns test-all test-neon bench bench-kernels \
-    bench-docs bench-guard format clean
+.PHONY: notebook test lint $(CAMPAIGNS) guided kill campaigns test-all test-free-threaded \
+    test-neon bench bench-kernels bench-docs bench-guard format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -64,6 +64,10 @@ kill: $(VENV)/test
 
 test-all:
 	$(PYTHON) tests/run_on_all_pythons.py
+
+# PYTHON_FT: the interpreter.
+test-free-threaded:
+	$(PYTHON) tests/run_free_threaded.py
 
 test-neon: $(BIN)/python
 	$(BIN)/python tests/run_on_neon.py
