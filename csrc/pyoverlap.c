@@ -84,6 +84,10 @@ mlp_share_memory(const mlp_memory *first, const mlp_memory *second)
     Py_XDECREF(a);
     Py_XDECREF(b);
     if (answer == NULL) {
+        if (PyErr_Occurred() == PyExc_RuntimeError) { /* what NumPy says without memory */
+            PyErr_NoMemory();
+            return -1;
+        }
         if (PyErr_ExceptionMatches(PyExc_RuntimeError)) { /* numpy.exceptions.TooHardError */
             PyErr_Clear();
             return 1;
