@@ -35,8 +35,8 @@ typedef struct {
     double weight_sum; /* of the batch */
 } PLACE;
 
-/* Goes on to the next chunk, or the next batch whose weights do not sum to 0. Returns
- * whether there is one. Begins with {0}. */
+/* Goes on to the next chunk, or the next batch whose weights have a sum that can be divided
+ * by. Returns whether there is one. Begins with {0}. */
 static bool
 FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
 {
@@ -50,7 +50,7 @@ FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
         place->batch = place->first;
         place->batch_rows = left < batch_size ? left : batch_size;
         place->weight_sum = FN(sum_weights)(data, place->batch, place->batch_rows);
-        if (place->weight_sum == 0) {
+        if (place->weight_sum < SMALLEST_NORMAL) {
             place->first += place->batch_rows;
         }
     }

@@ -251,8 +251,8 @@ typedef struct {
  * come to be whole; a stop waits for the last piece. Of the first layer, a team may update
  * copies, which are written back in the end.
  * Where the team is stopped, they are those after the last whole batch. A batch
- * whose sample weights sum to 0 is passed over. total_loss written: the sum over
- * batches of objective * rows, with the weights before the update. */
+ * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
+ * written: the sum over batches of objective * rows, with the weights before the update. */
 typedef struct {
     void *workspace;
     mlp_data data;

@@ -58,7 +58,7 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *args, **kwargs)
         finally:
-            del self._fitting
+            vars(self).pop("_fitting", None)  # another thread may have replaced all of them
 
     return run
 

@@ -135,6 +135,18 @@ def test_a_batch_without_weight_is_passed_over(name, solver):
 
 
 @each_class
+@stochastic
+def test_a_batch_whose_weight_nothing_can_be_divided_by_is_passed_over_too(name, solver):
+    """What divides by a denormal sum is infinite."""
+    y, tiny = targets(name), np.ones(len(Y))
+    tiny[20:40] = 5e-324
+    params = {"solver": solver, "batch_size": 20, "shuffle": False}
+    passed = make(mlp_c, name, **params).fit(X, y, sample_weight=tiny)
+    without = make(mlp_c, name, **params).fit(X, y, sample_weight=np.where(tiny < 1, 0, tiny))
+    assert bits(passed) == bits(without)
+
+
+@each_class
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_negative_weights_are_refused(name, solver):
     weight = np.ones(len(Y))
