@@ -249,7 +249,7 @@ FN(rows_of_moments)(mlp_matrix *const lists[], ptrdiff_t parameter, ptrdiff_t be
 }
 
 /* Elements updated between two polls. */
-enum { FN(UPDATE_BLOCK) = 1 << 16 };
+enum { FN(UPDATE_BLOCK) = 1 << 14 };
 
 static void
 FN(update)(mlp_worker *worker, void *arguments)
