@@ -230,4 +230,6 @@ def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
 
 
 if __name__ == "__main__":
+    # A shell's jobs in the background ignore it, and their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(json.dumps(list(globals()[sys.argv[1]](sys.argv[2]))))
