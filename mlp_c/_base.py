@@ -2,9 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Callable, Iterable
 from itertools import chain, pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -21,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
 from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
+from mlp_c._guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
 from mlp_c._optimizers import SGD, Adam
@@ -46,35 +45,6 @@ _RECORD = (
     "validation_scores_",
     "best_validation_score_",
 )
-
-
-def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse to fit an estimator that a callback or another thread finds being fitted."""
-
-    @wraps(method)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if vars(self).setdefault("_fitting", token := object()) is not token:
-            raise RuntimeError(f"this {type(self).__name__} is being fitted already")
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            vars(self).pop("_fitting", None)  # another thread may have replaced all of them
-
-    return run
-
-
-@contextmanager
-def unchanged_if_refused(model: Any) -> Iterator[None]:
-    """Leave a model as it was where what it is to learn from is refused."""
-    state = vars(model)
-    before = dict(state)
-    try:
-        yield
-    except BaseException:
-        state.update(before)
-        for name in state.keys() - before.keys():
-            del state[name]
-        raise
 
 
 class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):

@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import (
 )
 
 from mlp_c import _labels
-from mlp_c._base import BaseMLP, one_fit_at_a_time
+from mlp_c._base import BaseMLP
 from mlp_c._docs import documented
+from mlp_c._guards import one_fit_at_a_time
 from mlp_c._prediction import outputs_of
 
 

@@ -8,8 +8,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from mlp_c._base import BaseMLP, one_fit_at_a_time
+from mlp_c._base import BaseMLP
 from mlp_c._docs import documented
+from mlp_c._guards import one_fit_at_a_time
 from mlp_c._prediction import outputs_of
 
 

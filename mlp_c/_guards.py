@@ -1,0 +1,35 @@
+"""What keeps a model whole: one fit at a time, and all or nothing of its data."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+
+def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse to fit an estimator that a callback or another thread finds being fitted."""
+
+    @wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if vars(self).setdefault("_fitting", token := object()) is not token:
+            raise RuntimeError(f"this {type(self).__name__} is being fitted already")
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            vars(self).pop("_fitting", None)  # another thread may have replaced all of them
+
+    return run
+
+
+@contextmanager
+def unchanged_if_refused(model: Any) -> Iterator[None]:
+    """Leave a model as it was where what it is to learn from is refused."""
+    state = vars(model)
+    before = dict(state)
+    try:
+        yield
+    except BaseException:
+        state.update(before)
+        for name in state.keys() - before.keys():
+            del state[name]
+        raise
