@@ -102,7 +102,7 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
         && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
                           n_threads)) {
         result = Py_BuildValue("(dnL)", epoch.total_loss, (Py_ssize_t)epoch.rows,
-                               (long long)(optimizer->steps + epoch.steps));
+                               (long long)optimizer->steps + (long long)epoch.steps);
     }
     mlp_end(&call);
     return result;
