@@ -38,7 +38,7 @@ struct mlp_team {
     mlp_outcome outcome; /* what polling makes of it */
     fenv_t environment;  /* the caller's */
     int64_t process;     /* that the members are of */
-    bool forked;         /* this is a child of it: member 0 is alone */
+    bool forked;         /* this is a child of it: member 0, who alone reads this, is alone */
 
     mutex mutex;
     condition released;
@@ -161,7 +161,7 @@ bool
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (worker->size == 1 || team->forked) {
+    if (worker->size == 1 || (worker->rank == 0 && team->forked)) {
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
