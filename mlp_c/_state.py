@@ -145,6 +145,8 @@ def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, A
         parameters["random_state"] = generator
     if check:
         validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
+        if isinstance(parameters.get("n_threads"), bool):  # an integer to scikit-learn
+            _checks.refuse("parameters.n_threads", "None or an integer", parameters["n_threads"])
     return parameters
 
 

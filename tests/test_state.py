@@ -264,6 +264,7 @@ REFUSED = {
     "unknown activation": (("parameters", "activation"), an("gelu"), "activation"),
     "negative alpha": (("parameters", "alpha"), an(-1), "alpha"),
     "0 threads": (("parameters", "n_threads"), an(0), "n_threads"),
+    "True threads": (("parameters", "n_threads"), an(True), "n_threads"),
     "no weights": (("fitted", "coefs_"), an([]), "coefs_"),
     "weights as None": (("fitted", "coefs_"), an(None), "coefs_"),
     "weights as lists": (("fitted", "coefs_", 0), np.ndarray.tolist, r"coefs_\[0\]"),
