@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import DataConversionWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -22,10 +21,8 @@ from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._initializers import draw
 from mlp_c._lbfgs import minimize_loss
-from mlp_c._optimizers import SGD, Adam
-from mlp_c._prediction import run_network
 from mlp_c._saving import SavableEstimator
-from mlp_c._training import Progress, train
+from mlp_c._training import Progress, begin, train
 from mlp_c._warnings import warn_caller
 
 # The kernels' losses by the output activations they are canonical for.
@@ -223,7 +220,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         else:
             data = data.astype(self.coefs_[0].dtype)
             if resumed is None:
-                progress = self._begin_training(data, random_state, incremental=incremental)
+                progress = begin(self, data, random_state, incremental=incremental)
             else:
                 progress = resumed(self, data)
             self._fit_stochastic(progress, tasks)
@@ -329,17 +326,6 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         for name in _RECORD:
             self.__dict__.pop(name, None)
 
-    def _begin_record(self) -> None:
-        """Begin the record of a stochastic solver, or what the last fit had no use for of it."""
-        if not hasattr(self, "loss_curve_"):
-            self.loss_curve_: list[float] = []
-        watched = "best_validation_score_" if self.early_stopping else "best_loss_"
-        if getattr(self, watched, None) is None:
-            self._no_improvement_count = 0
-            self.best_loss_: float | None = None if self.early_stopping else np.inf
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
-
     def _fit_lbfgs(self, data: Data, tasks: Any) -> None:
         """Minimise in float64, whatever the dtype of the rows, which the weights keep."""
         minimize_loss(self, data.astype(np.float64), tasks)
@@ -352,77 +338,6 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             del self._progress
         if progress.best_weights is not None:
             self.coefs_, self.intercepts_ = progress.best_weights
-
-    def _begin_training(
-        self, data: Data, random_state: np.random.RandomState, *, incremental: bool
-    ) -> Progress:
-        """Where a fit of a stochastic solver begins."""
-        if not (incremental and hasattr(self, "_optimizer")):
-            self._optimizer = self._new_optimizer()
-        self._begin_record()
-        self.n_iter_ = 0
-        held_out = best_weights = None
-        if self.early_stopping:
-            data.rows, held_out = self._split(data, random_state)
-            best_weights = None if self.validation_scores_ else self._copy_weights()
-        return Progress(
-            data,
-            random_state,
-            np.arange(data.n),
-            held_out=held_out,
-            best_weights=best_weights,
-            one_epoch=incremental,
-        )
-
-    def _new_optimizer(self) -> SGD | Adam:
-        params = self.coefs_ + self.intercepts_
-        if self.solver == "adam":
-            return Adam(
-                params,
-                learning_rate_init=self.learning_rate_init,
-                beta_1=self.beta_1,
-                beta_2=self.beta_2,
-                epsilon=self.epsilon,
-            )
-        return SGD(
-            params,
-            learning_rate_init=self.learning_rate_init,
-            schedule=self.learning_rate,
-            power_t=self.power_t,
-            momentum=self.momentum,
-            nesterov=self.nesterovs_momentum,
-        )
-
-    def _split(
-        self, data: Data, random_state: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the rows to train on and those to validate with."""
-        # A single binary output is stratified, as in scikit-learn.
-        stratify = data.y if is_classifier(self) and self.n_outputs_ == 1 else None
-        rows, held_out = train_test_split(
-            data.rows,
-            random_state=random_state,
-            test_size=self.validation_fraction,
-            stratify=stratify,
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                "your dataset."
-            )
-        if data.sample_weight is not None:
-            for part, name in ((rows, "training"), (held_out, "validation")):
-                if not data.sample_weight[part].any():
-                    raise ValueError(f"The sample weights of the {name} set are all zero.")
-        return rows, held_out
-
-    def _validation_score(self, data: Data, held_out: np.ndarray) -> Callable[[], float]:
-        """A function that scores the present weights on the rows held out."""
-        y = data.y[held_out]
-        weight = None if data.sample_weight is None else data.sample_weight[held_out]
-        return lambda: self._score_outputs(
-            y, run_network(self, data.X, held_out, dtype=data.dtype), weight
-        )
 
     def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]

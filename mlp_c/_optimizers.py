@@ -123,6 +123,27 @@ class Adam:
         return True
 
 
+def new_optimizer(model: Any) -> SGD | Adam:
+    """What the solver of an estimator begins with."""
+    params = model.coefs_ + model.intercepts_
+    if model.solver == "adam":
+        return Adam(
+            params,
+            learning_rate_init=model.learning_rate_init,
+            beta_1=model.beta_1,
+            beta_2=model.beta_2,
+            epsilon=model.epsilon,
+        )
+    return SGD(
+        params,
+        learning_rate_init=model.learning_rate_init,
+        schedule=model.learning_rate,
+        power_t=model.power_t,
+        momentum=model.momentum,
+        nesterov=model.nesterovs_momentum,
+    )
+
+
 _not_negative = _checks.within(0, np.inf)
 _fraction = _checks.within(0, 1)
 _SGD_STATE = {

@@ -1,15 +1,19 @@
-"""The stochastic solvers: the loop over epochs and what ends it."""
+"""The stochastic solvers: where a fit begins, the loop over epochs and what ends it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mlp_c import _core
 from mlp_c._data import Data
+from mlp_c._optimizers import new_optimizer
+from mlp_c._prediction import run_network
 from mlp_c._threads import effective_n_threads
 from mlp_c._warnings import warn_caller
 
@@ -45,6 +49,64 @@ class Progress:
     converged: bool = False
 
 
+def begin(
+    model: Any, data: Data, random_state: np.random.RandomState, *, incremental: bool
+) -> Progress:
+    """Where a fit begins: by ``partial_fit``, if it is `incremental`."""
+    if not (incremental and hasattr(model, "_optimizer")):
+        model._optimizer = new_optimizer(model)
+    _begin_record(model)
+    model.n_iter_ = 0
+    held_out = best_weights = None
+    if model.early_stopping:
+        data.rows, held_out = _split(model, data, random_state)
+        best_weights = None if model.validation_scores_ else model._copy_weights()
+    return Progress(
+        data,
+        random_state,
+        np.arange(data.n),
+        held_out=held_out,
+        best_weights=best_weights,
+        one_epoch=incremental,
+    )
+
+
+def _begin_record(model: Any) -> None:
+    """Begin the record of the training, or what the last fit had no use for of it."""
+    if not hasattr(model, "loss_curve_"):
+        model.loss_curve_ = []
+    watched = "best_validation_score_" if model.early_stopping else "best_loss_"
+    if getattr(model, watched, None) is None:
+        model._no_improvement_count = 0
+        model.best_loss_ = None if model.early_stopping else np.inf
+        model.validation_scores_ = [] if model.early_stopping else None
+        model.best_validation_score_ = -np.inf if model.early_stopping else None
+
+
+def _split(
+    model: Any, data: Data, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the rows to train on and those to validate with."""
+    # A single binary output is stratified, as in scikit-learn.
+    stratify = data.y if is_classifier(model) and model.n_outputs_ == 1 else None
+    rows, held_out = train_test_split(
+        data.rows,
+        random_state=random_state,
+        test_size=model.validation_fraction,
+        stratify=stratify,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of "
+            "your dataset."
+        )
+    if data.sample_weight is not None:
+        for part, name in ((rows, "training"), (held_out, "validation")):
+            if not data.sample_weight[part].any():
+                raise ValueError(f"The sample weights of the {name} set are all zero.")
+    return rows, held_out
+
+
 def train(model: Any, progress: Progress, tasks: Any) -> None:
     """Train a model for up to ``max_iter`` epochs, or until it no longer improves.
 
@@ -63,9 +125,7 @@ def train(model: Any, progress: Progress, tasks: Any) -> None:
     n_threads = effective_n_threads(model.n_threads)
     loss = (model._loss_name, *model._loss_bounds(model.coefs_[0].dtype))
     in_order = data.takes_all and not model.shuffle
-    score_validation = None
-    if progress.held_out is not None:
-        score_validation = model._validation_score(data, progress.held_out)
+    score_validation = _validation_score(model, progress)
     try:
         while not progress.converged:
             if model.n_iter_ >= max_iter:
@@ -119,6 +179,18 @@ def _batch_size(requested: Any, n_samples: int) -> int:
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
         )
     return min(int(requested), n_samples)
+
+
+def _validation_score(model: Any, progress: Progress) -> Callable[[], float] | None:
+    """A function that scores the present weights on the rows held out, if there are any."""
+    data, held_out = progress.data, progress.held_out
+    if held_out is None:
+        return None
+    y = data.y[held_out]
+    weight = None if data.sample_weight is None else data.sample_weight[held_out]
+    return lambda: model._score_outputs(
+        y, run_network(model, data.X, held_out, dtype=data.dtype), weight
+    )
 
 
 def _watch_progress(
