@@ -6,7 +6,11 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(__file__)
-CALL = "import sys, {0}; {0}.{1}(*sys.argv[1:])"
+# Ctrl-C is what it is in a terminal: a shell's jobs in the background ignore it.
+CALL = (
+    "import signal, sys, {0}; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "{0}.{1}(*sys.argv[1:])"
+)
 
 
 def run(function, *arguments, timeout=60, **environment):

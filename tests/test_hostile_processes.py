@@ -306,7 +306,6 @@ TOLERATED_SECONDS = 0.5  # of the promised 0.1: shared machines pause a process 
 
 def interrupt_kernels():
     """Prints seconds from Ctrl-C to the end of each kernel, of arrays of a billion elements."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
     for name, call in LONG_CALLS.items():
         work = call()
         sent = []

@@ -1,20 +1,19 @@
 """Signals in the middle of C code: Ctrl-C stops it at once, other handlers run beside it.
 
-Each case runs in a process of its own, as ``python test_interrupt.py <case>``, and prints what
-it saw: seconds from the signal to the end of the call, and how that ended.
+Each case runs in a process of its own, and prints what it saw: seconds from the signal to the
+end of the call, and how that ended.
 """
 
 import json
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import threading
 import time
 import warnings
 
 import numpy as np
+import processes
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -201,16 +200,12 @@ def watch_alarms(solver):
     yield beside == alone, *np.sum(inside, axis=0)
 
 
-def run(watch, case):
-    done = subprocess.run(
-        [sys.executable, __file__, watch, case],
-        timeout=120,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def watch(how, case):
+    print(json.dumps(list(globals()[how](case))))
+
+
+def run(how, case):
+    return json.loads(processes.run(watch, how, case, timeout=120))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -227,9 +222,3 @@ def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
     assert same_bits
     # Polls are 20 ms apart; while one C call runs, nothing else lets a handler in.
     assert handled >= seconds / PROMISED_SECONDS
-
-
-if __name__ == "__main__":
-    # A shell's jobs in the background ignore it, and their children.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    print(json.dumps(list(globals()[sys.argv[1]](sys.argv[2]))))
