@@ -212,17 +212,19 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         with unchanged_if_refused(self):
             random_state = check_random_state(self.random_state)
             data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
+            progress: Progress | None = None
+            if self.solver != "lbfgs":
+                data = data.astype(self.coefs_[0].dtype)
+                if resumed is None:
+                    progress = begin(self, data, random_state, incremental=incremental)
+                else:
+                    progress = resumed(self, data)
         tasks: Any = NoTasks()
         if hasattr(self, "_skl_callbacks"):
             tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
-        if self.solver == "lbfgs":
+        if progress is None:
             self._fit_lbfgs(data, tasks)
         else:
-            data = data.astype(self.coefs_[0].dtype)
-            if resumed is None:
-                progress = begin(self, data, random_state, incremental=incremental)
-            else:
-                progress = resumed(self, data)
             self._fit_stochastic(progress, tasks)
         tasks.end()
         if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):

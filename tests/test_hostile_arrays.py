@@ -357,3 +357,10 @@ def test_a_refused_fit_leaves_the_fitted_model_as_it_was():
     assert refused(model, "fit", {"X": pd.DataFrame(wider).add_prefix("x"), "y": np.ones(N) / 3})
     assert refused(model.set_params(hidden_layer_sizes=[3, -1]), "fit", {"X": wider, "y": labels})
     assert model.predict(clean("X")).shape == (N,)
+
+
+def test_a_fit_that_has_too_few_rows_to_hold_out_leaves_the_fitted_model_as_it_was():
+    model = fitted(MLPClassifier).set_params(early_stopping=True, validation_fraction=0.01)
+    wider, labels = np.ones((N, N_IN + 2)), np.arange(N) % 4
+    assert refused(model, "fit", {"X": wider, "y": labels})
+    assert model.predict(clean("X")).shape == (N,)
