@@ -80,26 +80,35 @@ FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, const mlp_matrix *d
     }
 }
 
-/* a = activation(z), which may be a itself */
+/* a = activation(z), which may be a itself; not all of it where the team is to stop. */
 static void
-FN(activate)(mlp_activation activation, const mlp_matrix *z, const mlp_matrix *a)
+FN(activate)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
+             const mlp_matrix *a)
 {
-    switch (activation) {
+    for (BLOCK block = {0}; FN(next_block)(worker, a, &block);) {
+        mlp_matrix from = FN(block_of)(z, &block), to = FN(block_of)(a, &block);
+        switch (activation) {
 #define A(CODE, name) \
-    case MLP_##CODE: FN(map_rows)(FN(name), z, a); break;
-        MLP_ACTIVATIONS(A)
+    case MLP_##CODE: FN(map_rows)(FN(name), &from, &to); break;
+            MLP_ACTIVATIONS(A)
 #undef A
+        }
     }
 }
 
-/* delta = delta * activation'(z), given a = activation(z) */
+/* delta = delta * activation'(z), given a = activation(z); not all of it where the team is to
+ * stop. */
 static void
-FN(activate_backward)(mlp_activation activation, const mlp_matrix *a, const mlp_matrix *delta)
+FN(activate_backward)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *a,
+                      const mlp_matrix *delta)
 {
-    switch (activation) {
+    for (BLOCK block = {0}; FN(next_block)(worker, delta, &block);) {
+        mlp_matrix some_a = FN(block_of)(a, &block), some_delta = FN(block_of)(delta, &block);
+        switch (activation) {
 #define A(CODE, name) \
-    case MLP_##CODE: FN(scale_rows)(FN(name##_derivative), a, delta); break;
-        MLP_ACTIVATIONS(A)
+    case MLP_##CODE: FN(scale_rows)(FN(name##_derivative), &some_a, &some_delta); break;
+            MLP_ACTIVATIONS(A)
 #undef A
+        }
     }
 }

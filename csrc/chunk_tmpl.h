@@ -134,16 +134,16 @@ FN(take_backward_packs)(mlp_arena *arena, const mlp_network *network, ptrdiff_t 
 /* Packs the weights of input units begin to end of layer l wherever they are used so. Of the
  * first layer, the network has the member's slice. */
 static void
-FN(pack_weights)(const mlp_network *network, const CHUNK *chunk, ptrdiff_t l, ptrdiff_t begin,
-                 ptrdiff_t end)
+FN(pack_weights)(mlp_worker *worker, const mlp_network *network, const CHUNK *chunk, ptrdiff_t l,
+                 ptrdiff_t begin, ptrdiff_t end)
 {
     mlp_matrix rows = FN(rows_of)(&network->weights[l], begin, end);
     if (chunk->weights[l].data != NULL) {
-        FN(pack)(&rows, begin, 0, &chunk->weights[l]);
+        FN(pack)(worker, &rows, begin, 0, &chunk->weights[l]);
     }
     if (chunk->weights_t[l].data != NULL) {
         mlp_matrix cols = mlp_transpose(&rows);
-        FN(pack)(&cols, 0, begin, &chunk->weights_t[l]);
+        FN(pack)(worker, &cols, 0, begin, &chunk->weights_t[l]);
     }
 }
 
@@ -155,20 +155,20 @@ FN(pack_network)(mlp_worker *worker, const mlp_network *network, const CHUNK *ch
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         ptrdiff_t begin, end;
         FN(share_units)(worker, &chunk->slice, l, network->weights[l].rows, &begin, &end);
-        FN(pack_weights)(network, chunk, l, begin, end);
+        FN(pack_weights)(worker, network, chunk, l, begin, end);
     }
 }
 
 /* Leaves the first layer's deltas of some rows, of which `begin` is the first, to all
  * groups. */
 static void
-FN(put_slices)(const mlp_matrix *delta, ptrdiff_t begin, const CHUNK *chunk)
+FN(put_slices)(mlp_worker *worker, const mlp_matrix *delta, ptrdiff_t begin, const CHUNK *chunk)
 {
     const SLICE *slice = &chunk->slice;
     for (int group = 0; group < slice->n_groups; group++) {
         mlp_matrix cols = FN(group_of)(delta, slice, group);
         if (chunk->packed_slices[group].data != NULL) {
-            FN(pack)(&cols, begin, 0, &chunk->packed_slices[group]);
+            FN(pack)(worker, &cols, begin, 0, &chunk->packed_slices[group]);
         }
         if (chunk->slices[group].data != NULL) {
             mlp_matrix to = FN(rows_of)(&chunk->slices[group], begin, begin + cols.rows);
@@ -231,20 +231,24 @@ FN(set_rows)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_pie
 /* Loads rows begin to end; where all elements are multiplied, gathers and converts them, unless
  * they follow each other where they lie. */
 static void
-FN(load_rows)(ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
+FN(load_rows)(mlp_worker *worker, ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
 {
     enum { N_AHEAD = 4 };
     const mlp_data *data = rows->span.data;
+    ptrdiff_t work = 0;
     rows->begin = begin;
     rows->end = end;
     if (rows->is_sparse) {
-        rows->n_pairs = FN(load_sparse_rows)(&rows->span, &rows->sparse, begin, end);
+        rows->n_pairs = FN(load_sparse_rows)(worker, &rows->span, &rows->sparse, begin, end);
         return;
     }
     for (ptrdiff_t i = begin; i < end && !FN(is_in_place)(data); i++) {
         ptrdiff_t row = rows->span.first + i;
         FN(prefetch_row)(data, row + N_AHEAD);
-        FN(convert_row)(&data->x, mlp_data_row(data, row), FN(at)(&rows->gathered, i, 0));
+        FN(convert_row)(worker, &data->x, mlp_data_row(data, row), FN(at)(&rows->gathered, i, 0));
+        if (FN(poll_work)(worker, &work, data->x.cols)) {
+            return;
+        }
     }
 }
 

@@ -61,30 +61,33 @@ FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
 
 /* Loads the member's share of its group's rows of a chunk: whole pieces, as many for each. */
 static void
-FN(load_chunk)(const mlp_data *data, const PLACE *place, const SLICE *slice, ROWS *rows)
+FN(load_chunk)(mlp_worker *worker, const mlp_data *data, const PLACE *place, const SLICE *slice,
+               ROWS *rows)
 {
     ptrdiff_t n = place->n, tiles = n / TILE_ROWS + (n % TILE_ROWS != 0);
     ptrdiff_t n_pieces = FN(count_pieces)(n, slice->size), each = n_pieces / slice->size;
     ptrdiff_t piece = (tiles / n_pieces + (tiles % n_pieces != 0)) * TILE_ROWS;
     ptrdiff_t begin = slice->rank * each * piece, end = begin + each * piece;
     FN(set_rows)(data, place->first, n, n / piece + (n % piece != 0), piece, rows);
-    FN(load_rows)(rows, begin < n ? begin : n, end < n ? end : n);
+    FN(load_rows)(worker, rows, begin < n ? begin : n, end < n ? end : n);
     FN(list_rows)(rows);
 }
 
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
 static void
-FN(loss_rows)(const SPAN *span, const mlp_loss *loss, ptrdiff_t last_layer, SPACE *space,
-              ptrdiff_t begin, ptrdiff_t end, double weight_sum)
+FN(loss_rows)(mlp_worker *worker, const SPAN *span, const mlp_loss *loss, ptrdiff_t last_layer,
+              SPACE *space, ptrdiff_t begin, ptrdiff_t end, double weight_sum)
 {
     const mlp_matrix *logits = &space->chunk.activations[last_layer];
     const mlp_matrix *deltas = &space->chunk.deltas[last_layer];
     REAL scale = (REAL)(loss->gradient_scale / weight_sum);
-    for (ptrdiff_t i = begin; i < end; i++) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, logits->cols); i++) {
         ptrdiff_t row = mlp_data_row(span->data, span->first + i);
         REAL weight = FN(row_weight)(span->data, row);
-        double value = FN(loss_row)(loss, FN(at)(logits, i, 0), logits->cols, &span->data->targets,
-                                    row, weight * scale, FN(at)(deltas, i, 0));
+        double value =
+            FN(loss_row)(worker, loss, FN(at)(logits, i, 0), logits->cols, &span->data->targets,
+                         row, weight * scale, FN(at)(deltas, i, 0));
         space->row_losses[i] = (double)weight * value;
     }
 }
@@ -106,7 +109,8 @@ FN(run_rows)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, c
     }
     mlp_share(worker->size, worker->rank, n, TILE_ROWS, &begin, &end);
     if (!FN(forward_others)(worker, network, chunk, begin, end)) {
-        FN(loss_rows)(&rows->span, &objective->loss, n_layers - 1, space, begin, end, weight_sum);
+        FN(loss_rows)
+        (worker, &rows->span, &objective->loss, n_layers - 1, space, begin, end, weight_sum);
         FN(backward_rows)(worker, network, chunk, begin, end);
     }
     return mlp_barrier(worker);
@@ -138,8 +142,8 @@ FN(squares_of)(const SPACE *space, ptrdiff_t l, ptrdiff_t begin, bool has_l2)
 
 /* Updates what a piece of the gradients belongs to. */
 static void
-FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *constants, const SPACE *space,
-                 const PIECE *piece, const mlp_matrix *sums)
+FN(update_piece)(mlp_worker *worker, const mlp_train_epoch_args *args, const CONSTANTS *constants,
+                 const SPACE *space, const PIECE *piece, const mlp_matrix *sums)
 {
     const mlp_network *network = &space->network;
     ptrdiff_t l = piece->layer, begin = piece->begin, end = piece->end;
@@ -148,19 +152,34 @@ FN(update_piece)(const mlp_train_epoch_args *args, const CONSTANTS *constants, c
     if (piece->is_bias) {
         SQUARES none = FN(no_squares)(sums->cols);
         FN(rows_of_moments)(space->moments, network->n_layers + l, begin, end, moments);
-        FN(update_matrix)(rule, constants, &network->biases[l], sums, moments, &none);
+        FN(update_matrix)(worker, rule, constants, &network->biases[l], sums, moments, &none);
         return;
     }
     mlp_matrix weights = FN(rows_of)(&network->weights[l], begin, end);
     SQUARES squares = FN(squares_of)(space, l, begin, args->objective.l2 != 0);
     FN(rows_of_moments)(space->moments, l, begin, end, moments);
-    FN(update_matrix)(rule, constants, &weights, sums, moments, &squares);
-    FN(pack_weights)(network, &space->chunk, l, begin, end);
+    FN(update_matrix)(worker, rule, constants, &weights, sums, moments, &squares);
+    FN(pack_weights)(worker, network, &space->chunk, l, begin, end);
+}
+
+/* Whether so many members take so long to make and apply a batch's last gradients that a stop
+ * cannot wait for them: longer than some 50 ms, to move a parameter and its moments taking as long
+ * as to multiply it with some hundred rows. */
+static bool
+FN(is_long_update)(const mlp_network *network, ptrdiff_t rows, int size)
+{
+    enum { ROWS_OF_UPDATE = 128 };
+    const double most = (double)((int64_t)1 << 34) / sizeof(REAL);
+    double parameters = 0;
+    rows = rows < FN(CHUNK_ROWS) ? rows : FN(CHUNK_ROWS);
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        parameters += (double)network->weights[l].rows * (double)network->weights[l].cols;
+    }
+    return parameters * (double)(rows + ROWS_OF_UPDATE) > most * size;
 }
 
 /* The gradients of a chunk, or those added, for what the member has of them. With an epoch's
- * arguments, parameters are updated piece by piece, which nothing stops half way; else the
- * gradients are kept. */
+ * arguments, parameters are updated piece by piece; else the gradients are kept. */
 static void
 FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space, const ROWS *rows,
                bool accumulate, const mlp_train_epoch_args *epoch, int64_t steps, double weight_sum)
@@ -173,22 +192,20 @@ FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space,
         for_biases = FN(constants)(&optimizer, 0);
     }
     PIECE piece = {0};
-    worker->finishing = epoch != NULL;
     while (FN(next_piece)(worker, &space->network, &space->chunk, rows, &piece)) {
         ptrdiff_t l = piece.layer;
-        if (mlp_poll(worker)) { /* never while it is finishing */
-            break;
-        }
         const mlp_matrix *kept = piece.is_bias ? &space->dbiases[l] : &space->dweights[l];
         mlp_matrix sums = kept->rows > 0 ? FN(rows_of)(kept, piece.begin, piece.end)
                                          : FN(rows_of)(&space->sums[l], 0, piece.end - piece.begin);
         FN(gradient)(worker, &space->chunk, rows, &piece, accumulate, &sums);
+        if (mlp_poll(worker)) { /* never while it is finishing */
+            return;
+        }
         if (epoch != NULL) {
             FN(update_piece)
-            (epoch, piece.is_bias ? &for_biases : &for_weights, space, &piece, &sums);
+            (worker, epoch, piece.is_bias ? &for_biases : &for_weights, space, &piece, &sums);
         }
     }
-    worker->finishing = false;
 }
 
 /* l2 / 2 times the sum of all squared weights, in order of the parts. */
@@ -223,17 +240,19 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
 {
     const SLICE *slice = &space->chunk.slice;
     ptrdiff_t n_sides = FN(count_sides)(slice), side = 0;
+    bool is_long = FN(is_long_update)(&objective->network, batch_size, worker->size);
     PLACE place = {0}, next;
     *total = (TOTAL){0};
     FN(pack_network)(worker, &space->network, &space->chunk);
     if (!FN(next_chunk)(data, batch_size, &place)) {
         return false;
     }
-    FN(load_chunk)(data, &place, slice, &space->rows[0]);
+    FN(load_chunk)(worker, data, &place, slice, &space->rows[0]);
     for (bool stop = mlp_barrier(worker), more = true; more; place = next) {
         const ROWS *rows = &space->rows[side];
         bool is_first = place.first == place.batch;
         bool is_last = place.first + place.n == place.batch + place.batch_rows;
+        const mlp_train_epoch_args *update = is_last ? epoch : NULL;
         if (stop || FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
             return true;
         }
@@ -241,20 +260,21 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
         for (ptrdiff_t i = 0; i < place.n && worker->rank == 0; i++) {
             space->loss += space->row_losses[i];
         }
+        worker->finishing = update != NULL && !is_long;
         FN(run_pieces)
-        (worker, objective, space, rows, !is_first, is_last ? epoch : NULL, total->steps,
-         place.weight_sum);
+        (worker, objective, space, rows, !is_first, update, total->steps, place.weight_sum);
+        worker->finishing = false;
         next = place;
         more = FN(next_chunk)(data, batch_size, &next);
         side = (side + 1) % n_sides;
         if (more) {
-            FN(load_chunk)(data, &next, slice, &space->rows[side]);
+            FN(load_chunk)(worker, data, &next, slice, &space->rows[side]);
         }
         stop = mlp_barrier(worker);
-        if (stop && !(is_last && epoch != NULL)) {
+        if (stop && (update == NULL || is_long)) {
             return true;
         }
-        if (is_last && epoch != NULL) {
+        if (update != NULL) {
             bool counts = worker->rank == 0;
             double l2 = FN(l2_loss)(counts ? objective->l2 : 0, &space->network, space->squares);
             total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
@@ -325,8 +345,8 @@ FN(loss_gradient_workspace)(const void *arguments, int n_threads)
 /* The gradients of layer l, with that of the L2 term, for the member's share of the input
  * units, of the first layer in its slice. */
 static void
-FN(add_l2_to_layer)(const mlp_worker *worker, const mlp_loss_gradient_args *args,
-                    const SPACE *space, ptrdiff_t l, REAL l2)
+FN(add_l2_to_layer)(mlp_worker *worker, const mlp_loss_gradient_args *args, const SPACE *space,
+                    ptrdiff_t l, REAL l2)
 {
     const SLICE *slice = &space->chunk.slice;
     mlp_matrix dweights = args->dweights[l], dbias = args->dbiases[l];
@@ -340,10 +360,10 @@ FN(add_l2_to_layer)(const mlp_worker *worker, const mlp_loss_gradient_args *args
     mlp_matrix gradient = FN(rows_of)(&space->dweights[l], begin, end);
     mlp_matrix out = FN(rows_of)(&dweights, begin, end);
     SQUARES squares = FN(squares_of)(space, l, begin, true);
-    FN(add_l2)(l2, &p, &gradient, &out, &squares);
+    FN(add_l2)(worker, l2, &p, &gradient, &out, &squares);
     if ((l == 0 ? slice->rank : worker->rank) == 0) {
         SQUARES none = FN(no_squares)(dbias.cols);
-        FN(add_l2)(0, &space->network.biases[l], &space->dbiases[l], &dbias, &none);
+        FN(add_l2)(worker, 0, &space->network.biases[l], &space->dbiases[l], &dbias, &none);
     }
 }
 

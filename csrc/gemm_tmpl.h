@@ -44,24 +44,32 @@ FN(take_packed)(mlp_arena *arena, ptrdiff_t inner, ptrdiff_t cols)
     return (PACKED){mlp_take(arena, inner, width, 1), inner};
 }
 
-/* Packs b, of which (row, col) is the first element, at its place among others. */
+/* Packs b, of which (row, col) is the first element, at its place among others; not all of it
+ * where the team is to stop. */
 static void
-FN(pack)(const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col, const PACKED *packed)
+FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
+         const PACKED *packed)
 {
+    ptrdiff_t work = 0;
     for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
         ptrdiff_t within = (col + j) % FN(TILE_COLS);
         n = FN(TILE_COLS) - within < b->cols - j ? FN(TILE_COLS) - within : b->cols - j;
         REAL *to = packed->data + (col + j - within) * packed->inner + row * FN(TILE_COLS) + within;
         bool whole = b->col_stride == 1 && (n % LANES == 0 || (b->padded && j + n == b->cols));
-        for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
-            const REAL *from = FN(at)(b, p, j);
-            for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
-                *(VEC *)(to + v) = *(const VEC *)(from + v);
+        for (SEGMENT rows = {0}; FN(next_segment)(worker, b->rows, &rows);) {
+            for (ptrdiff_t p = rows.begin; p < rows.end; p++, to += FN(TILE_COLS)) {
+                const REAL *from = FN(at)(b, p, j);
+                for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
+                    *(VEC *)(to + v) = *(const VEC *)(from + v);
+                }
+                for (ptrdiff_t v = 0; v < n && !whole; v += LANES) {
+                    ptrdiff_t stride = b->col_stride;
+                    FN(store)(to + v, 1, n - v, FN(load)(from + v * stride, stride, n - v));
+                }
             }
-            for (ptrdiff_t v = 0; v < n && !whole; v += LANES) {
-                ptrdiff_t stride = b->col_stride;
-                FN(store)(to + v, 1, n - v, FN(load)(from + v * stride, stride, n - v));
-            }
+        }
+        if (FN(poll_work)(worker, &work, b->rows * n)) {
+            return;
         }
     }
 }

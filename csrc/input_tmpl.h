@@ -17,30 +17,34 @@ FN(row_address)(const mlp_input *x, ptrdiff_t row)
     return (const char *)x->dense.data + row * x->dense.row_stride * x->item;
 }
 
-/* A dense row of x, converted. */
+/* A dense row of x, converted; not all of it where the team is to stop. */
 static void
-FN(convert_row)(const mlp_input *x, ptrdiff_t row, REAL *to)
+FN(convert_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row, REAL *to)
 {
-    const char *from = FN(row_address)(x, row);
     ptrdiff_t stride = x->dense.col_stride;
-    switch (x->element) {
-#define E(CODE, type, value) \
-    case MLP_OF_##CODE: FN(convert_##CODE)(from, stride, x->cols, to); break;
-        MLP_ELEMENTS(E)
+    for (SEGMENT some = {0}; FN(next_segment)(worker, x->cols, &some);) {
+        const char *from = FN(row_address)(x, row) + some.begin * stride * x->item;
+        switch (x->element) {
+#define E(CODE, type, value)                                                      \
+    case MLP_OF_##CODE:                                                           \
+        FN(convert_##CODE)(from, stride, some.end - some.begin, to + some.begin); \
+        break;
+            MLP_ELEMENTS(E)
 #undef E
+        }
     }
 }
 
 /* A dense row of x, its elements *stride apart: where it lies if they are REAL, else
  * converted into `room`. */
 static const REAL *
-FN(dense_row)(const mlp_input *x, ptrdiff_t row, REAL *room, ptrdiff_t *stride)
+FN(dense_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row, REAL *room, ptrdiff_t *stride)
 {
     if (x->element == OWN_ELEMENT) {
         *stride = x->dense.col_stride;
         return (const REAL *)FN(row_address)(x, row);
     }
-    FN(convert_row)(x, row, room);
+    FN(convert_row)(worker, x, row, room);
     *stride = 1;
     return room;
 }
@@ -95,17 +99,24 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
     FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
 }
 
-/* Whether all elements of these dense rows, which are REAL, are finite. */
+/* Whether all elements of these dense rows, which are REAL, are finite; as far as they were
+ * looked at, where the team is to stop. */
 static bool
-FN(are_finite)(const SPAN *span)
+FN(are_finite)(mlp_worker *worker, const SPAN *span)
 {
+    ptrdiff_t work = 0;
     for (ptrdiff_t i = span->first; i < span->first + span->n; i++) {
         const mlp_matrix *x = &span->data->x.dense;
         const REAL *row = FN(at)(x, mlp_data_row(span->data, i), 0);
         VEC sum = {0};
-        for (ptrdiff_t j = 0; j < x->cols; j += LANES) {
-            VEC v = FN(load)(row + j * x->col_stride, x->col_stride, x->cols - j);
-            sum += v - v; /* 0, or NaN, which stays */
+        for (SEGMENT some = {0}; FN(next_segment)(worker, x->cols, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                VEC v = FN(load)(row + j * x->col_stride, x->col_stride, x->cols - j);
+                sum += v - v; /* 0, or NaN, which stays */
+            }
+        }
+        if (FN(poll_work)(worker, &work, x->cols)) {
+            return true;
         }
         for (ptrdiff_t lane = 0; lane < LANES; lane++) {
             if (sum[lane] != 0) {

@@ -250,7 +250,8 @@ typedef struct {
  * then those of the biases) updated in place, piece by piece as a batch's gradients
  * come to be whole; a stop waits for the last piece. Of the first layer, a team may update
  * copies, which are written back in the end.
- * Where the team is stopped, they are those after the last whole batch. A batch
+ * Where the team is stopped, they are those after the last whole batch; of a network so large
+ * that a stop cannot wait for its update, some are a batch further. A batch
  * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
  * written: the sum over batches of objective * rows, with the weights before the update. */
 typedef struct {

@@ -21,6 +21,8 @@
 #define VEC FN(vec)
 #define BITS_VEC FN(bits_vec)
 #define ROW_SUMS FN(row_sums)
+#define SEGMENT FN(segment)
+#define BLOCK FN(block)
 #define SPAN FN(span)
 #define PAIR FN(pair)
 #define ROW FN(row)

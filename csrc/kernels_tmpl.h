@@ -37,21 +37,7 @@ FN(no_workspace)(const void *args, int n_threads)
     return 0;
 }
 
-/* Work between two polls of a loop whose steps are of any size: less than 1 ms. */
-enum { FN(POLL_WORK) = 1 << 16 };
-
-/* Adds a step to the work done since the last poll, and polls if that is enough;
- * returns whether to stop. */
-static inline bool
-FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
-{
-    *work += step;
-    if (*work < FN(POLL_WORK)) {
-        return false;
-    }
-    *work = 0;
-    return mlp_poll(worker);
-}
+#include "poll_tmpl.h"
 
 #include "vector_tmpl.h"
 

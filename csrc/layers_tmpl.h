@@ -4,15 +4,6 @@
  * only, and the gradients go on as sums from chunk to chunk.
  */
 
-/* out = bias + a row times weights. Returns whether the team is to stop. */
-static bool
-FN(forward_row)(mlp_worker *worker, ROW row, const mlp_matrix *weights, const mlp_matrix *bias,
-                const mlp_matrix *out, ptrdiff_t i, ptrdiff_t *work)
-{
-    FN(multiply_row)(row, weights, bias, FN(at)(out, i, 0), out->col_stride);
-    return FN(poll_work)(worker, work, row.count * out->cols);
-}
-
 /* out = x weights + bias for the member's rows, which are sparse, and out's. Returns whether
  * the team is to stop: then not all of it is done. */
 static bool
@@ -33,7 +24,8 @@ FN(forward_pairs)(mlp_worker *worker, const ROWS *rows, const mlp_matrix *weight
         ROW row = {.pairs = sparse->pairs[begin + i],
                    .columns = sparse->columns[begin + i],
                    .count = sparse->counts[begin + i]};
-        if (FN(forward_row)(worker, row, weights, bias, out, i, &work)) {
+        mlp_matrix sums = FN(rows_of)(out, i, i + 1);
+        if (FN(multiply_row)(worker, row, weights, bias, &sums, &work)) {
             return true;
         }
     }
@@ -54,7 +46,8 @@ FN(forward_linear)(mlp_worker *worker, const mlp_network *network, const CHUNK *
     for (ptrdiff_t i = 0; i < out->rows; i++) {
         ROW row = {
             .elements = FN(at)(input, i, 0), .stride = input->col_stride, .count = input->cols};
-        if (FN(forward_row)(worker, row, weights, bias, out, i, &work)) {
+        mlp_matrix sums = FN(rows_of)(out, i, i + 1);
+        if (FN(multiply_row)(worker, row, weights, bias, &sums, &work)) {
             return true;
         }
     }
@@ -68,17 +61,10 @@ FN(forward_activation)(mlp_worker *worker, const mlp_network *network, ptrdiff_t
                        const mlp_matrix *from, const mlp_matrix *to)
 {
     mlp_activation activation = l < network->n_layers - 1 ? network->activation : MLP_IDENTITY;
-    for (ptrdiff_t i = 0; i < to->rows && to->cols > 0; i += FN(CHUNK_ROWS)) {
-        ptrdiff_t end = to->rows - i < FN(CHUNK_ROWS) ? to->rows : i + FN(CHUNK_ROWS);
-        mlp_matrix some_from = FN(rows_of)(from, i, end), some_to = FN(rows_of)(to, i, end);
-        if (mlp_poll(worker)) {
-            return true;
-        }
-        if (from->data != to->data || activation != MLP_IDENTITY) {
-            FN(activate)(activation, &some_from, &some_to);
-        }
+    if (from->data != to->data || activation != MLP_IDENTITY) {
+        FN(activate)(worker, activation, from, to);
     }
-    return false;
+    return mlp_poll(worker);
 }
 
 /* activations[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its
@@ -135,22 +121,24 @@ FN(backward_rows)(mlp_worker *worker, const mlp_network *network, const CHUNK *c
             mlp_matrix activation = FN(rows_of)(&chunk->activations[l], begin, end);
             GEMM_START zero = {.bias = NULL};
             FN(gemm)(worker, &above, &chunk->weights_t[l + 1], &delta, zero);
-            FN(activate_backward)(network->activation, &activation, &delta);
+            FN(activate_backward)(worker, network->activation, &activation, &delta);
         }
         if (l > 0) {
-            FN(pack)(&delta, begin, 0, &chunk->packed_deltas[l]);
+            FN(pack)(worker, &delta, begin, 0, &chunk->packed_deltas[l]);
         }
         else {
-            FN(put_slices)(&delta, begin, chunk);
+            FN(put_slices)(worker, &delta, begin, chunk);
         }
     }
 }
 
 /* out = the sum of the rows of m, in order, going on from out if `accumulate`. */
 static void
-FN(sum_rows)(const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
+FN(sum_rows)(mlp_worker *worker, const mlp_matrix *m, bool accumulate, const mlp_matrix *out)
 {
-    for (ptrdiff_t j = 0; j < m->cols; j += LANES) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t j = 0; j < m->cols && !FN(poll_work)(worker, &work, m->rows * LANES);
+         j += LANES) {
         REAL *p = FN(at)(out, 0, j);
         VEC sum = {0};
         if (accumulate) {
@@ -236,7 +224,7 @@ FN(gradient)(mlp_worker *worker, const CHUNK *chunk, const ROWS *rows, const PIE
                                    : FN(rows_of)(own, 0, deltas.rows);
     }
     if (piece->is_bias) {
-        FN(sum_rows)(&deltas, accumulate, sums);
+        FN(sum_rows)(worker, &deltas, accumulate, sums);
         return;
     }
     if (l == 0 && rows->is_sparse) {

@@ -7,47 +7,50 @@
 
 /* The activation of one row of outputs, in place. */
 static void
-FN(map_row)(FN(vector_function) * f, REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(map_row)(FN(vector_function) * f, mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
-    for (ptrdiff_t j = 0; j < k; j += LANES) {
-        REAL *p = z + j * stride;
-        FN(store)(p, stride, k - j, f(FN(load)(p, stride, k - j)));
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            REAL *p = z + j * stride;
+            FN(store)(p, stride, k - j, f(FN(load)(p, stride, k - j)));
+        }
     }
 }
 
 static void
-FN(softmax_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(softmax_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
-    FN(normalize_row)(z, stride, k, z, stride);
+    FN(normalize_row)(worker, z, stride, k, z, stride);
 }
 
 static void
-FN(logistic_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(logistic_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
-    FN(map_row)(FN(logistic), z, stride, k);
+    FN(map_row)(FN(logistic), worker, z, stride, k);
 }
 
 static void
-FN(identity_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(identity_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
+    (void)worker;
     (void)z;
     (void)stride;
     (void)k;
 }
 
 static void
-FN(exp_row)(REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(exp_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
-    FN(map_row)(FN(exp), z, stride, k);
+    FN(map_row)(FN(exp), worker, z, stride, k);
 }
 
 /* z = the output activation of a loss, for one row of k logits. */
 static void
-FN(output_row)(mlp_loss_function loss, REAL *z, ptrdiff_t stride, ptrdiff_t k)
+FN(output_row)(mlp_worker *worker, mlp_loss_function loss, REAL *z, ptrdiff_t stride, ptrdiff_t k)
 {
     switch (loss) {
 #define L(CODE, name, output) \
-    case MLP_##CODE: FN(output##_row)(z, stride, k); break;
+    case MLP_##CODE: FN(output##_row)(worker, z, stride, k); break;
         MLP_LOSSES(L)
 #undef L
     }
@@ -90,59 +93,62 @@ FN(poisson_output)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 
 /* One row: d = gradient * scale; returns the sum of the outputs' losses. */
 static inline ALWAYS_INLINE double
-FN(sum_outputs)(FN(output_loss) * f, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-                const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(sum_outputs)(FN(output_loss) * f, mlp_worker *worker, const mlp_loss *loss, const REAL *z,
+                ptrdiff_t k, const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
     double total = 0;
-    for (ptrdiff_t j = 0; j < k; j += LANES) {
-        VEC gradient;
-        VEC value =
-            f(loss, FN(load)(z + j, 1, k - j), FN(load_targets)(targets, row, j), &gradient);
-        FN(store)(d + j, 1, k - j, gradient * scale);
-        for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
-            total += (double)value[lane];
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            VEC gradient;
+            VEC y = FN(load_targets)(targets, row, j);
+            VEC value = f(loss, FN(load)(z + j, 1, k - j), y, &gradient);
+            FN(store)(d + j, 1, k - j, gradient * scale);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
+                total += (double)value[lane];
+            }
         }
     }
     return total;
 }
 
 static double
-FN(cross_entropy_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
-                      ptrdiff_t row, REAL scale, REAL *d)
+FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
+                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
-    return FN(softmax_loss_row)(loss, z, 1, k, targets, row, scale, d, 1);
+    return FN(softmax_loss_row)(worker, loss, z, 1, k, targets, row, scale, d, 1);
 }
 
 static double
-FN(logistic_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
-                      ptrdiff_t row, REAL scale, REAL *d)
+FN(logistic_loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
+                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
-    return FN(sum_outputs)(FN(logistic_output), loss, z, k, targets, row, scale, d);
+    return FN(sum_outputs)(FN(logistic_output), worker, loss, z, k, targets, row, scale, d);
 }
 
 /* The mean over outputs; the gradient is that of their sum. */
 static double
-FN(squared_error_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
-                      ptrdiff_t row, REAL scale, REAL *d)
+FN(squared_error_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
+                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
-    return FN(sum_outputs)(FN(squared_output), loss, z, k, targets, row, scale, d) / (double)k;
+    return FN(sum_outputs)(FN(squared_output), worker, loss, z, k, targets, row, scale, d)
+           / (double)k;
 }
 
 static double
-FN(poisson_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
-                     ptrdiff_t row, REAL scale, REAL *d)
+FN(poisson_loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
+                     const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
-    return FN(sum_outputs)(FN(poisson_output), loss, z, k, targets, row, scale, d);
+    return FN(sum_outputs)(FN(poisson_output), worker, loss, z, k, targets, row, scale, d);
 }
 
 /* The loss of one row of k logits; d = its gradient * scale. Contiguous rows. */
 static double
-FN(loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t k, const mlp_targets *targets,
-             ptrdiff_t row, REAL scale, REAL *d)
+FN(loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
+             const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
 {
     switch (loss->function) {
 #define L(CODE, name, output) \
-    case MLP_##CODE: return FN(name##_row)(loss, z, k, targets, row, scale, d);
+    case MLP_##CODE: return FN(name##_row)(worker, loss, z, k, targets, row, scale, d);
         MLP_LOSSES(L)
 #undef L
     }

@@ -67,23 +67,27 @@ FN(list_pair)(PAIR pair, ptrdiff_t c, PAIR *pairs, void *columns, int column_byt
 }
 
 /* Lists the pairs of n elements: pairs, which may take the place of the elements, and
- * columns of so many bytes, up to `room` of them; returns how many. */
+ * columns of so many bytes, up to `room` of them; returns how many, or less where the team is to
+ * stop. */
 static inline ALWAYS_INLINE ptrdiff_t
-FN(list_pairs)(const REAL *row, ptrdiff_t stride, ptrdiff_t n, PAIR *pairs, void *columns,
-               int column_bytes, ptrdiff_t room)
+FN(list_pairs)(mlp_worker *worker, const REAL *row, ptrdiff_t stride, ptrdiff_t n, PAIR *pairs,
+               void *columns, int column_bytes, ptrdiff_t room)
 {
-    ptrdiff_t found = 0, j = 0;
-    for (; stride == 1 && j + LANES <= n && found + LANES / 2 <= room; j += LANES) {
-        if (!FN(is_zero)(*(const VEC *)(row + j))) {
-            for (ptrdiff_t lane = j; lane < j + LANES; lane += 2) {
-                PAIR pair = {{row[lane], row[lane + 1]}};
-                found = FN(list_pair)(pair, lane / 2, pairs, columns, column_bytes, found);
+    ptrdiff_t found = 0;
+    for (SEGMENT some = {0}; FN(next_segment)(worker, n, &some);) {
+        ptrdiff_t j = some.begin;
+        for (; stride == 1 && j + LANES <= some.end && found + LANES / 2 <= room; j += LANES) {
+            if (!FN(is_zero)(*(const VEC *)(row + j))) {
+                for (ptrdiff_t lane = j; lane < j + LANES; lane += 2) {
+                    PAIR pair = {{row[lane], row[lane + 1]}};
+                    found = FN(list_pair)(pair, lane / 2, pairs, columns, column_bytes, found);
+                }
             }
         }
-    }
-    for (; j < n && found < room; j += 2) {
-        PAIR pair = {{row[j * stride], j + 1 < n ? row[(j + 1) * stride] : 0}};
-        found = FN(list_pair)(pair, j / 2, pairs, columns, column_bytes, found);
+        for (; j < some.end && found < room; j += 2) {
+            PAIR pair = {{row[j * stride], j + 1 < n ? row[(j + 1) * stride] : 0}};
+            found = FN(list_pair)(pair, j / 2, pairs, columns, column_bytes, found);
+        }
     }
     return found;
 }

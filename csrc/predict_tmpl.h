@@ -59,11 +59,11 @@ FN(predict)(mlp_worker *worker, void *arguments)
         ptrdiff_t left = args->data.n - first;
         ptrdiff_t n = left < FN(PREDICT_ROWS) ? left : FN(PREDICT_ROWS);
         FN(set_rows)(&args->data, first, n, FN(count_predict_pieces)(args), n, &rows);
-        if (args->check_finite && !FN(are_finite)(&rows.span)) {
+        if (args->check_finite && !FN(are_finite)(worker, &rows.span)) {
             atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
             return;
         }
-        FN(load_rows)(&rows, 0, n);
+        FN(load_rows)(worker, &rows, 0, n);
         if (rows.sparse.n_pieces > 0 && FN(are_many)(&rows)) {
             FN(list_rows)(&rows);
         }
@@ -72,8 +72,10 @@ FN(predict)(mlp_worker *worker, void *arguments)
             || FN(forward_others)(worker, &args->network, &chunk, 0, n)) {
             return;
         }
-        for (ptrdiff_t i = 0; i < n; i++) {
-            FN(output_row)(args->loss, FN(at)(logits, i, 0), logits->col_stride, logits->cols);
+        ptrdiff_t work = 0;
+        for (ptrdiff_t i = 0; i < n && !FN(poll_work)(worker, &work, logits->cols); i++) {
+            REAL *row = FN(at)(logits, i, 0);
+            FN(output_row)(worker, args->loss, row, logits->col_stride, logits->cols);
         }
     }
 }

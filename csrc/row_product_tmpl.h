@@ -47,48 +47,85 @@ FN(row_run)(int n, ROW row, const REAL *weights, ptrdiff_t w_rows, ptrdiff_t w_r
 
 /* The same for up to LANES columns, fewer or with strides. */
 static void
-FN(row_tail)(ROW row, const mlp_matrix *weights, ptrdiff_t j, const mlp_matrix *bias, REAL *out,
-             ptrdiff_t out_col)
+FN(row_tail)(ROW row, const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out)
 {
-    ptrdiff_t cols = weights->cols - j, per_count = row.elements == NULL ? 2 : 1;
-    VEC sums = FN(load)(FN(at)(bias, 0, j), bias->col_stride, cols);
+    ptrdiff_t cols = weights->cols, per_count = row.elements == NULL ? 2 : 1;
+    VEC sums = FN(load)(bias->data, bias->col_stride, cols);
     for (ptrdiff_t e = 0; e < row.count; e++) {
         for (ptrdiff_t k = 0; k < per_count; k++) {
             bool paired = row.elements == NULL;
             ptrdiff_t i = paired ? FN(pair_row)(row.columns[e], k, weights->rows) : e;
             REAL value = paired ? row.pairs[e].values[k] : row.elements[e * row.stride];
-            sums += value * FN(load)(FN(at)(weights, i, j), weights->col_stride, cols);
+            sums += value * FN(load)(FN(at)(weights, i, 0), weights->col_stride, cols);
         }
     }
-    FN(store)(out + j * out_col, out_col, cols, sums);
+    FN(store)(out->data, out->col_stride, cols, sums);
 }
 
-/* out = bias + row times weights. */
+/* out = bias + row times weights, for a run of n vectors of columns, or the tail where n is 0. */
 static void
-FN(multiply_row)(ROW row, const mlp_matrix *weights, const mlp_matrix *bias, REAL *out,
-                 ptrdiff_t out_col)
+FN(multiply_run)(ptrdiff_t n, ROW row, const mlp_matrix *weights, const mlp_matrix *bias,
+                 const mlp_matrix *out)
 {
-    ptrdiff_t cols = weights->cols, w_row = weights->row_stride, bias_col = bias->col_stride;
-    if (weights->col_stride != 1 || out_col != 1 || cols < LANES) {
-        for (ptrdiff_t j = 0; j < cols; j += LANES) {
-            FN(row_tail)(row, weights, j, bias, out, out_col);
-        }
-        return;
-    }
-    /* Runs of like length; the last vector moves back to end with the columns. */
-    ptrdiff_t n_vectors = (cols + LANES - 1) / LANES;
-    ptrdiff_t n_runs = (n_vectors + FN(RUN_VECTORS) - 1) / FN(RUN_VECTORS);
-    ptrdiff_t run = (n_vectors + n_runs - 1) / n_runs;
-    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
-        ptrdiff_t j = v * LANES, n = n_vectors - v < run ? n_vectors - v : run;
-        ptrdiff_t last = j + n * LANES <= cols ? (n - 1) * LANES : cols - LANES - j;
-        const REAL *w = FN(at)(weights, 0, j), *b = FN(at)(bias, 0, j);
-        REAL *o = out + j;
-        switch (n) {
-#define RUN(n) \
-    case n: FN(row_run)(n, row, w, weights->rows, w_row, b, bias_col, o, last); break;
-            RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
+    const REAL *w = weights->data, *b = bias->data;
+    ptrdiff_t last = weights->cols < n * LANES ? weights->cols - LANES : (n - 1) * LANES;
+    switch (n) {
+    case 0: FN(row_tail)(row, weights, bias, out); break;
+#define RUN(n)                                                                                 \
+    case n:                                                                                    \
+        FN(row_run)                                                                            \
+        (n, row, w, weights->rows, weights->row_stride, b, bias->col_stride, out->data, last); \
+        break;
+        RUN(1) RUN(2) RUN(3) RUN(4) RUN(5) RUN(6) RUN(7) RUN(8)
 #undef RUN
-        }
     }
+}
+
+/* The row's elements, or pairs, from `begin` on, as many as take less than 1 ms. */
+static inline ROW
+FN(row_from)(ROW row, ptrdiff_t begin)
+{
+    row.count = row.count - begin < FN(POLL_WORK) ? row.count - begin : FN(POLL_WORK);
+    if (row.elements != NULL) {
+        row.elements += begin * row.stride;
+    }
+    else {
+        row.pairs += begin;
+        row.columns += begin;
+    }
+    return row;
+}
+
+/* out, a row, = bias + row times weights. Returns whether the team is to stop: then not all of
+ * it is done. */
+static bool
+FN(multiply_row)(mlp_worker *worker, ROW row, const mlp_matrix *weights, const mlp_matrix *bias,
+                 const mlp_matrix *out, ptrdiff_t *work)
+{
+    ptrdiff_t cols = weights->cols, n_vectors = (cols + LANES - 1) / LANES, run = 1;
+    bool is_tail = weights->col_stride != 1 || out->col_stride != 1 || cols < LANES;
+    if (!is_tail && n_vectors > 0) { /* runs of like length */
+        ptrdiff_t n_runs = (n_vectors + FN(RUN_VECTORS) - 1) / FN(RUN_VECTORS);
+        run = (n_vectors + n_runs - 1) / n_runs;
+    }
+    for (ptrdiff_t v = 0; v < n_vectors; v += run) {
+        ptrdiff_t n = n_vectors - v < run ? n_vectors - v : run, begin = 0;
+        ptrdiff_t end = cols < (v + n) * LANES ? cols : (v + n) * LANES;
+        mlp_matrix w = FN(cols_of)(weights, v * LANES, end),
+                   start = FN(cols_of)(bias, v * LANES, end);
+        mlp_matrix sums = FN(cols_of)(out, v * LANES, end);
+        do {
+            ROW some = FN(row_from)(row, begin);
+            FN(multiply_run)(is_tail ? 0 : n, some, &w, &start, &sums);
+            if (FN(poll_work)(worker, work, (some.count + 1) * (end - v * LANES))) {
+                return true;
+            }
+            begin += some.count;
+            start = sums; /* which go on with the elements that are left */
+            if (row.elements != NULL) {
+                w = FN(rows_of)(&w, some.count, w.rows);
+            }
+        } while (begin < row.count);
+    }
+    return false;
 }

@@ -13,32 +13,39 @@ typedef struct {
 
 /* out = exp(z - max z) for one row of k logits. */
 static ROW_SUMS
-FN(exponentials_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out,
+FN(exponentials_row)(mlp_worker *worker, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out,
                      ptrdiff_t out_stride)
 {
     ROW_SUMS row = {.largest = -(REAL)INFINITY, .sum = 0};
-    for (ptrdiff_t j = 0; j < k; j++) {
-        REAL value = z[j * z_stride];
-        row.largest = value > row.largest ? value : row.largest;
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j++) {
+            REAL value = z[j * z_stride];
+            row.largest = value > row.largest ? value : row.largest;
+        }
     }
-    for (ptrdiff_t j = 0; j < k; j += LANES) {
-        VEC shifted = FN(load)(z + j * z_stride, z_stride, k - j) - row.largest;
-        FN(store)(out + j * out_stride, out_stride, k - j, FN(exp)(shifted));
-    }
-    for (ptrdiff_t j = 0; j < k; j++) {
-        row.sum += out[j * out_stride];
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            VEC shifted = FN(load)(z + j * z_stride, z_stride, k - j) - row.largest;
+            FN(store)(out + j * out_stride, out_stride, k - j, FN(exp)(shifted));
+        }
+        for (ptrdiff_t j = some.begin; j < some.end; j++) {
+            row.sum += out[j * out_stride];
+        }
     }
     return row;
 }
 
 /* out = softmax(z) for one row; out may be z. */
 static void
-FN(normalize_row)(const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out, ptrdiff_t out_stride)
+FN(normalize_row)(mlp_worker *worker, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k, REAL *out,
+                  ptrdiff_t out_stride)
 {
-    REAL sum = FN(exponentials_row)(z, z_stride, k, out, out_stride).sum;
-    for (ptrdiff_t j = 0; j < k; j += LANES) {
-        REAL *p = out + j * out_stride;
-        FN(store)(p, out_stride, k - j, FN(load)(p, out_stride, k - j) / sum);
+    REAL sum = FN(exponentials_row)(worker, z, z_stride, k, out, out_stride).sum;
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            REAL *p = out + j * out_stride;
+            FN(store)(p, out_stride, k - j, FN(load)(p, out_stride, k - j) / sum);
+        }
     }
 }
 
@@ -52,7 +59,8 @@ FN(softmax)(mlp_worker *worker, void *arguments)
     ptrdiff_t work = 0;
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, out->cols); i++) {
         FN(normalize_row)
-        (FN(at)(logits, i, 0), logits->col_stride, out->cols, FN(at)(out, i, 0), out->col_stride);
+        (worker, FN(at)(logits, i, 0), logits->col_stride, out->cols, FN(at)(out, i, 0),
+         out->col_stride);
     }
 }
 
@@ -91,32 +99,36 @@ FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
 /* One row: d = (p - y) * scale; returns the loss. `row` counts rows of the
  * targets. */
 static double
-FN(softmax_loss_row)(const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride, ptrdiff_t k,
-                     const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d,
+FN(softmax_loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t z_stride,
+                     ptrdiff_t k, const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d,
                      ptrdiff_t d_stride)
 {
-    ROW_SUMS sums = FN(exponentials_row)(z, z_stride, k, d, d_stride);
+    ROW_SUMS sums = FN(exponentials_row)(worker, z, z_stride, k, d, d_stride);
     if (targets->labels != NULL) {
         ptrdiff_t label = targets->labels[row];
         REAL p = d[label * d_stride] / sums.sum;
-        for (ptrdiff_t j = 0; j < k; j += LANES) {
-            REAL *out = d + j * d_stride;
-            VEC e = FN(load)(out, d_stride, k - j);
-            FN(store)(out, d_stride, k - j, e / sums.sum * scale);
+        for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                REAL *out = d + j * d_stride;
+                VEC e = FN(load)(out, d_stride, k - j);
+                FN(store)(out, d_stride, k - j, e / sums.sum * scale);
+            }
         }
         d[label * d_stride] = (p - 1) * scale;
         return FN(class_loss)(loss, z[label * z_stride], p, sums);
     }
     double total = 0;
-    for (ptrdiff_t j = 0; j < k; j += LANES) {
-        REAL *out = d + j * d_stride;
-        VEC y = FN(load_targets)(targets, row, j);
-        VEC p = FN(load)(out, d_stride, k - j) / sums.sum;
-        FN(store)(out, d_stride, k - j, (p - y) * scale);
-        for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
-            if (y[lane] != 0) { /* 0 log 0 = 0 */
-                REAL logit = z[(j + lane) * z_stride];
-                total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
+    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            REAL *out = d + j * d_stride;
+            VEC y = FN(load_targets)(targets, row, j);
+            VEC p = FN(load)(out, d_stride, k - j) / sums.sum;
+            FN(store)(out, d_stride, k - j, (p - y) * scale);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
+                if (y[lane] != 0) { /* 0 log 0 = 0 */
+                    REAL logit = z[(j + lane) * z_stride];
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
+                }
             }
         }
     }
@@ -132,7 +144,7 @@ FN(softmax_cross_entropy)(mlp_worker *worker, void *arguments)
     double total = 0;
     ptrdiff_t work = 0, n = logits->cols == 0 ? 0 : logits->rows;
     for (ptrdiff_t i = 0; i < n && !FN(poll_work)(worker, &work, logits->cols); i++) {
-        total += FN(softmax_loss_row)(&args->loss, FN(at)(logits, i, 0), logits->col_stride,
+        total += FN(softmax_loss_row)(worker, &args->loss, FN(at)(logits, i, 0), logits->col_stride,
                                       logits->cols, &args->targets, i, scale, FN(at)(dlogits, i, 0),
                                       dlogits->col_stride);
     }

@@ -74,18 +74,18 @@ FN(take_lists)(mlp_arena *arena, const mlp_data *data, ptrdiff_t rows, ptrdiff_t
  * A column out of range, which only another thread can have made, counts as the
  * last one. */
 static ptrdiff_t
-FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptrdiff_t i,
-                    ptrdiff_t place)
+FN(load_sparse_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row, const SPARSE *sparse,
+                    ptrdiff_t i, ptrdiff_t place)
 {
     uint32_t *columns = sparse->column_places + place;
     sparse->columns[i] = columns;
     if (x->values == NULL) {
         PAIR *pairs = sparse->pair_places + place;
         ptrdiff_t stride; /* of elements that may be converted in the list's own place */
-        const REAL *elements = FN(dense_row)(x, row, pairs->values, &stride);
+        const REAL *elements = FN(dense_row)(worker, x, row, pairs->values, &stride);
         sparse->pairs[i] = pairs;
         sparse->counts[i] =
-            FN(list_pairs)(elements, stride, x->cols, pairs, columns, 4, sparse->cols);
+            FN(list_pairs)(worker, elements, stride, x->cols, pairs, columns, 4, sparse->cols);
         return sparse->counts[i];
     }
     ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
@@ -106,19 +106,29 @@ FN(load_sparse_row)(const mlp_input *x, ptrdiff_t row, const SPARSE *sparse, ptr
     return sparse->counts[i];
 }
 
-/* Loads rows begin to end of the span. Returns how many pairs they have. */
+/* Loads rows begin to end of the span. Returns how many pairs they have. Where the team is to
+ * stop, the rows that are left have none. */
 static ptrdiff_t
-FN(load_sparse_rows)(const SPAN *span, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
+FN(load_sparse_rows)(mlp_worker *worker, const SPAN *span, const SPARSE *sparse, ptrdiff_t begin,
+                     ptrdiff_t end)
 {
     enum { N_AHEAD = 8 };
     const mlp_data *data = span->data;
     ptrdiff_t first_place = mlp_count_places(data, span->first, begin), place = first_place;
-    for (ptrdiff_t i = begin; i < end; i++) {
+    ptrdiff_t i = begin, work = 0;
+    bool stop = false;
+    for (; i < end && !stop; i++) {
         if (i + N_AHEAD < end) {
             FN(prefetch_row)(data, span->first + i + N_AHEAD);
         }
-        place +=
-            FN(load_sparse_row)(&data->x, mlp_data_row(data, span->first + i), sparse, i, place);
+        ptrdiff_t row = mlp_data_row(data, span->first + i);
+        ptrdiff_t n = FN(load_sparse_row)(worker, &data->x, row, sparse, i, place);
+        stop = FN(poll_work)(worker, &work, data->x.values == NULL ? data->x.cols : n);
+        place += n;
+    }
+    for (; i < end; i++) {
+        sparse->columns[i] = sparse->column_places + place;
+        sparse->counts[i] = 0;
     }
     return place - first_place;
 }
@@ -235,6 +245,9 @@ FN(forward_piece)(ptrdiff_t n, mlp_worker *worker, const SPARSE *sparse, ptrdiff
         }
     }
     bool whole = weights->col_stride == 1 && (weights->padded || out->cols - j >= n * LANES);
+    if (FN(poll_work)(worker, work, sparse->cols)) { /* most of them may have no pair */
+        return true;
+    }
     switch (n) {
 #define RUN(n)                                                                                     \
     case n:                                                                                        \

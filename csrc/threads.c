@@ -124,17 +124,39 @@ spin(mlp_team *team, unsigned generation, int64_t start, int64_t spin_ns)
     return false;
 }
 
+/* Waits, under the mutex, to be woken. Member 0 does not wait for longer than until it is time
+ * to poll, and polls. Returns false in a child that this forked: there the mutex is not held, and
+ * may be one of the members' that it has not. */
+static bool
+wait_to_be_woken(mlp_team *team, mlp_worker *worker)
+{
+    if (worker->rank != 0) {
+        condition_wait(&team->released, &team->mutex);
+        return true;
+    }
+    condition_wait_for(&team->released, &team->mutex, POLL_PERIOD_MS);
+    mutex_unlock(&team->mutex);
+    mlp_poll(worker);
+    if (team->forked) {
+        return false;
+    }
+    mutex_lock(&team->mutex);
+    return true;
+}
+
 /* Sleeps until the generation ends. Returns when it ended, or 0 where there was no
  * need to sleep. Either the last member to arrive sees the sleeper counted, or the
  * sleeper sees the generation it ended: both are sequentially consistent. */
 static int64_t
-sleep_until_released(mlp_team *team, unsigned generation)
+sleep_until_released(mlp_team *team, mlp_worker *worker, unsigned generation)
 {
     int64_t ended = 0;
     mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(&team->generation) == generation) {
-        condition_wait(&team->released, &team->mutex);
+        if (!wait_to_be_woken(team, worker)) {
+            return 0;
+        }
         ended = team->released_ns;
     }
     atomic_fetch_sub(&team->sleepers, 1);
@@ -153,8 +175,30 @@ wait_for_release(mlp_team *team, member *self, unsigned generation)
         self->spin_ns = spun < SPIN_NS / 2 ? 2 * spun : SPIN_NS;
         return;
     }
-    int64_t ended = sleep_until_released(team, generation);
+    int64_t ended = sleep_until_released(team, &self->worker, generation);
     self->spin_ns = spun == 0 && ended - start <= SPIN_NS ? SPIN_NS : spun / 2;
+}
+
+/* Counts the member among those that have met; the last of them releases the others. Returns
+ * whether it is the last. */
+static bool
+arrive(mlp_worker *worker)
+{
+    mlp_team *team = worker->team;
+    if (atomic_fetch_add(&team->arrived, 1) + 1 < worker->size) {
+        return false;
+    }
+    team->stop = atomic_load(&team->stop_requested);
+    atomic_store(&team->arrived, 0);
+    atomic_store(&team->claimed, 0);
+    atomic_fetch_add(&team->generation, 1);
+    if (atomic_load(&team->sleepers) > 0) {
+        mutex_lock(&team->mutex);
+        team->released_ns = now_ns();
+        condition_broadcast(&team->released);
+        mutex_unlock(&team->mutex);
+    }
+    return true;
 }
 
 bool
@@ -166,21 +210,10 @@ mlp_barrier(mlp_worker *worker)
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
     unsigned generation = atomic_load(&team->generation);
-    if (atomic_fetch_add(&team->arrived, 1) + 1 < worker->size) {
+    if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
-        return team->stop;
     }
-    team->stop = atomic_load(&team->stop_requested);
-    atomic_store(&team->arrived, 0);
-    atomic_store(&team->claimed, 0);
-    atomic_store(&team->generation, generation + 1);
-    if (atomic_load(&team->sleepers) > 0) {
-        mutex_lock(&team->mutex);
-        team->released_ns = now_ns();
-        condition_broadcast(&team->released);
-        mutex_unlock(&team->mutex);
-    }
-    return team->stop;
+    return worker->rank == 0 && team->forked ? true : team->stop;
 }
 
 static void
@@ -197,6 +230,7 @@ member_main(void *arg)
     mutex_unlock(&team->mutex);
     fesetenv(&team->environment);
     team->body(&self->worker, team->args);
+    arrive(&self->worker);
 }
 
 /* Starts members 1 to n_threads - 1. Returns the size of the team. */
@@ -251,6 +285,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
     team->members[0].spin_ns = SPIN_NS;
     body(&team->members[0].worker, args);
+    mlp_barrier(&team->members[0].worker); /* the others only arrive, and end */
 
     mlp_outcome outcome = team->outcome;
     if (!team->forked) { /* else the others may have been left holding these */

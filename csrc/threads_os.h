@@ -71,6 +71,12 @@ condition_wait(condition *c, mutex *m)
 }
 
 static inline void
+condition_wait_for(condition *c, mutex *m, int ms)
+{
+    SleepConditionVariableSRW(c, m, (DWORD)ms, 0);
+}
+
+static inline void
 condition_broadcast(condition *c)
 {
     WakeAllConditionVariable(c);
@@ -171,6 +177,18 @@ static inline void
 condition_wait(condition *c, mutex *m)
 {
     pthread_cond_wait(c, m);
+}
+
+static inline void
+condition_wait_for(condition *c, mutex *m, int ms)
+{
+    struct timespec until; /* by the clock of conditions: one that is set makes this one wait less,
+                              or once more */
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += ms * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(c, m, &until);
 }
 
 static inline void

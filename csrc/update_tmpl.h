@@ -119,12 +119,14 @@ FN(sum_squares)(const mlp_matrix *p, ptrdiff_t i, const SQUARES *squares)
     }
 }
 
-/* out = gradient + l2 * p, of one shape, and the squares of p. */
+/* out = gradient + l2 * p, of one shape, and the squares of p; not all of it where the team is to
+ * stop. */
 static void
-FN(add_l2)(REAL l2, const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix *out,
-           const SQUARES *squares)
+FN(add_l2)(mlp_worker *worker, REAL l2, const mlp_matrix *p, const mlp_matrix *gradient,
+           const mlp_matrix *out, const SQUARES *squares)
 {
-    for (ptrdiff_t i = 0; i < p->rows; i++) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = 0; i < p->rows && !FN(poll_work)(worker, &work, p->cols); i++) {
         for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
             ptrdiff_t count = p->cols - j;
             VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
@@ -187,10 +189,12 @@ FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, cons
     }
 }
 
-/* Applies a rule to a matrix. The squares are those of the parameters before. */
+/* Applies a rule to a matrix, where the team is to stop not to all of its rows. The squares are
+ * those of the parameters before. */
 static inline ALWAYS_INLINE void
-FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
-               const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
+FN(apply_rule)(FN(rule) * rule, int n_moments, mlp_worker *worker, const CONSTANTS *constants,
+               const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix moments[],
+               const SQUARES *squares)
 {
     const CONSTANTS c = *constants;
     ptrdiff_t p_col = p->col_stride, g_col = gradient->col_stride, m_cols[MLP_MAX_MOMENTS];
@@ -200,7 +204,8 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const
         contiguous = contiguous && m_cols[m] == 1;
     }
     static const ptrdiff_t ones[MLP_MAX_MOMENTS] = {1, 1};
-    for (ptrdiff_t i = 0; i < p->rows; i++) {
+    ptrdiff_t work = 0;
+    for (ptrdiff_t i = 0; i < p->rows && !FN(poll_work)(worker, &work, p->cols); i++) {
         REAL *row = FN(at)(p, i, 0), *m_rows[MLP_MAX_MOMENTS];
         const REAL *g_row = FN(at)(gradient, i, 0);
         for (int m = 0; m < n_moments; m++) {
@@ -226,12 +231,12 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const
 
 /* The same, with a rule by its code. */
 static void
-FN(update_matrix)(mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p,
+FN(update_matrix)(mlp_worker *worker, mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p,
                   const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
     switch (rule) {
 #define R(CODE, name, n) \
-    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, p, gradient, moments, squares); break;
+    case MLP_##CODE: FN(apply_rule)(FN(name), n, worker, c, p, gradient, moments, squares); break;
         MLP_RULES(R)
 #undef R
     }
@@ -248,32 +253,17 @@ FN(rows_of_moments)(mlp_matrix *const lists[], ptrdiff_t parameter, ptrdiff_t be
     }
 }
 
-/* Elements updated between two polls. */
-enum { FN(UPDATE_BLOCK) = 1 << 14 };
-
 static void
 FN(update)(mlp_worker *worker, void *arguments)
 {
     mlp_update_args *args = arguments;
     CONSTANTS constants = FN(constants)(&args->optimizer, 0);
     for (ptrdiff_t i = 0; i < args->n_params; i++) {
-        ptrdiff_t rows = args->params[i].rows, cols = args->params[i].cols;
-        ptrdiff_t block_cols = cols < FN(UPDATE_BLOCK) ? cols : FN(UPDATE_BLOCK);
-        ptrdiff_t block_rows = block_cols == 0 ? rows : FN(UPDATE_BLOCK) / block_cols;
-        SQUARES none = FN(no_squares)(block_cols);
-        for (ptrdiff_t row = 0; row < rows; row += block_rows) {
-            ptrdiff_t end = rows - row < block_rows ? rows : row + block_rows;
-            mlp_matrix params = FN(rows_of)(&args->params[i], row, end);
-            mlp_matrix grads = FN(rows_of)(&args->grads[i], row, end);
-            for (ptrdiff_t col = 0; col < cols; col += block_cols) {
-                ptrdiff_t last = cols - col < block_cols ? cols : col + block_cols;
-                mlp_matrix p = FN(cols_of)(&params, col, last);
-                mlp_matrix g = FN(cols_of)(&grads, col, last);
-                if (mlp_poll(worker)) {
-                    return;
-                }
-                FN(update_matrix)(args->optimizer.rule, &constants, &p, &g, NULL, &none);
-            }
+        for (BLOCK block = {0}; FN(next_block)(worker, &args->params[i], &block);) {
+            mlp_matrix p = FN(block_of)(&args->params[i], &block);
+            mlp_matrix g = FN(block_of)(&args->grads[i], &block);
+            SQUARES none = FN(no_squares)(p.cols);
+            FN(update_matrix)(worker, args->optimizer.rule, &constants, &p, &g, NULL, &none);
         }
     }
 }

@@ -113,6 +113,81 @@ def predict_sparse():
     return lambda: model.predict(X), lambda: model.predict(X[:50])
 
 
+# ---- work that no row, layer or step of divides ----
+
+
+def broadcast(*shape):
+    return np.broadcast_to(np.float32(1e-3), shape)
+
+
+def forward_row():
+    """One sum of 2**28 products."""
+    n = 2**28
+    X, weights, biases = broadcast(1, n), [broadcast(n, 1)], [broadcast(1)]
+    return lambda: kernels.forward(X, weights, biases, n_threads=2)
+
+
+def predict_row():
+    """A single piece of work for two threads, whichever of them takes it."""
+    n = 2**27
+    X, weights, biases = broadcast(2, n), [broadcast(n, 1)], [broadcast(1)]
+    return lambda: _core.predict(X, None, weights, biases, "relu", "squared_error", False, 2)
+
+
+def softmax_row():
+    logits, out = broadcast(1, 2**27), np.zeros((1, 2**27), np.float32)
+    return lambda: kernels.softmax(logits, out=out)
+
+
+def cross_entropy_row():
+    logits, out = broadcast(1, 2**27), np.zeros((1, 2**27), np.float32)
+    return lambda: kernels.softmax_cross_entropy(logits, logits, out=out)
+
+
+def backward_wide():
+    """A layer of 2**20 units, each of one weight."""
+    n, width = 256, 2**20
+    weights = [broadcast(1, width), broadcast(width, 1)]
+    activations, dlogits = [broadcast(n, width), broadcast(n, 1)], broadcast(n, 1)
+    X = broadcast(n, 1)
+    return lambda: kernels.backward(
+        X, activations, dlogits, weights, activation="tanh", n_threads=1
+    )
+
+
+def long_update():
+    """Training in which the update alone takes a second, on slow kernels."""
+    _core.set_isa("baseline")
+    X = rows(256, 64, np.float64)
+    model = MLPRegressor(hidden_layer_sizes=(4500, 4500), batch_size=len(X))
+    model.set_params(max_iter=1, n_threads=1, random_state=0)
+    return lambda: model.fit(X, X[:, 0])
+
+
+INDIVISIBLE = {
+    function.__name__: function
+    for function in [
+        *(forward_row, predict_row, softmax_row, cross_entropy_row, backward_wide, long_update)
+    ]
+}
+
+
+def watch_waits(case):
+    """Seconds that a call takes, and that a signal waits in it at most; two calls."""
+    work = INDIVISIBLE[case]()
+    handled = []
+    signal.signal(signal.SIGALRM, lambda *_: handled.append(time.perf_counter()))
+    for _ in range(2):
+        handled[:] = [time.perf_counter()]
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            work()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        handled.append(time.perf_counter())
+        yield handled[-1] - handled[0], np.diff(handled).max()
+
+
 # By name: the C function to interrupt, the case, and how the call ends.
 WARNS, RAISES = "Training interrupted by user.", "KeyboardInterrupt"
 CASES = {
@@ -215,7 +290,17 @@ def test_an_interrupt_stops_c_code_at_once(case):
     assert statistics.median(seconds for seconds, _ in seen) < TOLERATED_SECONDS
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+has_alarms = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+
+
+@has_alarms
+@pytest.mark.parametrize("case", INDIVISIBLE)
+def test_a_signal_waits_for_no_work_of_any_size(case):
+    seen = run("watch_waits", case)
+    assert min(wait for _, wait in seen) < TOLERATED_SECONDS, seen
+
+
+@has_alarms
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
     ((same_bits, seconds, handled),) = run("watch_alarms", solver)

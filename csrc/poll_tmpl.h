@@ -1,0 +1,63 @@
+/* Long work in pieces of less than 1 ms, with a poll between them: whatever the shape of the
+ * data, Ctrl-C is heard in time.
+ *
+ * Once a stop was asked for, every loop over pieces ends at once, and those around it. What a
+ * function that polls returns is then not to be used; that, the next barrier tells all.
+ */
+
+enum { FN(POLL_WORK) = 1 << 16 };
+
+/* Adds a step to the work done since the last poll, and polls if that is enough;
+ * returns whether to stop. */
+static inline bool
+FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
+{
+    *work += step;
+    if (*work < FN(POLL_WORK)) {
+        return false;
+    }
+    *work = 0;
+    return mlp_poll(worker);
+}
+
+/* Elements begin to end of a row. */
+typedef struct {
+    ptrdiff_t begin, end;
+} SEGMENT;
+
+/* Goes on to the next of n elements; returns whether there are any, and no stop was asked for
+ * since the first. Begins with {0}. */
+static inline bool
+FN(next_segment)(mlp_worker *worker, ptrdiff_t n, SEGMENT *segment)
+{
+    segment->begin = segment->end;
+    segment->end = n - segment->begin < FN(POLL_WORK) ? n : segment->begin + FN(POLL_WORK);
+    return segment->begin < n && (segment->begin == 0 || !mlp_poll(worker));
+}
+
+/* Some whole rows of a matrix, or where these are long some columns of one. */
+typedef struct {
+    ptrdiff_t row, end_row, col, end_col;
+} BLOCK;
+
+/* Goes on to the next block; returns whether there is one, and no stop was asked for. Begins
+ * with {0}. */
+static bool
+FN(next_block)(mlp_worker *worker, const mlp_matrix *m, BLOCK *block)
+{
+    enum { MOST = FN(POLL_WORK) / 4 };
+    ptrdiff_t cols = m->cols < MOST ? m->cols : MOST, rows = cols == 0 ? m->rows : MOST / cols;
+    bool same_rows = block->end_row > 0 && block->end_col < m->cols;
+    block->row = same_rows ? block->row : block->end_row;
+    block->col = same_rows ? block->end_col : 0;
+    block->end_row = m->rows - block->row < rows ? m->rows : block->row + rows;
+    block->end_col = m->cols - block->col < cols ? m->cols : block->col + cols;
+    return block->row < m->rows && cols > 0 && !mlp_poll(worker);
+}
+
+static inline mlp_matrix
+FN(block_of)(const mlp_matrix *m, const BLOCK *block)
+{
+    mlp_matrix rows = FN(rows_of)(m, block->row, block->end_row);
+    return FN(cols_of)(&rows, block->col, block->end_col);
+}
