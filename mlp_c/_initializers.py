@@ -1,25 +1,43 @@
 """How initial weights and biases are drawn."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Draw = Callable[[tuple[int, ...]], Array]
+
+# Drawn at once: Ctrl-C waits for NumPy no longer, and float64 takes no more memory.
+BLOCK_ELEMENTS = 1 << 20
 
 
-def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Array, Array]:
-    return random.standard_normal((n_in, n_out)) * np.sqrt(2.0 / n_in), np.zeros(n_out)
+def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
+    scale = np.sqrt(2.0 / n_in)
+    return lambda shape: random.standard_normal(shape) * scale, np.zeros
 
 
-def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Array, Array]:
+def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
     factor = 2.0 if activation == "logistic" else 6.0
     bound = np.sqrt(factor / (n_in + n_out))
-    return random.uniform(-bound, bound, (n_in, n_out)), random.uniform(-bound, bound, n_out)
+    draw = partial(random.uniform, -bound, bound)
+    return draw, draw
 
 
+# By name, what draws weights, and what biases, of a shape.
 INITIALIZERS = {"he_normal": _he_normal, "glorot_uniform": _glorot_uniform}
+
+
+def _drawn_by_rows(draw: Draw, n_in: int, n_out: int, dtype: Any) -> Array:
+    """What `draw((n_in, n_out))` gives, cast; from the same stream, some rows at a time."""
+    weights = np.empty((n_in, n_out), dtype)
+    step = BLOCK_ELEMENTS // n_out + 1
+    for begin in range(0, n_in, step):
+        rows = weights[begin : begin + step]
+        rows[...] = draw(rows.shape)
+    return weights
 
 
 def draw(
@@ -31,7 +49,7 @@ def draw(
     """
     weights, biases = [], []
     for n_in, n_out in itertools.pairwise(widths):
-        w, b = INITIALIZERS[init](random, n_in, n_out, activation)
-        weights.append(w.astype(dtype, copy=False))
-        biases.append(b.astype(dtype, copy=False))
+        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, activation)
+        weights.append(_drawn_by_rows(draw_weights, n_in, n_out, dtype))
+        biases.append(draw_biases((n_out,)).astype(dtype, copy=False))
     return weights, biases

@@ -43,7 +43,7 @@ class SGD:
         self.rule = "sgd" if momentum == 0 else "nesterov" if nesterov else "momentum"
         self.moments: tuple[Arrays, ...] = ()
         if self.rule != "sgd":
-            self.moments = ([np.zeros_like(p) for p in params],)
+            self.moments = ([np.zeros(p.shape, p.dtype) for p in params],)
 
     def constants(self) -> tuple[Any, ...]:
         """The rule and its constants, as the kernels take them."""
@@ -96,8 +96,8 @@ class Adam:
         self.epsilon = float(epsilon)
         self.steps = 0
         self.moments: tuple[Arrays, ...] = (
-            [np.zeros_like(p) for p in params],
-            [np.zeros_like(p) for p in params],
+            [np.zeros(p.shape, p.dtype) for p in params],
+            [np.zeros(p.shape, p.dtype) for p in params],
         )
 
     def constants(self) -> tuple[Any, ...]:
