@@ -63,6 +63,7 @@ def test_compute_dtype_is_that_of_the_weights_and_predictions(given, compute, de
     assert model.predict(X).tobytes() == other.predict(X.astype(compute)).tobytes()
 
 
+@pytest.mark.thread_unsafe(reason="traces the memory of the process")
 @pytest.mark.parametrize("density", [0.1, 1.0])
 @pytest.mark.parametrize(
     ("dtype", "compute"), [("u1", None), ("f2", None), ("f8", "float32"), ("f4", None)]

@@ -97,15 +97,20 @@ def growth(arguments, call):
         tracemalloc.stop()
 
 
-def assert_flat(grown):
-    """Far less than one of anything a call."""
-    assert (np.abs(grown) <= [3, 50, 500, 50_000]).all(), grown
+def assert_flat(arguments, call):
+    """Far less than one of anything a call. A cache may grow once, a leak does each time."""
+    grown = []
+    for _ in range(3):
+        grown.append(growth(arguments, call))
+        if (np.abs(grown[-1]) <= [3, 50, 500, 50_000]).all():
+            return
+    raise AssertionError(f"grew by {grown}")
 
 
 @each_kernel
 def test_good_calls_leave_nothing_behind(kernel):
     arguments = calls.example(kernel, n=3)
-    assert_flat(growth(arguments, lambda: calls.run(kernel, arguments)))
+    assert_flat(arguments, lambda: calls.run(kernel, arguments))
 
 
 @pytest.mark.parametrize("kernel", ["forward", "softmax", "softmax_cross_entropy", "backward"])
@@ -114,7 +119,7 @@ def test_good_calls_with_new_outputs_leave_nothing_behind(kernel):
     arguments["out"] = None
     if kernel == "softmax_cross_entropy":
         arguments["y"] = np.zeros(3, int)
-    assert_flat(growth(arguments, lambda: calls.run(kernel, arguments)))
+    assert_flat(arguments, lambda: calls.run(kernel, arguments))
 
 
 @each_kernel
@@ -138,7 +143,7 @@ def test_failing_calls_leave_nothing_behind(kernel):
             return
         raise AssertionError("was accepted")
 
-    assert_flat(growth(good, call))
+    assert_flat(good, call)
 
 
 def test_failing_initialize_draws_nothing():
