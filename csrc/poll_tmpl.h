@@ -1,5 +1,5 @@
-/* Long work in pieces of less than 1 ms, with a poll between them: whatever the shape of the
- * data, Ctrl-C is heard in time.
+/* Long work in pieces of a few ms at most, with a poll between them, so that Ctrl-C is heard in
+ * time.
  *
  * Once a stop was asked for, every loop over pieces ends at once, and those around it. What a
  * function that polls returns is then not to be used; that, the next barrier tells all.

@@ -106,7 +106,7 @@ Notes
 Stopping the training with Ctrl-C leaves a usable model, with a warning: the weights are
 those after the last whole batch, or the last iteration of 'lbfgs', whose arithmetic is
 float64 whatever the dtype of the fitted weights. Of a network so large that one update takes
-longer than some 50 ms, from about 20 million weights on, some may be one batch further.
+long, from some 5 million weights a thread on, some may be one batch further.
 
 References
 ----------
