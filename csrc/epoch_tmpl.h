@@ -162,20 +162,18 @@ FN(update_piece)(mlp_worker *worker, const mlp_train_epoch_args *args, const CON
     FN(pack_weights)(worker, network, &space->chunk, l, begin, end);
 }
 
-/* Whether so many members take so long to make and apply a batch's last gradients that a stop
- * cannot wait for them: longer than some 50 ms, to move a parameter and its moments taking as long
- * as to multiply it with some hundred rows. */
+/* Whether so many members are estimated to take so long to make and apply a batch's last gradients
+ * that a stop cannot wait for them, to move a parameter and its moments taking as long as to
+ * multiply it with some hundred rows. The estimate is of 50 ms on contiguous weights and wide
+ * vectors; it knows nothing of other instruction sets, strides, denormals and CPUs. */
 static bool
 FN(is_long_update)(const mlp_network *network, ptrdiff_t rows, int size)
 {
     enum { ROWS_OF_UPDATE = 128 };
     const double most = (double)((int64_t)1 << 34) / sizeof(REAL);
-    double parameters = 0;
+    double weights = mlp_count_weights(network->n_layers, network->weights);
     rows = rows < FN(CHUNK_ROWS) ? rows : FN(CHUNK_ROWS);
-    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        parameters += (double)network->weights[l].rows * (double)network->weights[l].cols;
-    }
-    return parameters * (double)(rows + ROWS_OF_UPDATE) > most * size;
+    return weights * (double)(rows + ROWS_OF_UPDATE) > most * size;
 }
 
 /* The gradients of a chunk, or those added, for what the member has of them. With an epoch's
@@ -198,7 +196,7 @@ FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space,
         mlp_matrix sums = kept->rows > 0 ? FN(rows_of)(kept, piece.begin, piece.end)
                                          : FN(rows_of)(&space->sums[l], 0, piece.end - piece.begin);
         FN(gradient)(worker, &space->chunk, rows, &piece, accumulate, &sums);
-        if (mlp_poll(worker)) { /* never while it is finishing */
+        if (mlp_poll(worker)) { /* the sums may not be whole; never while it is finishing */
             return;
         }
         if (epoch != NULL) {

@@ -6,6 +6,7 @@
  * out among them so that no sum is ever split: the results have the same bits
  * on any number of threads. Kernels do not allocate; each says how much
  * workspace it needs, and finds it, zeroed, in the first member of its arguments.
+ * Where the team is stopped, outputs may be written in part.
  *
  * Sums run in index order from their start value (the bias, or +0), whatever
  * the blocking, so that a kernel gives one answer for one input on all
@@ -100,6 +101,17 @@ typedef struct {
     mlp_matrix *weights;
     mlp_matrix *biases;
 } mlp_network;
+
+/* How many elements the weights of so many layers have. */
+static inline double
+mlp_count_weights(ptrdiff_t n_layers, const mlp_matrix *weights)
+{
+    double count = 0;
+    for (ptrdiff_t l = 0; l < n_layers; l++) {
+        count += (double)weights[l].rows * (double)weights[l].cols;
+    }
+    return count;
+}
 
 /* What the loss compares with: one label a row, or one row of targets each. */
 typedef struct {
@@ -248,10 +260,10 @@ typedef struct {
 /* One pass over the data in batches: forward, loss, backward, update. Data read;
  * the network's weights and biases and the moments (first those of the weights,
  * then those of the biases) updated in place, piece by piece as a batch's gradients
- * come to be whole; a stop waits for the last piece. Of the first layer, a team may update
- * copies, which are written back in the end.
- * Where the team is stopped, they are those after the last whole batch; of a network so large
- * that a stop cannot wait for its update, some are a batch further. A batch
+ * come to be whole. Of the first layer, a team may update copies, which are written back in
+ * the end.
+ * A stop waits for a batch's last piece, so that they are those after a whole batch; unless the
+ * network is so large that it cannot wait: then some are a batch further. A batch
  * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
  * written: the sum over batches of objective * rows, with the weights before the update. */
 typedef struct {

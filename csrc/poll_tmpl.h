@@ -1,10 +1,11 @@
 /* Long work in pieces of a few ms at most, with a poll between them, so that Ctrl-C is heard in
  * time.
  *
- * Once a stop was asked for, every loop over pieces ends at once, and those around it. What a
- * function that polls returns is then not to be used; that, the next barrier tells all.
+ * Once a stop was asked for, loops over pieces end at their next poll, and those around them.
+ * What a function that polls returns is then not to be used; that, the next barrier tells all.
  */
 
+/* Between two polls: elements of a row, or multiply-adds. */
 enum { FN(POLL_WORK) = 1 << 16 };
 
 /* Adds a step to the work done since the last poll, and polls if that is enough;
@@ -25,8 +26,8 @@ typedef struct {
     ptrdiff_t begin, end;
 } SEGMENT;
 
-/* Goes on to the next of n elements; returns whether there are any, and no stop was asked for
- * since the first. Begins with {0}. */
+/* Goes on to the next of n elements; returns whether there are any, and no stop was asked for,
+ * which is not asked before the first. Begins with {0}. */
 static inline bool
 FN(next_segment)(mlp_worker *worker, ptrdiff_t n, SEGMENT *segment)
 {
@@ -45,7 +46,7 @@ typedef struct {
 static bool
 FN(next_block)(mlp_worker *worker, const mlp_matrix *m, BLOCK *block)
 {
-    enum { MOST = FN(POLL_WORK) / 4 };
+    enum { MOST = FN(POLL_WORK) / 4 }; /* elements, of which a step may load four, and tanh */
     ptrdiff_t cols = m->cols < MOST ? m->cols : MOST, rows = cols == 0 ? m->rows : MOST / cols;
     bool same_rows = block->end_row > 0 && block->end_col < m->cols;
     block->row = same_rows ? block->row : block->end_row;

@@ -62,7 +62,9 @@ FN(row_tail)(ROW row, const mlp_matrix *weights, const mlp_matrix *bias, const m
     FN(store)(out->data, out->col_stride, cols, sums);
 }
 
-/* out = bias + row times weights, for a run of n vectors of columns, or the tail where n is 0. */
+/* out = bias + row times weights, for a run of n vectors of columns, or the tail where n is 0. The
+ * last vector moves back to end with the columns; if it is the only one, into the run before, whose
+ * sums there it makes once more from their start. */
 static void
 FN(multiply_run)(ptrdiff_t n, ROW row, const mlp_matrix *weights, const mlp_matrix *bias,
                  const mlp_matrix *out)
@@ -81,7 +83,7 @@ FN(multiply_run)(ptrdiff_t n, ROW row, const mlp_matrix *weights, const mlp_matr
     }
 }
 
-/* The row's elements, or pairs, from `begin` on, as many as take less than 1 ms. */
+/* The row's elements, or pairs, from `begin` on, as many as there are between two polls. */
 static inline ROW
 FN(row_from)(ROW row, ptrdiff_t begin)
 {

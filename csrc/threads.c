@@ -124,11 +124,11 @@ spin(mlp_team *team, unsigned generation, int64_t start, int64_t spin_ns)
     return false;
 }
 
-/* Waits, under the mutex, to be woken. Member 0 does not wait for longer than until it is time
- * to poll, and polls. Returns false in a child that this forked: there the mutex is not held, and
- * may be one of the members' that it has not. */
+/* Waits, under the mutex, to be woken; member 0 for a period of polling at most, and then polls.
+ * Returns false in a child that this forked: there the mutex is not held, and may never be had,
+ * for a member that the child has not may have held it. */
 static bool
-wait_to_be_woken(mlp_team *team, mlp_worker *worker)
+wait_or_poll(mlp_team *team, mlp_worker *worker)
 {
     if (worker->rank != 0) {
         condition_wait(&team->released, &team->mutex);
@@ -154,7 +154,7 @@ sleep_until_released(mlp_team *team, mlp_worker *worker, unsigned generation)
     mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(&team->generation) == generation) {
-        if (!wait_to_be_woken(team, worker)) {
+        if (!wait_or_poll(team, worker)) {
             return 0;
         }
         ended = team->released_ns;
@@ -177,6 +177,13 @@ wait_for_release(mlp_team *team, member *self, unsigned generation)
     }
     int64_t ended = sleep_until_released(team, &self->worker, generation);
     self->spin_ns = spun == 0 && ended - start <= SPIN_NS ? SPIN_NS : spun / 2;
+}
+
+/* Whether this is member 0 in a forked child, where no other ever meets it. */
+static bool
+is_alone(const mlp_worker *worker)
+{
+    return worker->rank == 0 && worker->team->forked;
 }
 
 /* Counts the member among those that have met; the last of them releases the others. Returns
@@ -205,7 +212,7 @@ bool
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (worker->size == 1 || (worker->rank == 0 && team->forked)) {
+    if (worker->size == 1 || is_alone(worker)) {
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
     }
@@ -213,7 +220,7 @@ mlp_barrier(mlp_worker *worker)
     if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
     }
-    return worker->rank == 0 && team->forked ? true : team->stop;
+    return is_alone(worker) || team->stop;
 }
 
 static void

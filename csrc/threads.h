@@ -39,15 +39,17 @@ MLP_EXPORTED int mlp_c_get_num_threads(void);
 MLP_EXPORTED void mlp_c_set_num_threads(int n_threads);
 
 /* Runs body(worker, args) on up to n_threads threads (fewer where that limit is less
- * or the system refuses more) and waits for all of them. poll may be NULL. Returns
- * MLP_FORKED in a child that poll has forked, unless it asked to stop. */
+ * or the system refuses more) and waits for all of them, polling. poll may be NULL.
+ * Returns MLP_STOPPED wherever it asked to stop, be it after the last member's last tile, and
+ * else MLP_FORKED in a child that poll has forked. */
 mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll,
                     void *poll_context);
 
 /* Every member must meet as many: what decides about that is read from memory that
  * nobody outside the team can change.
  *
- * Waits for every member; what they wrote before is visible to all after.
+ * Waits for every member, member 0 polling meanwhile; what they wrote before is visible to all
+ * after.
  * Returns the same answer to every member: whether the work is to stop. */
 bool mlp_barrier(mlp_worker *worker);
 

@@ -182,8 +182,8 @@ condition_wait(condition *c, mutex *m)
 static inline void
 condition_wait_for(condition *c, mutex *m, int ms)
 {
-    struct timespec until; /* by the clock of conditions: one that is set makes this one wait less,
-                              or once more */
+    struct timespec
+        until; /* by the clock that conditions go by; set back, it makes this wait longer */
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += ms * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;

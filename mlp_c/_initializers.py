@@ -10,7 +10,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Draw = Callable[[tuple[int, ...]], Array]
 
-# Drawn at once: Ctrl-C waits for NumPy no longer, and float64 takes no more memory.
+# Weights drawn at once, in whole rows: what Ctrl-C waits for, and what is in float64 at a time.
 BLOCK_ELEMENTS = 1 << 20
 
 

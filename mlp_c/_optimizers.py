@@ -14,6 +14,11 @@ from mlp_c import _checks
 Arrays = Sequence[np.ndarray[Any, np.dtype[Any]]]
 
 
+def _zeros_for(params: Arrays) -> Arrays:
+    """Moments of parameters; np.zeros_like would write all of them, which this leaves for later."""
+    return [np.zeros(p.shape, p.dtype) for p in params]
+
+
 class SGD:
     """Stochastic gradient descent with momentum and a learning-rate schedule.
 
@@ -43,7 +48,7 @@ class SGD:
         self.rule = "sgd" if momentum == 0 else "nesterov" if nesterov else "momentum"
         self.moments: tuple[Arrays, ...] = ()
         if self.rule != "sgd":
-            self.moments = ([np.zeros(p.shape, p.dtype) for p in params],)
+            self.moments = (_zeros_for(params),)
 
     def constants(self) -> tuple[Any, ...]:
         """The rule and its constants, as the kernels take them."""
@@ -95,10 +100,7 @@ class Adam:
         self.beta_2 = float(beta_2)
         self.epsilon = float(epsilon)
         self.steps = 0
-        self.moments: tuple[Arrays, ...] = (
-            [np.zeros(p.shape, p.dtype) for p in params],
-            [np.zeros(p.shape, p.dtype) for p in params],
-        )
+        self.moments: tuple[Arrays, ...] = (_zeros_for(params), _zeros_for(params))
 
     def constants(self) -> tuple[Any, ...]:
         """The rule and its constants, as the kernels take them."""

@@ -21,12 +21,9 @@ ASAN = Sanitizer(
 LEFT_OUT = {
     "test_notebook.py": "runs in a process of Jupyter's; the kernels' tests make the same calls",
     "test_packaging.py": "builds the package anew, without instruments",
-    "test_threads.py::test_small_work_stays_on_one_thread": "not where all work is shared",
     "test_files.py::test_a_process_killed_as_it_saves": "kills after a time that is too short here",
     "test_hostile_memory.py::test_the_guards_see_a_single_element": "asks for a fault",
     "test_hostile_processes.py::test_threads_that_the_system_refuses": "its shim is to come first",
-    "test_interrupt.py::test_a_signal_waits": "times what is many times slower here",
-    "test_interrupt.py::test_an_interrupt_stops": "times what is many times slower here",
     "test_kernels_bits.py::test_same_bits_as_on_other_machines": "of other optimisation",
     "test_kernels_memory.py": "counts memory, which is the sanitizer's here",
 }

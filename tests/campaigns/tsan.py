@@ -17,10 +17,7 @@ TSAN = Sanitizer(
     {"TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66:die_after_fork=0"},
 )
 LEFT_OUT = {
-    "test_threads.py::test_small_work_stays_on_one_thread": "not where all work is shared",
     "test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer has one, too",
-    "test_interrupt.py::test_a_signal_waits": "times what is many times slower here",
-    "test_interrupt.py::test_an_interrupt_stops": "times what is many times slower here",
 }
 QUICK = ["test_fit_edges.py", "test_ecosystem.py::test_threads_predict_with_one_model"]
 THREADED = ["test_fit_edges.py", "test_ecosystem.py", "test_threads.py", "test_interrupt.py"]
