@@ -10,6 +10,12 @@ struct mlp_array {
     mlp_expectation expected;
 };
 
+/* An array of a call by its number, and where it lies. */
+typedef struct {
+    mlp_extent extent;
+    Py_ssize_t i;
+} place;
+
 static const int typenums[MLP_N_DTYPES] = {NPY_FLOAT32, NPY_FLOAT64};
 static const char *const dtype_names[MLP_N_DTYPES] = {"float32", "float64"};
 
@@ -267,13 +273,25 @@ mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols)
 
 /* ---- the call ---- */
 
-/* Fails the call where array i, which is written, shares memory with array j. */
+static bool
+is_written(const mlp_call *call, Py_ssize_t i)
+{
+    return call->arrays[i].expected.access == MLP_WRITE;
+}
+
+/* Fails the call where one of arrays i and j, whose extents overlap, is written, of two the later,
+ * and they share memory; or where a signal handler raises, for there may be many such pairs. */
 static void
 check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
 {
-    const mlp_array *written = &call->arrays[i], *other = &call->arrays[j];
-    int shared = i == j ? mlp_overlaps_itself(&written->memory)
+    bool is_later = is_written(call, i) && (!is_written(call, j) || j <= i);
+    const mlp_array *written = &call->arrays[is_later ? i : j];
+    const mlp_array *other = &call->arrays[is_later ? j : i];
+    int shared = PyErr_CheckSignals();
+    if (shared == 0 && written->expected.access == MLP_WRITE) {
+        shared = i == j ? mlp_overlaps_itself(&written->memory)
                         : mlp_share_memory(&written->memory, &other->memory);
+    }
     if (shared < 0) {
         call->failed = true;
     }
@@ -288,6 +306,13 @@ check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
     }
 }
 
+static int
+compare_lows(const void *a, const void *b)
+{
+    const place *first = a, *second = b;
+    return (first->extent.low > second->extent.low) - (first->extent.low < second->extent.low);
+}
+
 void
 mlp_begin(mlp_call *call)
 {
@@ -298,13 +323,19 @@ mlp_begin(mlp_call *call)
 bool
 mlp_ready(mlp_call *call)
 {
-    for (Py_ssize_t i = 0; i < call->n_arrays && !call->failed; i++) {
-        for (Py_ssize_t j = 0; j < call->n_arrays && !call->failed; j++) {
-            /* Each pair once: two written ones from the later. */
-            bool both = call->arrays[j].expected.access == MLP_WRITE;
-            if (call->arrays[i].expected.access == MLP_WRITE && (!both || j <= i)) {
-                check_disjoint(call, i, j);
-            }
+    Py_ssize_t n = call->n_arrays;
+    place *places = mlp_take_memory(call, n, sizeof *places);
+    if (places == NULL) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        places[i] = (place){mlp_extent_of(&call->arrays[i].memory), i};
+    }
+    qsort(places, (size_t)n, sizeof *places, compare_lows);
+    for (Py_ssize_t p = 0; p < n && !call->failed; p++) {
+        uintptr_t high = places[p].extent.high;
+        for (Py_ssize_t q = p; q < n && !call->failed && places[q].extent.low < high; q++) {
+            check_disjoint(call, places[p].i, places[q].i);
         }
     }
     return !call->failed;

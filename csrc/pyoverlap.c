@@ -42,18 +42,19 @@ mlp_overlaps_itself(const mlp_memory *memory)
     return false;
 }
 
-static void
-find_bounds(const mlp_memory *memory, uintptr_t *low, uintptr_t *high)
+mlp_extent
+mlp_extent_of(const mlp_memory *memory)
 {
-    *low = *high = (uintptr_t)memory->data;
+    mlp_extent extent = {(uintptr_t)memory->data, (uintptr_t)memory->data};
     if (is_empty(memory)) {
-        return;
+        return extent;
     }
     for (int d = 0; d < memory->ndim; d++) {
         Py_ssize_t reach = (memory->shape[d] - 1) * memory->strides[d];
-        *(reach < 0 ? low : high) += (uintptr_t)reach;
+        *(reach < 0 ? &extent.low : &extent.high) += (uintptr_t)reach;
     }
-    *high += (uintptr_t)memory->item;
+    extent.high += (uintptr_t)memory->item;
+    return extent;
 }
 
 /* An array there, of elements without a meaning, that nobody else has. */
@@ -69,10 +70,7 @@ view_memory(const mlp_memory *memory)
 int
 mlp_share_memory(const mlp_memory *first, const mlp_memory *second)
 {
-    uintptr_t low[2], high[2];
-    find_bounds(first, &low[0], &high[0]);
-    find_bounds(second, &low[1], &high[1]);
-    if (high[0] <= low[1] || high[1] <= low[0] || low[0] == high[0] || low[1] == high[1]) {
+    if (is_empty(first) || is_empty(second)) {
         return 0;
     }
     PyObject *numpy = PyImport_ImportModule("numpy");
