@@ -232,6 +232,31 @@ mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows
     return copy == NULL ? NULL : PyArray_DATA(copy);
 }
 
+int64_t *
+mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
+{
+    const int64_t limit = (int64_t)1 << 62; /* lest what is added to it overflows */
+    mlp_expectation expected = {name, MLP_ANY, 1, 1, 1, MLP_WRITE};
+    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
+    if (array == NULL) {
+        return NULL;
+    }
+    if (!PyArray_EquivTypenums(PyArray_TYPE(array), NPY_INT64) || !PyArray_ISNOTSWAPPED(array)) {
+        mlp_reject_dtype(call, &expected, "have dtype int64", obj);
+        return NULL;
+    }
+    int64_t *count = mlp_view_array(call, obj, &expected).data;
+    if (call->failed) {
+        return NULL;
+    }
+    *value = __atomic_load_n(count, __ATOMIC_RELAXED); /* once: another thread may change it */
+    if (*value < 0 || *value >= limit) {
+        mlp_reject(call, PyExc_ValueError, &expected, "hold an integer in [0, 2**62)",
+                   PyLong_FromLongLong(*value));
+    }
+    return call->failed ? NULL : count;
+}
+
 static mlp_targets
 take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {

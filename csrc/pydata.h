@@ -28,6 +28,10 @@ const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptr
 const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                               ptrdiff_t *n);
 
+/* A count that goes on, an int64 array of one element, and its value, which is in [0, 2**62). NULL
+ * if the call failed. */
+int64_t *mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value);
+
 /* New arrays, kept by the call, NULL if it failed: of an int64 for each row and one more, of n
  * unsigned integers of 2 or 4 bytes, and of n pairs of the call's dtype. */
 PyObject *mlp_new_starts(mlp_call *call, ptrdiff_t rows, int64_t **data);

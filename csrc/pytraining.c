@@ -6,9 +6,6 @@
 static const int rule_moments[] = {MLP_RULES(R)};
 #undef R
 
-/* With those of an epoch still an int64_t. */
-static const long long MOST_STEPS = 1LL << 62;
-
 /* What a function that trains is given of its data and objective. */
 typedef struct {
     PyObject *x, *y, *sample_weight, *order, *weights, *biases;
@@ -41,48 +38,42 @@ take_training(mlp_call *call, const training_arguments *given, mlp_access access
 
 /* train_epoch(X, y, sample_weight, order, weights, biases, activation,
  *     (loss, floor, ceiling), l2, batch_size,
- *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon, steps), moments, n_threads)
- *     -> (total loss, rows it is of, steps made by now)
+ *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon), moments, steps, n_threads)
+ *     -> (total loss, rows it is of)
  *
  * X is an array or the tuple of a sparse matrix; order is None or row numbers;
  * moments is a tuple of as many lists as the rule keeps, each with an array for
- * every weights array and then every biases array. */
+ * every weights array and then every biases array; steps is an int64 array of one element, how
+ * many were made, which goes on counting: even where an exception ends the epoch. */
 PyObject *
 mlp_core_train_epoch(PyObject *module, PyObject *args)
 {
     training_arguments given;
-    PyObject *loss, *rule_constants, *moments, *rule, *result = NULL;
-    long long steps;
+    PyObject *loss, *rule_constants, *moments, *rule, *steps_obj, *result = NULL;
     int n_threads;
     mlp_train_epoch_args epoch = {.objective.loss.gradient_scale = 1};
     mlp_objective *objective = &epoch.objective;
     mlp_optimizer *optimizer = &epoch.optimizer;
-    if (!PyArg_ParseTuple(args, "OOOOOOOO!dnO!O!i:train_epoch", &given.x, &given.y,
+    if (!PyArg_ParseTuple(args, "OOOOOOOO!dnO!O!Oi:train_epoch", &given.x, &given.y,
                           &given.sample_weight, &given.order, &given.weights, &given.biases,
                           &given.activation, &PyTuple_Type, &loss, &objective->l2,
                           &epoch.batch_size, &PyTuple_Type, &rule_constants, &PyTuple_Type,
-                          &moments, &n_threads)
+                          &moments, &steps_obj, &n_threads)
         || !PyArg_ParseTuple(loss, "Odd;loss must be (name, floor, ceiling)", &given.loss,
                              &objective->loss.floor, &objective->loss.ceiling)
-        || !PyArg_ParseTuple(rule_constants, "OdddddL;optimizer must be (rule, six constants)",
+        || !PyArg_ParseTuple(rule_constants, "Oddddd;optimizer must be (rule, five constants)",
                              &rule, &optimizer->learning_rate, &optimizer->momentum,
-                             &optimizer->beta_1, &optimizer->beta_2, &optimizer->epsilon, &steps)) {
+                             &optimizer->beta_1, &optimizer->beta_2, &optimizer->epsilon)) {
         return NULL;
     }
     if (epoch.batch_size < 1) {
         PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd", epoch.batch_size);
         return NULL;
     }
-    if (steps < 0 || steps >= MOST_STEPS) {
-        PyErr_Format(PyExc_ValueError, "optimizer must have made steps in [0, 2**62), got %lld",
-                     steps);
-        return NULL;
-    }
     mlp_call call;
     mlp_begin(&call);
     mlp_list weights = take_training(&call, &given, MLP_WRITE, &epoch.data, objective);
     optimizer->rule = mlp_parse_rule(&call, rule);
-    optimizer->steps = steps;
     int n_moments = rule_moments[optimizer->rule];
     if (!call.failed && PyTuple_GET_SIZE(moments) != n_moments) {
         PyErr_Format(PyExc_ValueError, "moments must hold %d lists for rule %R, got %zd", n_moments,
@@ -95,14 +86,16 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
                                               parameters, MLP_LIKE, MLP_LIKE, MLP_WRITE)
                                .views;
     }
+    int64_t *steps = mlp_take_count(&call, steps_obj, "steps", &optimizer->steps);
     ptrdiff_t batch_rows = Py_MIN(epoch.batch_size, epoch.data.n);
     n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(epoch.data.n, weights));
     n_threads = mlp_threads_for_batch(n_threads, 3 * mlp_count_work(batch_rows, weights));
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
-                          n_threads)) {
-        result = Py_BuildValue("(dnL)", epoch.total_loss, (Py_ssize_t)epoch.rows,
-                               (long long)optimizer->steps + (long long)epoch.steps);
+    if (mlp_ready(&call)) {
+        if (mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
+                           n_threads)) {
+            result = Py_BuildValue("(dn)", epoch.total_loss, (Py_ssize_t)epoch.rows);
+        }
+        *steps = optimizer->steps + epoch.steps;
     }
     mlp_end(&call);
     return result;

@@ -42,11 +42,12 @@ def train_epoch(
     loss: tuple[str, float, float],
     l2: float,
     batch_size: int,
-    optimizer: tuple[str, float, float, float, float, float, int],
+    optimizer: tuple[str, float, float, float, float, float],
     moments: tuple[Arrays, ...],
+    steps: Array,
     n_threads: int,
     /,
-) -> tuple[float, int, int]: ...
+) -> tuple[float, int]: ...
 def loss_gradient(
     X: Rows,
     y: Array,

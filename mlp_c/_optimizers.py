@@ -1,7 +1,7 @@
 """What an update rule carries from epoch to epoch: moments and the learning rate.
 
-An optimizer has a `rule` the kernels know, its `constants()` and `moments`, and answers
-the end of an epoch and a plateau. Its attributes are what a state holds of it.
+An optimizer has a `rule` the kernels know, its `constants()` and `moments`, counts its `steps`, and
+answers the end of an epoch and a plateau. Its attributes are what a state holds of it.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,8 @@ class SGD:
         `nesterovs_momentum`.
     """
 
+    steps = 0
+
     def __init__(
         self,
         params: Arrays,
@@ -52,9 +54,12 @@ class SGD:
 
     def constants(self) -> tuple[Any, ...]:
         """The rule and its constants, as the kernels take them."""
-        return self.rule, self.learning_rate, self.momentum, 0.0, 0.0, 0.0, 0
+        return self.rule, self.learning_rate, self.momentum, 0.0, 0.0, 0.0
 
-    def epoch_ends(self, steps: int, n_samples_seen: int) -> None:
+    def count(self, steps: int) -> None:
+        """Take note of how many steps were made by now: nothing depends on it."""
+
+    def epoch_ends(self, n_samples_seen: int) -> None:
         """Move the learning rate along its schedule."""
         if self.schedule == "invscaling":
             self.learning_rate = self.learning_rate_init / (n_samples_seen + 1) ** self.power_t
@@ -111,12 +116,14 @@ class Adam:
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            self.steps,
         )
 
-    def epoch_ends(self, steps: int, n_samples_seen: int) -> None:
-        """Count the steps made, which the bias corrections depend on."""
+    def count(self, steps: int) -> None:
+        """Take note of how many steps were made by now, which the bias corrections depend on."""
         self.steps = steps
+
+    def epoch_ends(self, n_samples_seen: int) -> None:
+        """Nothing changes."""
 
     def plateau(self, message: str, verbose: bool) -> bool:
         """Answer a plateau: stop."""

@@ -138,21 +138,26 @@ def train(model: Any, progress: Progress, tasks: Any) -> None:
             tasks.begin_epoch()
             if model.shuffle:
                 progress.position = shuffle(progress.position, random_state=progress.random_state)
-            total_loss, n_counted, steps = _core.train_epoch(
-                data.X,
-                data.y,
-                data.sample_weight,
-                None if in_order else data.rows[progress.position],
-                model.coefs_,
-                model.intercepts_,
-                model.activation,
-                loss,
-                float(model.alpha),
-                batch_size,
-                optimizer.constants(),
-                optimizer.moments,
-                n_threads,
-            )
+            steps = np.array([optimizer.steps], np.int64)
+            try:
+                total_loss, n_counted = _core.train_epoch(
+                    data.X,
+                    data.y,
+                    data.sample_weight,
+                    None if in_order else data.rows[progress.position],
+                    model.coefs_,
+                    model.intercepts_,
+                    model.activation,
+                    loss,
+                    float(model.alpha),
+                    batch_size,
+                    optimizer.constants(),
+                    optimizer.moments,
+                    steps,
+                    n_threads,
+                )
+            finally:
+                optimizer.count(int(steps[0]))
             model.n_iter_ += 1
             model.t_ += data.n
             model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
@@ -160,7 +165,7 @@ def train(model: Any, progress: Progress, tasks: Any) -> None:
             if model.verbose:
                 print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
             plateau = _watch_progress(model, progress, score_validation)
-            optimizer.epoch_ends(steps, model.t_)
+            optimizer.epoch_ends(model.t_)
             if plateau is not None:
                 progress.converged = optimizer.plateau(plateau, model.verbose)
                 if not progress.converged:

@@ -72,12 +72,13 @@ def train_epoch(X, y, weights, biases, **options):
         "n_threads": 1,
     }
     o = defaults | options
-    optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8, 0
-    total, rows, steps = _core.train_epoch(
+    optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8
+    steps = np.zeros(1, np.int64)
+    total, rows = _core.train_epoch(
         *(X, y, None, o["order"], weights, biases, "relu", ("cross_entropy", -np.inf, np.inf)),
-        *(o["l2"], o["batch_size"], optimizer, o["moments"], o["n_threads"]),
+        *(o["l2"], o["batch_size"], optimizer, o["moments"], steps, o["n_threads"]),
     )
-    assert (rows, steps) == (len(y), -(-len(y) // o["batch_size"]))
+    assert (rows, *steps) == (len(y), -(-len(y) // o["batch_size"]))
     return total
 
 

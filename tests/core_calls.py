@@ -30,12 +30,12 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     activations = [draw(n, k) for k in widths[1:]]
     logits, out = draw(n, widths[-1]), draw(n, widths[-1])
     loss = "cross_entropy", 0.0, 100.0
-    sgd = "sgd", 0.001, 0.0, 0.0, 0.0, 0.0, 0
-    adam = "adam", 0.001, 0.0, 0.9, 0.999, 1e-8, 0
+    sgd = "sgd", 0.001, 0.0, 0.0, 0.0, 0.0
+    adam = "adam", 0.001, 0.0, 0.9, 0.999, 1e-8
     moments = tuple([np.zeros_like(p) for p in weights + biases] for _ in range(2))
     network = weights, biases, "relu"
     both = np.ones(2 * n, dtype)
-    ones, order = np.ones(n, dtype), np.arange(n)[::-1]
+    ones, order, steps = np.ones(n, dtype), np.arange(n)[::-1], np.zeros(1, np.int64)
     name = np.dtype(dtype).name
     cases = {
         "forward": (X, *network, None, n_threads),
@@ -48,9 +48,9 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "softmax_cross_entropy into": (logits, draw(n, widths[-1]), 0.0, out),
         "sgd_step interleaved": ([both[::2]], [both[1::2]], 0.0),
         "sgd_step": (weights + biases, [np.ones_like(p) for p in weights + biases], 0.0),
-        "train_epoch": (X, y, None, None, *network, loss, 0.0, 7, sgd, (), n_threads),
+        "train_epoch": (X, y, None, None, *network, loss, 0.0, 7, sgd, (), steps, n_threads),
         "train_epoch of CSR": (
-            *(csr, y, ones, order, *network, loss, 0.1, 7, adam, moments, n_threads),
+            *(csr, y, ones, order, *network, loss, 0.1, 7, adam, moments, steps, n_threads),
         ),
         "loss_gradient": (X, y, None, *network, (*loss, 1.0), 0.0, *new(), n_threads),
         "loss_gradient of CSR": (csr, y, ones, *network, (*loss, 1.0), 0.1, *new(), n_threads),

@@ -243,10 +243,25 @@ def train_while_written(what):
     dense = np.where(rng.random((n, n_in)) < 0.1, rng.random((n, n_in)), 0)
     y, order, sample_weight = rng.integers(0, 3, n), rng.permutation(n), np.ones(n)
     network = [rng.random((n_in, 16)) - 0.5, np.zeros((16, 3))], [np.zeros(16), np.zeros(3)]
-    loss, rule = ("cross_entropy", 0.0, 100.0), ("sgd", 1e-3, 0.0, 0.0, 0.0, 0.0, 0)
+    loss, rule = ("cross_entropy", 0.0, 100.0), ("sgd", 1e-3, 0.0, 0.0, 0.0, 0.0)
+    steps = np.zeros(1, np.int64)
 
     def train(rows):
-        training = rows, y, sample_weight, order, *network, "relu", loss, 0.0, 300, rule, (), 2
+        training = (
+            rows,
+            y,
+            sample_weight,
+            order,
+            *network,
+            "relu",
+            loss,
+            0.0,
+            300,
+            rule,
+            (),
+            steps,
+            2,
+        )
         _core.train_epoch(*training)
         _core.predict(rows, order, *network, "relu", loss[0], False, 2)
         if rows is dense:

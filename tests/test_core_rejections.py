@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import core_calls
+import numpy as np
 import pytest
 
 from mlp_c import _core
@@ -58,11 +59,15 @@ MOMENTS = core_calls.examples()["train_epoch of CSR"][11]
         (7, LOSS, ValueError, "y must be a row of targets each for loss 'squared_error', got lab"),
         (7, LOSS[:2], TypeError, "loss must be (name, floor, ceiling)"),
         (9, 0, ValueError, "batch_size must be at least 1, got 0"),
-        (10, ADAM, TypeError, "optimizer must be (rule, six constants)"),
-        (10, (*ADAM, -1), ValueError, "optimizer must have made steps in [0, 2**62), got -1"),
-        (10, (*ADAM, 2**62), ValueError, "steps in [0, 2**62), got 4611686018427387904"),
-        (10, (*ADAM, 2**63), OverflowError, "int too big to convert"),
+        (10, ADAM[:5], TypeError, "optimizer must be (rule, five constants)"),
         (11, MOMENTS[:1], ValueError, "moments must hold 2 lists for rule 'adam', got 1"),
+        (12, 3, TypeError, "steps must be a NumPy array, got int"),
+        (12, np.zeros(1), TypeError, "steps must have dtype int64, got float64"),
+        (12, np.zeros(1, ">i8"), TypeError, "steps must have dtype int64, got >i8"),
+        (12, np.zeros(2, int), ValueError, "steps must have shape (1,), got (2,)"),
+        (12, np.frombuffer(bytes(8), int), ValueError, "steps must be writeable"),
+        (12, np.full(1, -1), ValueError, "steps must hold an integer in [0, 2**62), got -1"),
+        (12, np.full(1, 2**62), ValueError, "in [0, 2**62), got 4611686018427387904"),
     ],
 )
 def test_objectives_and_optimizers(place, wrong, error, message):
@@ -71,8 +76,9 @@ def test_objectives_and_optimizers(place, wrong, error, message):
 
 def test_steps_are_counted_on_from_where_they_were():
     arguments = core_calls.examples()["train_epoch of CSR"]
-    arguments[10] = (*ADAM, 2**62 - 1)
-    assert _core.train_epoch(*arguments)[2] == 2**62 + 2
+    arguments[12] = steps = np.full(1, 2**62 - 1)
+    _core.train_epoch(*arguments)
+    assert steps == 2**62 + 2
 
 
 @pytest.mark.parametrize("wrong", ["float16", "", ">f8", "float32\0"])

@@ -80,10 +80,11 @@ RULES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
 
 def train_epoch(a):
     n_threads = a.get("n_threads", 1)
-    optimizer = a["rule"], 0.01, 0.9, 0.9, 0.99, 1e-8, 3
+    optimizer, steps = (a["rule"], 0.01, 0.9, 0.9, 0.99, 1e-8), np.full(1, 3)
     return _core.train_epoch(
         *(a["X"], a["y"], a["sample_weight"], a["order"], a["weights"], a["biases"], "tanh"),
-        *((a["loss"], -np.inf, np.inf), 0.1, a["batch_size"], optimizer, a["moments"], n_threads),
+        *((a["loss"], -np.inf, np.inf), 0.1, a["batch_size"], optimizer, a["moments"]),
+        *(steps, n_threads),
     )
 
 

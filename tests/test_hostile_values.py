@@ -253,12 +253,12 @@ def count_rows(control, dtype):
     for n_threads in (1, 2, 3, 4):
         weights, biases = kernels.initialize(widths, random_state=0, dtype=dtype)
         moments = tuple([np.ones_like(p) for p in weights + biases] for _ in range(2))
-        optimizer = "adam", 0.1, 0.0, 0.9, 0.999, 1e-8, 0
+        optimizer, steps = ("adam", 0.1, 0.0, 0.9, 0.999, 1e-8), np.zeros(1, np.int64)
         loss = "cross_entropy", -np.inf, np.inf
         arguments = rows, np.arange(n) % 3, weight, None, weights, biases, "relu", loss, 0.0
-        arguments += 600, optimizer, moments, n_threads
+        arguments += 600, optimizer, moments, steps, n_threads
         floating_point.set_control(floating_point.DEFAULT | control)
-        counted = _core.train_epoch(*arguments)
+        counted = *_core.train_epoch(*arguments), *steps
         floating_point.set_control(floating_point.DEFAULT)
         assert all(np.isfinite(p).all() for p in weights + biases)
         results.append((counted, *[p.tobytes() for p in weights + biases]))

@@ -77,15 +77,16 @@ def draw_epoch(rng):
         ("cross_entropy", 0.0, 1e300),
         choose(rng, 0.0, 0.1),
         choose(rng, 1, 3, 64, 200, 257, 600),
-        (rule, 0.01, 0.9, 0.9, 0.999, 1e-8, 0),
+        (rule, 0.01, 0.9, 0.9, 0.999, 1e-8),
         moments,
+        np.zeros(1, np.int64),
     )
 
 
 def results(dense, epoch, n_threads):
     """The bits of what every function makes of a setting, on copies of what it writes to."""
     epoch = copy.deepcopy(epoch)
-    rows, y, sample_weight, order, weights, biases, activation, loss, l2, *_, moments = epoch
+    rows, y, sample_weight, order, weights, biases, activation, loss, l2, *_, moments, steps = epoch
     dweights, dbiases = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
     activations = kernels.forward(dense, weights, biases, n_threads=n_threads)
     gradient = kernels.backward(dense, activations, activations[-1], weights, n_threads=n_threads)
@@ -99,7 +100,18 @@ def results(dense, epoch, n_threads):
     )
     numbers = np.array([total, *trained])
     return calls.bits(
-        [activations, gradient, dweights, dbiases, weights, biases, moments, outputs, numbers]
+        [
+            activations,
+            gradient,
+            dweights,
+            dbiases,
+            weights,
+            biases,
+            moments,
+            steps,
+            outputs,
+            numbers,
+        ]
     )
 
 
