@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from mlp_c._blocks import blocks
 from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
 from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
@@ -227,7 +228,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         else:
             self._fit_stochastic(progress, tasks)
         tasks.end()
-        if not all(np.isfinite(w).all() for w in chain(self.coefs_, self.intercepts_)):
+        parameters = chain(self.coefs_, self.intercepts_)
+        if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."

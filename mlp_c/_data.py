@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from mlp_c import _core
+from mlp_c._blocks import blocks
 from mlp_c._threads import effective_n_threads
 
 # Above this fraction of pairs of neighbouring columns that are not both zero, to multiply
@@ -130,7 +131,8 @@ class Data:
         for part in (*X, self.y, self.sample_weight):
             if isinstance(part, np.ndarray):
                 digest.update(f"{part.dtype.str}{part.shape}".encode())
-                digest.update(np.ascontiguousarray(part).reshape(-1).data)
+                for block in blocks(part):
+                    digest.update(np.ascontiguousarray(block).reshape(-1).data)
             else:
                 digest.update(repr(part).encode())
         return digest.hexdigest()

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Draw = Callable[[tuple[int, ...]], Array]
+from mlp_c._blocks import Array, blocks
 
-# Weights drawn at once, in whole rows: what Ctrl-C waits for, and what is in float64 at a time.
-BLOCK_ELEMENTS = 1 << 20
+Draw = Callable[[tuple[int, ...]], Array]
 
 
 def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
@@ -30,14 +28,12 @@ def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tupl
 INITIALIZERS = {"he_normal": _he_normal, "glorot_uniform": _glorot_uniform}
 
 
-def _drawn_by_rows(draw: Draw, n_in: int, n_out: int, dtype: Any) -> Array:
-    """What `draw((n_in, n_out))` gives, cast; from the same stream, some rows at a time."""
-    weights = np.empty((n_in, n_out), dtype)
-    step = BLOCK_ELEMENTS // n_out + 1
-    for begin in range(0, n_in, step):
-        rows = weights[begin : begin + step]
-        rows[...] = draw(rows.shape)
-    return weights
+def _drawn(draw: Draw, shape: tuple[int, ...], dtype: Any) -> Array:
+    """What `draw(shape)` gives, cast; from the same stream, a block at a time."""
+    array = np.empty(shape, dtype)
+    for block in blocks(array.reshape(-1)):
+        block[...] = draw(block.shape)
+    return array
 
 
 def draw(
@@ -50,6 +46,6 @@ def draw(
     weights, biases = [], []
     for n_in, n_out in itertools.pairwise(widths):
         draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, activation)
-        weights.append(_drawn_by_rows(draw_weights, n_in, n_out, dtype))
-        biases.append(draw_biases((n_out,)).astype(dtype, copy=False))
+        weights.append(_drawn(draw_weights, (n_in, n_out), dtype))
+        biases.append(_drawn(draw_biases, (n_out,), dtype))
     return weights, biases

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
-from mlp_c import _core, _initializers, kernels
+from mlp_c import _blocks, _core, kernels
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
 # More multiply-adds than 16 threads ask for, in an epoch's batch too.
@@ -386,21 +386,21 @@ def test_initialize_draws_as_the_notebook_does(dtype):
         np.testing.assert_array_equal(got, np.zeros(size, dtype), strict=True)
 
 
+@pytest.mark.thread_unsafe(reason="changes the size of blocks")
 @pytest.mark.parametrize("init", ["he_normal", "glorot_uniform"])
-def test_large_layers_are_drawn_as_if_at_once(init):
-    """Though by blocks of rows: an odd number of normals each, which are drawn in twos."""
-    n_in, n_out = 3010, 699
-    step = _initializers.BLOCK_ELEMENTS // n_out + 1
-    assert n_in > 2 * step
-    assert step * n_out % 2 == 1
+@pytest.mark.parametrize(("n_in", "n_out"), [(3010, 699), (1, 2_000_001)])
+def test_large_layers_are_drawn_as_if_at_once(init, n_in, n_out, monkeypatch):
+    """Though by blocks: an odd number of normals each, which are drawn in twos."""
+    monkeypatch.setattr(_blocks, "BLOCK_ELEMENTS", 999_999)
     random = np.random.RandomState(4)
     if init == "he_normal":
-        want = random.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in)
+        want = random.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in), np.zeros(n_out)
     else:
         bound = np.sqrt(6 / (n_in + n_out))
-        want = random.uniform(-bound, bound, (n_in, n_out))
-    weights, _ = kernels.initialize([n_in, n_out], init=init, random_state=4, dtype=np.float32)
-    np.testing.assert_array_equal(weights[0], want.astype(np.float32), strict=True)
+        want = [random.uniform(-bound, bound, shape) for shape in ((n_in, n_out), n_out)]
+    drawn = kernels.initialize([n_in, n_out], init=init, random_state=4, dtype=np.float32)
+    for (got,), expected in zip(drawn, want, strict=True):
+        np.testing.assert_array_equal(got, expected.astype(np.float32), strict=True)
 
 
 @pytest.mark.parametrize("init", ["he_normal", "glorot_uniform"])
