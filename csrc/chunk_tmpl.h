@@ -172,7 +172,7 @@ FN(put_slices)(mlp_worker *worker, const mlp_matrix *delta, ptrdiff_t begin, con
         }
         if (chunk->slices[group].data != NULL) {
             mlp_matrix to = FN(rows_of)(&chunk->slices[group], begin, begin + cols.rows);
-            FN(copy)(&cols, &to);
+            FN(activate)(worker, MLP_IDENTITY, &cols, &to);
         }
     }
 }
@@ -252,14 +252,19 @@ FN(load_rows)(mlp_worker *worker, ROWS *rows, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* Lists the member's rows, which are whole pieces, by column, if they are sparse. */
-static void
-FN(list_rows)(const ROWS *rows)
+/* Lists the member's rows, which are whole pieces, by column, if they are sparse. Returns whether
+ * the team is to stop: then they may not be listed. */
+static bool
+FN(list_rows)(mlp_worker *worker, const ROWS *rows)
 {
     ptrdiff_t step = rows->sparse.piece_rows;
     for (ptrdiff_t i = rows->begin; i < rows->end && rows->is_sparse; i += step) {
-        FN(list_piece)(&rows->sparse, i, rows->end - i < step ? rows->end : i + step);
+        ptrdiff_t end = rows->end - i < step ? rows->end : i + step;
+        if (FN(list_piece)(worker, &rows->sparse, i, end)) {
+            return true;
+        }
     }
+    return false;
 }
 
 /* Whether the member's rows are worth to be multiplied by columns: where most of these would

@@ -14,16 +14,19 @@ FN(row_weight)(const mlp_data *data, ptrdiff_t row)
     return data->sample_weight == NULL ? 1 : ((const REAL *)data->sample_weight)[row];
 }
 
-/* The sum of the sample weights of n rows from `first` on, in order. */
+/* The sum of the sample weights of n rows from `first` on, in order; of some of them where the
+ * team is to stop. */
 static double
-FN(sum_weights)(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
+FN(sum_weights)(mlp_worker *worker, const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
 {
     if (data->sample_weight == NULL) {
         return (double)n;
     }
     double sum = 0;
-    for (ptrdiff_t i = first; i < first + n; i++) {
-        sum += (double)FN(row_weight)(data, mlp_data_row(data, i));
+    for (SEGMENT some = {0}; FN(next_segment)(worker, n, &some);) {
+        for (ptrdiff_t i = first + some.begin; i < first + some.end; i++) {
+            sum += (double)FN(row_weight)(data, mlp_data_row(data, i));
+        }
     }
     return sum;
 }
@@ -36,9 +39,10 @@ typedef struct {
 } PLACE;
 
 /* Goes on to the next chunk, or the next batch whose weights have a sum that can be divided
- * by. Returns whether there is one. Begins with {0}. */
+ * by. Returns whether there is one, which only past the next barrier is sure to be the same to
+ * all members. Begins with {0}. */
 static bool
-FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
+FN(next_chunk)(mlp_worker *worker, const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
 {
     place->first += place->n;
     while (place->first == place->batch + place->batch_rows) {
@@ -49,7 +53,7 @@ FN(next_chunk)(const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
         ptrdiff_t left = data->n - place->first;
         place->batch = place->first;
         place->batch_rows = left < batch_size ? left : batch_size;
-        place->weight_sum = FN(sum_weights)(data, place->batch, place->batch_rows);
+        place->weight_sum = FN(sum_weights)(worker, data, place->batch, place->batch_rows);
         if (place->weight_sum < SMALLEST_NORMAL) {
             place->first += place->batch_rows;
         }
@@ -70,7 +74,7 @@ FN(load_chunk)(mlp_worker *worker, const mlp_data *data, const PLACE *place, con
     ptrdiff_t begin = slice->rank * each * piece, end = begin + each * piece;
     FN(set_rows)(data, place->first, n, n / piece + (n % piece != 0), piece, rows);
     FN(load_rows)(worker, rows, begin < n ? begin : n, end < n ? end : n);
-    FN(list_rows)(rows);
+    FN(list_rows)(worker, rows);
 }
 
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
@@ -162,20 +166,6 @@ FN(update_piece)(mlp_worker *worker, const mlp_train_epoch_args *args, const CON
     FN(pack_weights)(worker, network, &space->chunk, l, begin, end);
 }
 
-/* Whether so many members are estimated to take so long to make and apply a batch's last gradients
- * that a stop cannot wait for them, to move a parameter and its moments taking as long as to
- * multiply it with some hundred rows. The estimate is of 50 ms on contiguous weights and wide
- * vectors; it knows nothing of other instruction sets, strides, denormals and CPUs. */
-static bool
-FN(is_long_update)(const mlp_network *network, ptrdiff_t rows, int size)
-{
-    enum { ROWS_OF_UPDATE = 128 };
-    const double most = (double)((int64_t)1 << 34) / sizeof(REAL);
-    double weights = mlp_count_weights(network->n_layers, network->weights);
-    rows = rows < FN(CHUNK_ROWS) ? rows : FN(CHUNK_ROWS);
-    return weights * (double)(rows + ROWS_OF_UPDATE) > most * size;
-}
-
 /* The gradients of a chunk, or those added, for what the member has of them. With an epoch's
  * arguments, parameters are updated piece by piece; else the gradients are kept. */
 static void
@@ -196,7 +186,7 @@ FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space,
         mlp_matrix sums = kept->rows > 0 ? FN(rows_of)(kept, piece.begin, piece.end)
                                          : FN(rows_of)(&space->sums[l], 0, piece.end - piece.begin);
         FN(gradient)(worker, &space->chunk, rows, &piece, accumulate, &sums);
-        if (mlp_poll(worker)) { /* the sums may not be whole; never while it is finishing */
+        if (mlp_poll(worker)) { /* the sums may not be whole */
             return;
         }
         if (epoch != NULL) {
@@ -206,17 +196,21 @@ FN(run_pieces)(mlp_worker *worker, const mlp_objective *objective, SPACE *space,
     }
 }
 
-/* l2 / 2 times the sum of all squared weights, in order of the parts. */
+/* l2 / 2 times the sum of all squared weights, in order of the parts; of some of them where the
+ * team is to stop. */
 static double
-FN(l2_loss)(double l2, const mlp_network *network, double **squares)
+FN(l2_loss)(mlp_worker *worker, double l2, const mlp_network *network, double **squares)
 {
     double sum = 0;
     if (l2 == 0) {
         return 0;
     }
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
-        for (ptrdiff_t i = 0; i < network->weights[l].rows * FN(count_parts)(l); i++) {
-            sum += squares[l][i];
+        ptrdiff_t n = network->weights[l].rows * FN(count_parts)(l);
+        for (SEGMENT some = {0}; FN(next_segment)(worker, n, &some);) {
+            for (ptrdiff_t i = some.begin; i < some.end; i++) {
+                sum += squares[l][i];
+            }
         }
     }
     return 0.5 * l2 * sum;
@@ -238,43 +232,42 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
 {
     const SLICE *slice = &space->chunk.slice;
     ptrdiff_t n_sides = FN(count_sides)(slice), side = 0;
-    bool is_long = FN(is_long_update)(&objective->network, batch_size, worker->size);
     PLACE place = {0}, next;
     *total = (TOTAL){0};
     FN(pack_network)(worker, &space->network, &space->chunk);
-    if (!FN(next_chunk)(data, batch_size, &place)) {
-        return false;
+    bool more = FN(next_chunk)(worker, data, batch_size, &place);
+    if (more) {
+        FN(load_chunk)(worker, data, &place, slice, &space->rows[0]);
     }
-    FN(load_chunk)(worker, data, &place, slice, &space->rows[0]);
-    for (bool stop = mlp_barrier(worker), more = true; more; place = next) {
+    for (mlp_order order = mlp_barrier(worker); more; place = next) {
         const ROWS *rows = &space->rows[side];
         bool is_first = place.first == place.batch;
         bool is_last = place.first + place.n == place.batch + place.batch_rows;
         const mlp_train_epoch_args *update = is_last ? epoch : NULL;
-        if (stop || FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
+        if (order != MLP_GO_ON || FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
             return true;
         }
         space->loss = is_first ? 0 : space->loss;
         for (ptrdiff_t i = 0; i < place.n && worker->rank == 0; i++) {
             space->loss += space->row_losses[i];
         }
-        worker->finishing = update != NULL && !is_long;
+        worker->finishing = update != NULL;
         FN(run_pieces)
         (worker, objective, space, rows, !is_first, update, total->steps, place.weight_sum);
         worker->finishing = false;
         next = place;
-        more = FN(next_chunk)(data, batch_size, &next);
+        more = FN(next_chunk)(worker, data, batch_size, &next);
         side = (side + 1) % n_sides;
         if (more) {
             FN(load_chunk)(worker, data, &next, slice, &space->rows[side]);
         }
-        stop = mlp_barrier(worker);
-        if (stop && (update == NULL || is_long)) {
+        order = mlp_barrier(worker);
+        if (order == MLP_LEAVE || (order == MLP_STOP && update == NULL)) {
             return true;
         }
         if (update != NULL) {
-            bool counts = worker->rank == 0;
-            double l2 = FN(l2_loss)(counts ? objective->l2 : 0, &space->network, space->squares);
+            double l2 = worker->rank == 0 ? objective->l2 : 0;
+            l2 = FN(l2_loss)(worker, l2, &space->network, space->squares);
             total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
             total->rows += place.batch_rows;
             total->steps++;
@@ -378,12 +371,12 @@ FN(loss_gradient)(mlp_worker *worker, void *arguments)
     if (FN(run_batches)(worker, &args->data, objective, &space, args->data.n, NULL, &total)) {
         return;
     }
-    double weight_sum = FN(sum_weights)(&args->data, 0, args->data.n);
+    double weight_sum = FN(sum_weights)(worker, &args->data, 0, args->data.n);
     for (ptrdiff_t l = 0; l < n_layers; l++) {
         FN(add_l2_to_layer)(worker, args, &space, l, (REAL)(objective->l2 / weight_sum));
     }
-    if (!mlp_barrier(worker) && worker->rank == 0) {
-        args->loss =
-            (space.loss + FN(l2_loss)(objective->l2, &space.network, space.squares)) / weight_sum;
+    if (mlp_barrier(worker) == MLP_GO_ON && worker->rank == 0) {
+        double l2 = FN(l2_loss)(worker, objective->l2, &space.network, space.squares);
+        args->loss = (space.loss + l2) / weight_sum;
     }
 }

@@ -262,8 +262,8 @@ typedef struct {
  * then those of the biases) updated in place, piece by piece as a batch's gradients
  * come to be whole. Of the first layer, a team may update copies, which are written back in
  * the end.
- * A stop waits for a batch's last piece, so that they are those after a whole batch; unless the
- * network is so large that it cannot wait: then some are a batch further. A batch
+ * A stop waits for a batch's last piece, so that they are those after a whole batch, but for 50 ms
+ * at most: then some may be a batch further. A batch
  * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
  * written: the sum over batches of objective * rows, with the weights before the update. */
 typedef struct {
@@ -275,7 +275,7 @@ typedef struct {
     mlp_optimizer optimizer;
     double total_loss;
     ptrdiff_t rows; /* written: of the batches that were not passed over */
-    int64_t steps;  /* written: updates made, one for each of these */
+    int64_t steps;  /* written: updates made, one for each whole one of these */
 } mlp_train_epoch_args;
 
 /* loss and its gradient, dweights and dbiases, written: the objective over all of

@@ -228,7 +228,8 @@ FN(gradient)(mlp_worker *worker, const CHUNK *chunk, const ROWS *rows, const PIE
         return;
     }
     if (l == 0 && rows->is_sparse) {
-        FN(sparse_gradient)(&rows->sparse, piece->begin, piece->end, &deltas, accumulate, sums);
+        FN(sparse_gradient)
+        (worker, &rows->sparse, piece->begin, piece->end, &deltas, accumulate, sums);
         return;
     }
     mlp_matrix inputs_t = mlp_transpose(l == 0 ? &rows->x : &chunk->activations[l - 1]);

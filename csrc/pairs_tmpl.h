@@ -92,38 +92,45 @@ FN(list_pairs)(mlp_worker *worker, const REAL *row, ptrdiff_t stride, ptrdiff_t 
     return found;
 }
 
-/* n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. Another
+/* Copies n columns of so many bytes from `begin` on; one beyond `last` becomes `last`. Another
  * thread may write to what they are copied from, so it is the copy that is checked, once
- * it lies there: no compiler may look at the original for it again. */
-static inline ALWAYS_INLINE void
-FN(copy_columns)(const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n, uint32_t last,
-                 uint32_t *to)
+ * it lies there: no compiler may look at the original for it again. Returns how many are copied,
+ * fewer where the team is to stop. */
+static inline ALWAYS_INLINE ptrdiff_t
+FN(copy_columns)(mlp_worker *worker, const void *from, int bytes, ptrdiff_t begin, ptrdiff_t n,
+                 uint32_t last, uint32_t *to)
 {
-    for (ptrdiff_t e = 0; e < n; e++) {
-        uint64_t column = bytes == 2   ? ((const uint16_t *)from)[begin + e]
-                          : bytes == 4 ? ((const uint32_t *)from)[begin + e]
-                                       : ((const uint64_t *)from)[begin + e];
-        to[e] = column < UINT32_MAX ? (uint32_t)column : UINT32_MAX;
+    SEGMENT some = {0};
+    while (FN(next_segment)(worker, n, &some)) {
+        for (ptrdiff_t e = some.begin; e < some.end; e++) {
+            uint64_t column = bytes == 2   ? ((const uint16_t *)from)[begin + e]
+                              : bytes == 4 ? ((const uint32_t *)from)[begin + e]
+                                           : ((const uint64_t *)from)[begin + e];
+            to[e] = column < UINT32_MAX ? (uint32_t)column : UINT32_MAX;
+        }
+        atomic_signal_fence(memory_order_seq_cst);
+        for (ptrdiff_t e = some.begin; e < some.end; e++) {
+            to[e] = to[e] < last ? to[e] : last;
+        }
     }
-    atomic_signal_fence(memory_order_seq_cst);
-    for (ptrdiff_t e = 0; e < n; e++) {
-        to[e] = to[e] < last ? to[e] : last;
-    }
+    return some.begin;
 }
 
 /* Joins the n values of a row whose columns these are, ascending, to pairs: their columns
- * take the place of the others. Returns how many there are. */
+ * take the place of the others. Returns how many there are, or less where the team is to stop. */
 static ptrdiff_t
-FN(join_pairs)(const REAL *values, uint32_t *columns, ptrdiff_t n, PAIR *pairs)
+FN(join_pairs)(mlp_worker *worker, const REAL *values, uint32_t *columns, ptrdiff_t n, PAIR *pairs)
 {
     ptrdiff_t found = 0;
-    for (ptrdiff_t e = 0; e < n; e++) {
-        uint32_t column = columns[e];
-        if (found == 0 || columns[found - 1] != column / 2) {
-            columns[found] = column / 2;
-            pairs[found++] = (PAIR){{0, 0}};
+    for (SEGMENT some = {0}; FN(next_segment)(worker, n, &some);) {
+        for (ptrdiff_t e = some.begin; e < some.end; e++) {
+            uint32_t column = columns[e];
+            if (found == 0 || columns[found - 1] != column / 2) {
+                columns[found] = column / 2;
+                pairs[found++] = (PAIR){{0, 0}};
+            }
+            pairs[found - 1].values[column % 2] = values[e];
         }
-        pairs[found - 1].values[column % 2] = values[e];
     }
     return found;
 }

@@ -64,8 +64,9 @@ FN(predict)(mlp_worker *worker, void *arguments)
             return;
         }
         FN(load_rows)(worker, &rows, 0, n);
-        if (rows.sparse.n_pieces > 0 && FN(are_many)(&rows)) {
-            FN(list_rows)(&rows);
+        bool is_listed = rows.sparse.n_pieces > 0 && FN(are_many)(&rows);
+        if (is_listed && FN(list_rows)(worker, &rows)) {
+            return;
         }
         *logits = FN(rows_of)(&args->out, first, first + n);
         if (FN(forward_first)(worker, &args->network, &chunk, &rows)

@@ -91,9 +91,9 @@ FN(load_sparse_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row, const
     ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
     uint32_t last = (uint32_t)(x->is_paired ? sparse->cols : x->cols) - 1;
     switch (x->column_bytes) {
-    case 2: FN(copy_columns)(x->columns, 2, begin, n, last, columns); break;
-    case 4: FN(copy_columns)(x->columns, 4, begin, n, last, columns); break;
-    default: FN(copy_columns)(x->columns, 8, begin, n, last, columns); break;
+    case 2: n = FN(copy_columns)(worker, x->columns, 2, begin, n, last, columns); break;
+    case 4: n = FN(copy_columns)(worker, x->columns, 4, begin, n, last, columns); break;
+    default: n = FN(copy_columns)(worker, x->columns, 8, begin, n, last, columns); break;
     }
     if (x->is_paired) {
         sparse->pairs[i] = (const PAIR *)x->values + begin;
@@ -101,8 +101,8 @@ FN(load_sparse_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row, const
         return n;
     }
     sparse->pairs[i] = sparse->pair_places + place;
-    sparse->counts[i] =
-        FN(join_pairs)((const REAL *)x->values + begin, columns, n, sparse->pair_places + place);
+    sparse->counts[i] = FN(join_pairs)(worker, (const REAL *)x->values + begin, columns, n,
+                                       sparse->pair_places + place);
     return sparse->counts[i];
 }
 
@@ -133,33 +133,46 @@ FN(load_sparse_rows)(mlp_worker *worker, const SPAN *span, const SPARSE *sparse,
     return place - first_place;
 }
 
-/* Lists the pairs of rows begin to end, a piece that is loaded, by column. */
-static void
-FN(list_piece)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
+/* Lists the pairs of rows begin to end, a piece that is loaded, by column. Returns whether the
+ * team is to stop: then there is no list. */
+static bool
+FN(list_piece)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end)
 {
     ptrdiff_t *next = sparse->entry_begins + begin / sparse->piece_rows * (sparse->cols + 1);
-    ptrdiff_t place = sparse->columns[begin] - sparse->column_places;
+    ptrdiff_t place = sparse->columns[begin] - sparse->column_places, work = 0;
     ENTRY *entries = sparse->entries;
-    memset(next, 0, (size_t)(sparse->cols + 1) * sizeof *next);
-    for (ptrdiff_t i = begin; i < end; i++) {
-        for (ptrdiff_t e = 0; e < sparse->counts[i]; e++) {
-            next[sparse->columns[i][e] + 1]++;
+    for (SEGMENT some = {0}; FN(next_segment)(worker, sparse->cols + 1, &some);) {
+        memset(next + some.begin, 0, (size_t)(some.end - some.begin) * sizeof *next);
+    }
+    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, sparse->counts[i]); i++) {
+        for (SEGMENT some = {0}; FN(next_segment)(worker, sparse->counts[i], &some);) {
+            for (ptrdiff_t e = some.begin; e < some.end; e++) {
+                next[sparse->columns[i][e] + 1]++;
+            }
         }
     }
     /* next[c + 1] is to become where column c begins, and ends once it is filled. */
     next[0] = place;
-    for (ptrdiff_t c = 0; c < sparse->cols; c++) {
-        ptrdiff_t count = next[c + 1];
-        next[c + 1] = place;
-        place += count;
-    }
-    for (ptrdiff_t i = begin; i < end; i++) {
-        const uint32_t *columns = sparse->columns[i];
-        const PAIR *pairs = sparse->pairs[i];
-        for (ptrdiff_t e = 0, n = sparse->counts[i]; e < n; e++) {
-            entries[next[columns[e] + 1]++] = (ENTRY){pairs[e], (uint32_t)i};
+    for (SEGMENT some = {0}; FN(next_segment)(worker, sparse->cols, &some);) {
+        for (ptrdiff_t c = some.begin; c < some.end; c++) {
+            ptrdiff_t count = next[c + 1];
+            next[c + 1] = place;
+            place += count;
         }
     }
+    if (mlp_poll(worker)) { /* what is counted may not be all: no place to write to */
+        return true;
+    }
+    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, sparse->counts[i]); i++) {
+        const uint32_t *columns = sparse->columns[i];
+        const PAIR *pairs = sparse->pairs[i];
+        for (SEGMENT some = {0}; FN(next_segment)(worker, sparse->counts[i], &some);) {
+            for (ptrdiff_t e = some.begin; e < some.end; e++) {
+                entries[next[columns[e] + 1]++] = (ENTRY){pairs[e], (uint32_t)i};
+            }
+        }
+    }
+    return mlp_poll(worker);
 }
 
 /* Runs of vectors of like length that n columns are taken in: returns the length. */
@@ -289,10 +302,11 @@ FN(sparse_forward)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t first, pt
 /* ---- the gradient ---- */
 
 /* sums (n vectors for each column of the pairs begin to end) = the pairs times their rows'
- * deltas, or that added. */
+ * deltas, or that added; not all of them where the team is to stop. */
 static inline ALWAYS_INLINE void
-FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
-                 const mlp_matrix *deltas, bool accumulate, const mlp_matrix *sums, ptrdiff_t j)
+FN(gradient_run)(int n, mlp_worker *worker, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
+                 const mlp_matrix *deltas, bool accumulate, const mlp_matrix *sums, ptrdiff_t j,
+                 ptrdiff_t *work)
 {
     const REAL *first_delta = FN(at)(deltas, 0, j);
     ptrdiff_t stride = deltas->row_stride;
@@ -307,6 +321,9 @@ FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
         const ptrdiff_t *begins = sparse->entry_begins + c;
         for (ptrdiff_t piece = 0; piece < sparse->n_pieces; piece++, begins += sparse->cols + 1) {
             const ENTRY *last = sparse->entries + begins[1];
+            if (FN(poll_work)(worker, work, (begins[1] - begins[0] + 1) * n * LANES)) {
+                return;
+            }
             for (const ENTRY *e = sparse->entries + begins[0]; e < last; e++) {
                 const VEC *delta = (const VEC *)(first_delta + (ptrdiff_t)e->row * stride);
                 for (int v = 0; v < n; v++) {
@@ -322,20 +339,22 @@ FN(gradient_run)(int n, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
     }
 }
 
-/* sums = x^T deltas for the columns from begin to end, or added to. begin is even, and
- * sums has a row for the column past an odd end. The rows of both are padded to whole
- * vectors. */
+/* sums = x^T deltas for the columns from begin to end, or added to; not all of them where the
+ * team is to stop. begin is even, and sums has a row for the column past an odd end. The rows of
+ * both are padded to whole vectors. */
 static void
-FN(sparse_gradient)(const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end, const mlp_matrix *deltas,
-                    bool accumulate, const mlp_matrix *sums)
+FN(sparse_gradient)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t begin, ptrdiff_t end,
+                    const mlp_matrix *deltas, bool accumulate, const mlp_matrix *sums)
 {
-    ptrdiff_t run = FN(list_run)(deltas->cols), first = begin / 2;
+    ptrdiff_t run = FN(list_run)(deltas->cols), first = begin / 2, work = 0;
     ptrdiff_t last = FN(count_pair_columns)(end);
     for (ptrdiff_t j = 0; j < deltas->cols; j += run * LANES) {
         ptrdiff_t left = (deltas->cols - j + LANES - 1) / LANES;
         switch (left < run ? left : run) {
-#define RUN(n) \
-    case n: FN(gradient_run)(n, sparse, first, last, deltas, accumulate, sums, j); break;
+#define RUN(n)                                                                                \
+    case n:                                                                                   \
+        FN(gradient_run)(n, worker, sparse, first, last, deltas, accumulate, sums, j, &work); \
+        break;
             RUN(1) RUN(2) RUN(3) RUN(4)
 #undef RUN
         }

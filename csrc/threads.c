@@ -18,7 +18,8 @@
 enum {
     SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
     PAUSES = 16,            /* between two looks at the clock */
-    POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s */
+    POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s, together with */
+    PATIENCE_MS = 50,       /* how long what is being finished may take */
     STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
 };
 
@@ -34,7 +35,8 @@ struct mlp_team {
     mlp_poll_function *poll;
     void *poll_context;
     int64_t next_poll_ms;
-    atomic_bool stop_requested;
+    atomic_int order;    /* an mlp_order, which only grows */
+    atomic_bool is_left; /* some member left what it was finishing */
     mlp_outcome outcome; /* what polling makes of it */
     fenv_t environment;  /* the caller's */
     int64_t process;     /* that the members are of */
@@ -47,7 +49,7 @@ struct mlp_team {
     atomic_int arrived;
     atomic_ptrdiff_t claimed;
     atomic_uint generation;
-    bool stop; /* stop_requested as it was when the last member arrived */
+    mlp_order decided; /* when the last member arrived */
 
     int size;
     member members[];
@@ -74,30 +76,52 @@ now_ms(void)
     return now_ns() / 1000000;
 }
 
-/* Polls, and undoes what that did to the floating-point environment. */
+static mlp_order
+order_of(const mlp_team *team)
+{
+    return (mlp_order)atomic_load_explicit(&team->order, memory_order_relaxed);
+}
+
+/* Polls, and undoes what that did to the floating-point environment. Not again once a stop was
+ * asked for, when the exception that asked for it is set: then patience is at its end. */
 static void
 poll_caller(mlp_team *team)
 {
+    if (order_of(team) == MLP_STOP) {
+        atomic_store(&team->order, MLP_LEAVE);
+        return;
+    }
     bool stop = team->poll(team->poll_context);
     fesetenv(&team->environment);
     team->forked = team->size > 1 && process_id() != team->process;
     team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
-    atomic_store(&team->stop_requested, team->outcome != MLP_DONE);
-    team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
+    atomic_store(&team->order, team->forked ? MLP_LEAVE : stop ? MLP_STOP : MLP_GO_ON);
+    team->next_poll_ms = now_ms() + (stop ? PATIENCE_MS : POLL_PERIOD_MS);
+}
+
+/* Whether the member has still to look at the clock. */
+static bool
+is_polling(const mlp_worker *worker)
+{
+    const mlp_team *team = worker->team;
+    return worker->rank == 0 && team->poll != NULL && order_of(team) != MLP_LEAVE;
 }
 
 bool
 mlp_poll(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    /* Not again once a stop was asked for: the exception that asked for it is set. */
-    if (worker->rank == 0 && team->poll != NULL
-        && !atomic_load_explicit(&team->stop_requested, memory_order_relaxed)) {
-        if (now_ms() >= team->next_poll_ms) {
-            poll_caller(team);
-        }
+    if (is_polling(worker) && now_ms() >= team->next_poll_ms) {
+        poll_caller(team);
     }
-    return !worker->finishing && atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+    if (!worker->finishing) {
+        return order_of(team) != MLP_GO_ON;
+    }
+    if (order_of(team) != MLP_LEAVE) {
+        return false;
+    }
+    atomic_store(&team->is_left, true);
+    return true;
 }
 
 ptrdiff_t
@@ -124,17 +148,18 @@ spin(mlp_team *team, unsigned generation, int64_t start, int64_t spin_ns)
     return false;
 }
 
-/* Waits, under the mutex, to be woken; member 0 for a period of polling at most, and then polls.
+/* Waits, under the mutex, to be woken; one that polls until it is time to at most, and then does.
  * Returns false in a child that this forked: there the mutex is not held, and may never be had,
  * for a member that the child has not may have held it. */
 static bool
 wait_or_poll(mlp_team *team, mlp_worker *worker)
 {
-    if (worker->rank != 0) {
+    if (!is_polling(worker)) {
         condition_wait(&team->released, &team->mutex);
         return true;
     }
-    condition_wait_for(&team->released, &team->mutex, POLL_PERIOD_MS);
+    int64_t left_ms = team->next_poll_ms - now_ms();
+    condition_wait_for(&team->released, &team->mutex, left_ms > 0 ? (int)left_ms : 0);
     mutex_unlock(&team->mutex);
     mlp_poll(worker);
     if (team->forked) {
@@ -146,18 +171,19 @@ wait_or_poll(mlp_team *team, mlp_worker *worker)
 
 /* Sleeps until the generation ends. Returns when it ended, or 0 where there was no
  * need to sleep. Either the last member to arrive sees the sleeper counted, or the
- * sleeper sees the generation it ended: both are sequentially consistent. */
+ * sleeper sees the generation it ended: both are sequentially consistent. One that wakes by
+ * itself may see it before the last member says when that was. */
 static int64_t
 sleep_until_released(mlp_team *team, mlp_worker *worker, unsigned generation)
 {
-    int64_t ended = 0;
+    int64_t start = now_ns(), ended = 0;
     mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(&team->generation) == generation) {
         if (!wait_or_poll(team, worker)) {
             return 0;
         }
-        ended = team->released_ns;
+        ended = team->released_ns < start ? now_ns() : team->released_ns;
     }
     atomic_fetch_sub(&team->sleepers, 1);
     mutex_unlock(&team->mutex);
@@ -186,6 +212,14 @@ is_alone(const mlp_worker *worker)
     return worker->rank == 0 && worker->team->forked;
 }
 
+/* What a barrier says. */
+static mlp_order
+decide(mlp_team *team)
+{
+    mlp_order order = (mlp_order)atomic_load(&team->order);
+    return order == MLP_LEAVE && !atomic_load(&team->is_left) ? MLP_STOP : order;
+}
+
 /* Counts the member among those that have met; the last of them releases the others. Returns
  * whether it is the last. */
 static bool
@@ -195,7 +229,7 @@ arrive(mlp_worker *worker)
     if (atomic_fetch_add(&team->arrived, 1) + 1 < worker->size) {
         return false;
     }
-    team->stop = atomic_load(&team->stop_requested);
+    team->decided = decide(team);
     atomic_store(&team->arrived, 0);
     atomic_store(&team->claimed, 0);
     atomic_fetch_add(&team->generation, 1);
@@ -208,19 +242,19 @@ arrive(mlp_worker *worker)
     return true;
 }
 
-bool
+mlp_order
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
     if (worker->size == 1 || is_alone(worker)) {
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
-        return atomic_load_explicit(&team->stop_requested, memory_order_relaxed);
+        return decide(team);
     }
     unsigned generation = atomic_load(&team->generation);
     if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
     }
-    return is_alone(worker) || team->stop;
+    return is_alone(worker) ? MLP_LEAVE : team->decided;
 }
 
 static void
@@ -275,7 +309,8 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->outcome = MLP_DONE;
     team->process = process_id();
     fegetenv(&team->environment);
-    atomic_init(&team->stop_requested, false);
+    atomic_init(&team->order, MLP_GO_ON);
+    atomic_init(&team->is_left, false);
     atomic_init(&team->sleepers, 0);
     atomic_init(&team->arrived, 0);
     atomic_init(&team->claimed, 0);

@@ -21,8 +21,11 @@ typedef struct {
     mlp_team *team;
     int rank; /* 0 is the calling thread */
     int size;
-    bool finishing; /* in work that must not be left half done: mlp_poll says go on */
+    bool finishing; /* in work that is not to be left half done: mlp_poll says go on, for a while */
 } mlp_worker;
+
+/* What members are told: to go on, to stop, and to leave even what they are finishing. */
+typedef enum { MLP_GO_ON, MLP_STOP, MLP_LEAVE } mlp_order;
 
 typedef void mlp_body(mlp_worker *worker, void *args);
 
@@ -50,13 +53,15 @@ mlp_outcome mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function
  *
  * Waits for every member, member 0 polling meanwhile; what they wrote before is visible to all
  * after.
- * Returns the same answer to every member: whether the work is to stop. */
-bool mlp_barrier(mlp_worker *worker);
+ * Returns the same answer to every member: MLP_STOP where the work is to stop, and MLP_LEAVE
+ * where what some member was finishing has been left half done, too. */
+mlp_order mlp_barrier(mlp_worker *worker);
 
 /* To be called between tiles of long work: polls if this is the calling thread
- * and it is time. Returns whether a stop was asked for; a member that leaves
- * its tiles because of it goes on to the next barrier, which then says so to
- * all, so results are only used past a barrier that returned false. */
+ * and it is time. Returns whether a stop was asked for, and to a member that is finishing not
+ * before this was so for 50 ms; a member that leaves its tiles because of it goes on to the next
+ * barrier, which then says so to all, so results are only used past a barrier that returned
+ * MLP_GO_ON, and what was finished past one that returned MLP_STOP. */
 bool mlp_poll(mlp_worker *worker);
 
 /* A number that no other member gets, counted from 0 since the last barrier: the

@@ -161,10 +161,19 @@ mutex_unlock(mutex *m)
     pthread_mutex_unlock(m);
 }
 
+/* A wait with a limit goes by the clock that nobody sets. */
 static inline void
 condition_init(condition *c)
 {
+#ifdef __APPLE__
     pthread_cond_init(c, NULL);
+#else
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attributes);
+    pthread_condattr_destroy(&attributes);
+#endif
 }
 
 static inline void
@@ -182,13 +191,16 @@ condition_wait(condition *c, mutex *m)
 static inline void
 condition_wait_for(condition *c, mutex *m, int ms)
 {
-    struct timespec
-        until; /* by the clock that conditions go by; set back, it makes this wait longer */
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(c, m, &until);
+    struct timespec at = {ms / 1000, ms % 1000 * 1000000L};
+#ifdef __APPLE__
+    pthread_cond_timedwait_relative_np(c, m, &at);
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    at.tv_sec += now.tv_sec + (at.tv_nsec + now.tv_nsec) / 1000000000;
+    at.tv_nsec = (at.tv_nsec + now.tv_nsec) % 1000000000;
+    pthread_cond_timedwait(c, m, &at);
+#endif
 }
 
 static inline void

@@ -102,20 +102,25 @@ FN(no_squares)(ptrdiff_t cols)
     return (SQUARES){.n_parts = 1, .ends = {cols}};
 }
 
-/* The sums of row i of a matrix. One function for all layouts: whether the compiler fuses a
- * product with its sum may depend on what stands around it. */
+/* The sums of row i of a matrix; not of all of it where the team is to stop. One function for all
+ * layouts: whether the compiler fuses a product with its sum may depend on what stands around it.
+ */
 static __attribute__((noinline)) void
-FN(sum_squares)(const mlp_matrix *p, ptrdiff_t i, const SQUARES *squares)
+FN(sum_squares)(mlp_worker *worker, const mlp_matrix *p, ptrdiff_t i, const SQUARES *squares)
 {
-    ptrdiff_t j = 0, stride = p->col_stride;
-    const REAL *row = FN(at)(p, i, 0);
+    ptrdiff_t begin = 0, stride = p->col_stride;
     for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
         VEC sums[SQUARE_LANES / LANES] = {0};
-        for (; j < squares->ends[part]; j += LANES) {
-            VEC value = FN(load)(row + j * stride, stride, p->cols - j);
-            sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
+        const REAL *row = FN(at)(p, i, begin);
+        ptrdiff_t cols = squares->ends[part] - begin;
+        for (SEGMENT some = {0}; FN(next_segment)(worker, cols, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                VEC value = FN(load)(row + j * stride, stride, cols - j);
+                sums[j / LANES % (SQUARE_LANES / LANES)] += value * value;
+            }
         }
         squares->sums[part * squares->stride + i] = FN(sum_lanes)(sums);
+        begin = squares->ends[part];
     }
 }
 
@@ -127,16 +132,18 @@ FN(add_l2)(mlp_worker *worker, REAL l2, const mlp_matrix *p, const mlp_matrix *g
 {
     ptrdiff_t work = 0;
     for (ptrdiff_t i = 0; i < p->rows && !FN(poll_work)(worker, &work, p->cols); i++) {
-        for (ptrdiff_t j = 0; j < p->cols; j += LANES) {
-            ptrdiff_t count = p->cols - j;
-            VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
-            if (l2 != 0) { /* 0 * inf would be NaN */
-                g += l2 * FN(load)(FN(at)(p, i, j), p->col_stride, count);
+        for (SEGMENT some = {0}; FN(next_segment)(worker, p->cols, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                ptrdiff_t count = p->cols - j;
+                VEC g = FN(load)(FN(at)(gradient, i, j), gradient->col_stride, count);
+                if (l2 != 0) { /* 0 * inf would be NaN */
+                    g += l2 * FN(load)(FN(at)(p, i, j), p->col_stride, count);
+                }
+                FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
             }
-            FN(store)(FN(at)(out, i, j), out->col_stride, count, g);
         }
         if (squares->sums != NULL) {
-            FN(sum_squares)(p, i, squares);
+            FN(sum_squares)(worker, p, i, squares);
         }
     }
 }
@@ -189,8 +196,8 @@ FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, cons
     }
 }
 
-/* Applies a rule to a matrix, where the team is to stop not to all of its rows. The squares are
- * those of the parameters before. */
+/* Applies a rule to a matrix, where the team is to stop not to all of it. The squares are those of
+ * the parameters before. */
 static inline ALWAYS_INLINE void
 FN(apply_rule)(FN(rule) * rule, int n_moments, mlp_worker *worker, const CONSTANTS *constants,
                const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix moments[],
@@ -212,19 +219,21 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, mlp_worker *worker, const CONSTAN
             m_rows[m] = FN(at)(&moments[m], i, 0);
         }
         if (squares->sums != NULL) {
-            FN(sum_squares)(p, i, squares);
+            FN(sum_squares)(worker, p, i, squares);
         }
-        ptrdiff_t j = 0;
-        for (; contiguous && j + LANES <= p->cols; j += LANES) {
-            FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones, j, LANES);
-        }
-        if (contiguous && p->cols >= LANES && j < p->cols) {
-            FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, p->cols - j);
-            continue;
-        }
-        for (; j < p->cols; j += LANES) {
-            FN(apply_vector)
-            (rule, n_moments, &c, row, p_col, g_row, g_col, m_rows, m_cols, j, p->cols - j);
+        for (SEGMENT some = {0}; FN(next_segment)(worker, p->cols, &some);) {
+            ptrdiff_t j = some.begin;
+            for (; contiguous && j + LANES <= some.end; j += LANES) {
+                FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones, j, LANES);
+            }
+            if (contiguous && p->cols >= LANES && j < some.end) {
+                FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, p->cols - j);
+                continue;
+            }
+            for (; j < some.end; j += LANES) {
+                FN(apply_vector)
+                (rule, n_moments, &c, row, p_col, g_row, g_col, m_rows, m_cols, j, p->cols - j);
+            }
         }
     }
 }
@@ -258,12 +267,10 @@ FN(update)(mlp_worker *worker, void *arguments)
 {
     mlp_update_args *args = arguments;
     CONSTANTS constants = FN(constants)(&args->optimizer, 0);
-    for (ptrdiff_t i = 0; i < args->n_params; i++) {
-        for (BLOCK block = {0}; FN(next_block)(worker, &args->params[i], &block);) {
-            mlp_matrix p = FN(block_of)(&args->params[i], &block);
-            mlp_matrix g = FN(block_of)(&args->grads[i], &block);
-            SQUARES none = FN(no_squares)(p.cols);
-            FN(update_matrix)(worker, args->optimizer.rule, &constants, &p, &g, NULL, &none);
-        }
+    for (ptrdiff_t i = 0; i < args->n_params && !mlp_poll(worker); i++) {
+        const mlp_matrix *p = &args->params[i];
+        SQUARES none = FN(no_squares)(p->cols);
+        FN(update_matrix)
+        (worker, args->optimizer.rule, &constants, p, &args->grads[i], NULL, &none);
     }
 }

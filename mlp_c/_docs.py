@@ -105,8 +105,8 @@ Notes
 -----
 Stopping the training with Ctrl-C leaves a usable model, with a warning: the weights are
 those after the last whole batch, or the last iteration of 'lbfgs', whose arithmetic is
-float64 whatever the dtype of the fitted weights. Of a network so large that one update takes
-long, from some 5 million weights a thread on, some may be one batch further.
+float64 whatever the dtype of the fitted weights. Where an update takes longer than 50 ms, as of a
+network of tens of millions of weights, some may be one batch further.
 
 References
 ----------

@@ -7,20 +7,21 @@ end of the call, and how that ended.
 import json
 import os
 import signal
-import statistics
 import threading
 import time
 import warnings
 
+import calls
 import numpy as np
 import processes
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
 
 PROMISED_SECONDS = 0.1
-TOLERATED_SECONDS = 0.5  # shared machines pause a process for that long
+TOLERATED_SECONDS = 0.2  # of work: some machines are slow, and give memory slowly
 DELAYS = (0.05, 0.11, 0.17)  # from the start of the C call to the signal
 
 
@@ -113,6 +114,24 @@ def predict_sparse():
     return lambda: model.predict(X), lambda: model.predict(X[:50])
 
 
+def long_updates():
+    """Batches of one row each, but of a second: the weights lie in the order that takes longest."""
+    weights = [np.ones((8000, 8000), np.float32, order="F"), np.ones((8000, 1), np.float32)]
+    biases = [np.zeros(8000, np.float32), np.zeros(1, np.float32)]
+    X, y, steps = broadcast(100, 8000), broadcast(100, 1), np.zeros(1, np.int64)
+    objective = "relu", ("squared_error", 0.0, 1.0), 0.1, 1
+    optimizer = ("sgd", 1e-9, 0.0, 0.0, 0.0, 0.0), (), steps
+
+    def check():
+        assert all(np.isfinite(p).all() for p in weights)
+        assert steps == 0  # none is whole
+
+    return (
+        lambda: _core.train_epoch(X, y, None, None, weights, biases, *objective, *optimizer, 2),
+        check,
+    )
+
+
 # ---- work that no row, layer or step of divides ----
 
 
@@ -155,6 +174,37 @@ def backward_wide():
     )
 
 
+def pack_weights():
+    """2**27 elements, to be copied before there is anything to multiply."""
+    n = 12000
+    X, weights, biases = broadcast(5, n), [broadcast(n, n)], [broadcast(n)]
+    return lambda: kernels.forward(X, weights, biases, n_threads=1)
+
+
+def convert_row():
+    X = np.broadcast_to(np.float16(0), (1, 2**27))
+    return lambda: _core.index_nonzeros(X, "float32", 0.5, np.inf, 1)
+
+
+def list_sparse_rows():
+    """128 rows of 100,000 elements that are not zero, to be listed by column."""
+    n, n_values, width = 128, 100_000, 1_000_000
+    columns = np.tile(np.arange(0, width, width // n_values, dtype=np.int32), n)
+    X = np.ones(n * n_values, np.float32), columns, np.arange(n + 1) * n_values, width
+    weights, biases = [np.ones((width, 1), np.float32)], [np.ones(1, np.float32)]
+    objective = "relu", ("squared_error", 0.0, 1.0), 0.0, n
+    optimizer = ("sgd", 1e-9, 0.0, 0.0, 0.0, 0.0), (), np.zeros(1, np.int64)
+    return lambda: _core.train_epoch(
+        X, broadcast(n, 1), None, None, weights, biases, *objective, *optimizer, 1
+    )
+
+
+def compare_arrays():
+    """As many arrays that lie in one place; any of them might have been one to write to."""
+    n, one = 15000, np.ones((1, 1), np.float32)
+    return lambda: kernels.forward(one, [one] * n, [one[0]] * n)
+
+
 def large_layers():
     """Training of which to draw the weights, and to clear their moments, takes a second alone."""
     _core.set_isa("baseline")
@@ -170,24 +220,36 @@ INDIVISIBLE = {
     "softmax_row": softmax_row,
     "cross_entropy_row": cross_entropy_row,
     "backward_wide": backward_wide,
+    "pack_weights": pack_weights,
+    "convert_row": convert_row,
+    "list_sparse_rows": list_sparse_rows,
+    "compare_arrays": compare_arrays,
     "large_layers": large_layers,
 }
 
 
 def watch_waits(case):
-    """Seconds that a call takes, and that a signal waits in it at most; two calls."""
+    """Seconds that a call takes, and that a signal waits in it at most; two calls.
+
+    Where the machine pauses the process, the clock goes on, but not that of the CPU.
+    """
     work = INDIVISIBLE[case]()
     handled = []
-    signal.signal(signal.SIGALRM, lambda *_: handled.append(time.perf_counter()))
+
+    def note(*_):
+        handled.append((time.perf_counter(), time.process_time()))
+
+    signal.signal(signal.SIGALRM, note)
     for _ in range(2):
-        handled[:] = [time.perf_counter()]
+        handled.clear()
+        note()
         signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             work()
         signal.setitimer(signal.ITIMER_REAL, 0)
-        handled.append(time.perf_counter())
-        yield handled[-1] - handled[0], np.diff(handled).max()
+        note()
+        yield handled[-1][0] - handled[0][0], np.diff(handled, axis=0).min(axis=1).max()
 
 
 # By name: the C function to interrupt, the case, and how the call ends.
@@ -203,6 +265,7 @@ CASES = {
     "forward": ("forward", forward, RAISES),
     "backward": ("backward", backward, RAISES),
     "sgd_step": ("sgd_step", sgd_step, RAISES),
+    "long_updates": ("train_epoch", long_updates, RAISES),
     "predict": ("predict", predict, RAISES),
     "predict_sparse": ("predict", predict_sparse, RAISES),
 }
@@ -277,6 +340,26 @@ def watch_alarms(solver):
     yield beside == alone, *np.sum(inside, axis=0)
 
 
+def watch_steps(solver):
+    """Whether an epoch that was interrupted left what its first batches alone make, counted."""
+    X = rows(60000, 40)
+    y = np.arange(len(X)) % 3
+    model = MLPClassifier(max_iter=1, solver=solver, batch_size=10, shuffle=False, random_state=0)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    when_called("train_epoch", lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
+    model.fit(X, y)
+    steps = model._optimizer.steps
+    assert 0 < steps < len(X) // 10
+    first = clone(model).fit(X[: 10 * steps], y[: 10 * steps])
+    assert first._optimizer.steps == steps
+    trained = [[m.coefs_, m.intercepts_, *m._optimizer.moments] for m in (model, first)]
+    yield calls.bits(trained[0]) == calls.bits(trained[1])
+
+
 def watch(how, case):
     print(json.dumps(list(globals()[how](case))))
 
@@ -289,7 +372,7 @@ def run(how, case):
 def test_an_interrupt_stops_c_code_at_once(case):
     seen = run("watch_interrupt", case)
     assert [ending for _, ending in seen] == [CASES[case][2]] * len(DELAYS)
-    assert statistics.median(seconds for seconds, _ in seen) < TOLERATED_SECONDS
+    assert min(seconds for seconds, _ in seen) < PROMISED_SECONDS
 
 
 has_alarms = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
@@ -309,3 +392,9 @@ def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
     assert same_bits
     # Polls are 20 ms apart; while one C call runs, nothing else lets a handler in.
     assert handled >= seconds / PROMISED_SECONDS
+
+
+@has_alarms
+def test_the_steps_of_an_epoch_that_is_interrupted_count():
+    """The next epoch's bias corrections depend on them."""
+    assert run("watch_steps", "adam") == [True]
