@@ -1,7 +1,7 @@
 # make notebook   the MNIST notebook, executed on a fresh machine
 # make test       everything that must pass
 # make campaigns  the campaigns of docs/campaigns.md, quickly
-# The rest: asan, tsan, fuzz, oom, leaks, analyze, coverage, guided, kill (a campaign each); test-all,
+# The rest: asan, tsan, fuzz, guided, oom, leaks, analyze, coverage, kill (a campaign each); test-all,
 # test-free-threaded, test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
 
 PYTHON ?= python3
@@ -15,10 +15,10 @@ ifneq ($(wildcard ../shared/scikit_learn_data),)
 export SCIKIT_LEARN_DATA ?= $(abspath ../shared/scikit_learn_data)
 endif
 
-CAMPAIGNS := analyze fuzz oom leaks asan tsan coverage
+CAMPAIGNS := analyze fuzz guided oom leaks asan tsan coverage
 
-.PHONY: notebook test lint $(CAMPAIGNS) guided kill campaigns test-all test-free-threaded \
-    test-neon bench bench-kernels bench-docs bench-guard format clean
+.PHONY: notebook test lint $(CAMPAIGNS) kill campaigns test-all test-free-threaded test-neon \
+    bench bench-kernels bench-docs bench-guard format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -50,8 +50,6 @@ build/compiled: $(VENV)/test tests/compile_everywhere.py
 # CALLS, SECONDS, SEED: their bounds. FIRST: the call of make fuzz to begin with.
 run_campaign = cd tests && $(abspath $(BIN))/python -m campaigns.$1
 $(CAMPAIGNS): $(VENV)/campaigns
-guided: $(VENV)/guided
-$(CAMPAIGNS) guided:
 	$(call run_campaign,$@) $(if $(CALLS),--calls=$(CALLS)) $(if $(SECONDS),--seconds=$(SECONDS)) \
 	    $(if $(SEED),--seed=$(SEED)) $(if $(FIRST),--first=$(FIRST))
 
