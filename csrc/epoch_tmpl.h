@@ -39,8 +39,8 @@ typedef struct {
 } PLACE;
 
 /* Goes on to the next chunk, or the next batch whose weights have a sum that can be divided
- * by. Returns whether there is one, which only past the next barrier is sure to be the same to
- * all members. Begins with {0}. */
+ * by. Returns whether there is one: the same to all members where the next barrier says to go on.
+ * Begins with {0}. */
 static bool
 FN(next_chunk)(mlp_worker *worker, const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
 {
@@ -63,11 +63,15 @@ FN(next_chunk)(mlp_worker *worker, const mlp_data *data, ptrdiff_t batch_size, P
     return true;
 }
 
-/* Loads the member's share of its group's rows of a chunk: whole pieces, as many for each. */
-static void
-FN(load_chunk)(mlp_worker *worker, const mlp_data *data, const PLACE *place, const SLICE *slice,
-               ROWS *rows)
+/* Goes on to the next chunk and loads the member's share of its group's rows: whole pieces, as many
+ * for each. Returns whether there is one, as next_chunk does. */
+static bool
+FN(load_next_chunk)(mlp_worker *worker, const mlp_data *data, ptrdiff_t batch_size,
+                    const SLICE *slice, PLACE *place, ROWS *rows)
 {
+    if (!FN(next_chunk)(worker, data, batch_size, place)) {
+        return false;
+    }
     ptrdiff_t n = place->n, tiles = n / TILE_ROWS + (n % TILE_ROWS != 0);
     ptrdiff_t n_pieces = FN(count_pieces)(n, slice->size), each = n_pieces / slice->size;
     ptrdiff_t piece = (tiles / n_pieces + (tiles % n_pieces != 0)) * TILE_ROWS;
@@ -75,6 +79,7 @@ FN(load_chunk)(mlp_worker *worker, const mlp_data *data, const PLACE *place, con
     FN(set_rows)(data, place->first, n, n / piece + (n % piece != 0), piece, rows);
     FN(load_rows)(worker, rows, begin < n ? begin : n, end < n ? end : n);
     FN(list_rows)(worker, rows);
+    return true;
 }
 
 /* Losses and the last layer's deltas of the member's rows of the chunk. */
@@ -224,27 +229,26 @@ typedef struct {
 } TOTAL;
 
 /* Takes the batches of the data through the network: with an epoch's arguments, updates it
- * with each; else, of a single batch, keeps the gradients. Returns whether it was stopped;
- * the total is of the batches that are whole. */
+ * with each; else, of a single batch, keeps the gradients. Returns whether it was stopped, the
+ * same to all members; the total is of the batches that are whole. */
 static bool
 FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
                 SPACE *space, ptrdiff_t batch_size, const mlp_train_epoch_args *epoch, TOTAL *total)
 {
     const SLICE *slice = &space->chunk.slice;
     ptrdiff_t n_sides = FN(count_sides)(slice), side = 0;
-    PLACE place = {0}, next;
+    PLACE next = {0};
     *total = (TOTAL){0};
     FN(pack_network)(worker, &space->network, &space->chunk);
-    bool more = FN(next_chunk)(worker, data, batch_size, &place);
-    if (more) {
-        FN(load_chunk)(worker, data, &place, slice, &space->rows[0]);
-    }
-    for (mlp_order order = mlp_barrier(worker); more; place = next) {
+    bool more = FN(load_next_chunk)(worker, data, batch_size, slice, &next, &space->rows[0]);
+    mlp_order order = mlp_barrier(worker);
+    while (order == MLP_GO_ON && more) {
+        const PLACE place = next;
         const ROWS *rows = &space->rows[side];
         bool is_first = place.first == place.batch;
         bool is_last = place.first + place.n == place.batch + place.batch_rows;
         const mlp_train_epoch_args *update = is_last ? epoch : NULL;
-        if (order != MLP_GO_ON || FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
+        if (FN(run_rows)(worker, objective, space, rows, place.weight_sum)) {
             return true;
         }
         space->loss = is_first ? 0 : space->loss;
@@ -255,17 +259,10 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
         FN(run_pieces)
         (worker, objective, space, rows, !is_first, update, total->steps, place.weight_sum);
         worker->finishing = false;
-        next = place;
-        more = FN(next_chunk)(worker, data, batch_size, &next);
         side = (side + 1) % n_sides;
-        if (more) {
-            FN(load_chunk)(worker, data, &next, slice, &space->rows[side]);
-        }
+        more = FN(load_next_chunk)(worker, data, batch_size, slice, &next, &space->rows[side]);
         order = mlp_barrier(worker);
-        if (order == MLP_LEAVE || (order == MLP_STOP && update == NULL)) {
-            return true;
-        }
-        if (update != NULL) {
+        if (update != NULL && order != MLP_LEAVE) {
             double l2 = worker->rank == 0 ? objective->l2 : 0;
             l2 = FN(l2_loss)(worker, l2, &space->network, space->squares);
             total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
@@ -273,7 +270,7 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
             total->steps++;
         }
     }
-    return false;
+    return order != MLP_GO_ON;
 }
 
 static void
