@@ -123,7 +123,7 @@ FN(gemm_tiles)(int n_vectors, const mlp_matrix *a, ptrdiff_t p, const REAL *pane
     VEC first[TILE_VECTORS] = {0};
     for (ptrdiff_t v = 0; v < n_vectors && start.bias != NULL; v++) {
         ptrdiff_t at = j + v * LANES, stride = start.bias->col_stride;
-        first[v] = FN(load)(FN(at)(start.bias, 0, at), stride, c->cols - at);
+        first[v] = FN(load_biases)(FN(at)(start.bias, 0, at), stride, c->cols - at);
     }
     const VEC *from = p == 0 && !start.accumulate ? first : NULL;
     ptrdiff_t a_row = a->row_stride, a_inner = a->col_stride, cols = c->cols - j;

@@ -8,7 +8,7 @@
  * workspace it needs, and finds it, zeroed, in the first member of its arguments.
  * Where the team is stopped, outputs may be written in part.
  *
- * Sums run in index order from their start value (the bias, or +0), whatever
+ * Sums run in index order from their start value (the bias, +0 for -0, or +0), whatever
  * the blocking, so that a kernel gives one answer for one input on all
  * instruction sets that have fused multiply-add.
  *

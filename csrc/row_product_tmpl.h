@@ -22,7 +22,8 @@ FN(row_run)(int n, ROW row, const REAL *weights, ptrdiff_t w_rows, ptrdiff_t w_r
 {
     VEC sums[FN(RUN_VECTORS)];
     for (int v = 0; v < n; v++) {
-        sums[v] = FN(load)(bias + (v < n - 1 ? v * LANES : last) * bias_col, bias_col, LANES);
+        sums[v] =
+            FN(load_biases)(bias + (v < n - 1 ? v * LANES : last) * bias_col, bias_col, LANES);
     }
     for (ptrdiff_t e = 0; e < row.count && row.elements == NULL; e++) {
         for (ptrdiff_t k = 0; k < 2; k++) {
@@ -50,7 +51,7 @@ static void
 FN(row_tail)(ROW row, const mlp_matrix *weights, const mlp_matrix *bias, const mlp_matrix *out)
 {
     ptrdiff_t cols = weights->cols, per_count = row.elements == NULL ? 2 : 1;
-    VEC sums = FN(load)(bias->data, bias->col_stride, cols);
+    VEC sums = FN(load_biases)(bias->data, bias->col_stride, cols);
     for (ptrdiff_t e = 0; e < row.count; e++) {
         for (ptrdiff_t k = 0; k < per_count; k++) {
             bool paired = row.elements == NULL;

@@ -252,7 +252,7 @@ FN(forward_piece)(ptrdiff_t n, mlp_worker *worker, const SPARSE *sparse, ptrdiff
                   ptrdiff_t j, AHEAD *ahead, ptrdiff_t *work)
 {
     for (ptrdiff_t at = j; at < j + n * LANES; at += LANES) {
-        VEC start = FN(load)(FN(at)(bias, 0, at), bias->col_stride, out->cols - at);
+        VEC start = FN(load_biases)(FN(at)(bias, 0, at), bias->col_stride, out->cols - at);
         for (ptrdiff_t i = 0; i < out->rows; i++) {
             *(VEC *)FN(at)(out, i, at) = start;
         }

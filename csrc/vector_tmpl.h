@@ -24,6 +24,14 @@ FN(load)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
     return *(const VEC *)lanes;
 }
 
+/* The biases that sums start from: +0 for -0, lest a sum depend on whether terms of 0 are left
+ * out. */
+static inline VEC
+FN(load_biases)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
+{
+    return FN(load)(p, stride, count) + 0;
+}
+
 static inline void
 FN(store)(REAL *p, ptrdiff_t stride, ptrdiff_t count, VEC v)
 {

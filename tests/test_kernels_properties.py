@@ -386,6 +386,22 @@ def test_initialize_draws_as_the_notebook_does(dtype):
         np.testing.assert_array_equal(got, np.zeros(size, dtype), strict=True)
 
 
+@pytest.mark.parametrize("hidden", [[], [20]])
+@pytest.mark.parametrize("n", [1, 4, 5, 130])
+def test_a_bias_of_minus_zero_is_one_of_zero(n, hidden, dtype):
+    """Else a sum of nothing but zeros would tell whether they were added."""
+    widths = [7, *hidden, 5]
+    weights = [np.ones(shape, dtype) for shape in pairwise(widths)]
+    X = np.zeros((n, widths[0]), dtype)
+    forms = X, (X, None), (X[:0, 0], np.zeros(0, np.int32), np.zeros(n + 1, np.int64), widths[0])
+    for zero in (0.0, -0.0):
+        biases = [np.full(k, zero, dtype) for k in widths[1:]]
+        for form in forms:
+            out = _core.predict(form, None, weights, biases, "relu", "squared_error", False, 1)
+            assert out.tobytes() == bytes(out.nbytes)
+        assert not np.signbit(kernels.forward(X, weights, biases)[-1]).any()
+
+
 @pytest.mark.thread_unsafe(reason="changes the size of blocks")
 @pytest.mark.parametrize("init", ["he_normal", "glorot_uniform"])
 @pytest.mark.parametrize(("n_in", "n_out"), [(3010, 699), (1, 2_000_001)])
