@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
+import scipy.sparse
 from calls import normal
 
 from mlp_c import _core, kernels
@@ -292,6 +293,137 @@ def test_sgd_step_of_nan_and_infinities(dtype, isa):
     want = p - dtype.type(0.5) * g
     kernels.sgd_step([p], [g], 0.5)
     np.testing.assert_array_equal(p, want)
+
+
+# ---- rows that are gone through in pieces ----
+
+PIECE = 1 << 16  # POLL_WORK
+LONG = [PIECE, PIECE + 1, 2 * PIECE + 3]
+ROWS = 4  # whose mean is exact
+each_length = pytest.mark.parametrize("length", LONG)
+
+
+def about_edges(length):
+    """The places of the first and the last elements of each piece."""
+    edges = {0, length - 1}
+    edges.update(*({piece - 1, piece} for piece in range(PIECE, length, PIECE)))
+    return sorted(edges)
+
+
+def integers(dtype, seed=0):
+    """A function that draws arrays of -1, 0 and 1, not 0 about the edges of pieces.
+
+    All sums are exact, and each element counts.
+    """
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape):
+        array = rng.integers(-1, 2, shape).astype(dtype)
+        for axis, length in enumerate(shape):
+            if length >= PIECE:
+                np.moveaxis(array, axis, 0)[about_edges(length)] = 1
+        return array
+
+    return draw
+
+
+def exact_problem(dtype, n, *widths):
+    """Rows, weights, biases, and targets of the squared error."""
+    draw = integers(dtype)
+    weights = [draw(*shape) for shape in pairwise(widths)]
+    return draw(n, widths[0]), weights, [draw(w) for w in widths[1:]], draw(n, widths[-1])
+
+
+def assert_equal(got, want):
+    for g, w in zip(got, want, strict=True):
+        np.testing.assert_array_equal(g, w)
+
+
+@each_length
+@pytest.mark.parametrize("name", SIZES)
+def test_forward_and_backward_of_long_rows_are_exact(name, length, dtype, isa):
+    shape = {"rows": ROWS, "inputs": 3, "hidden": 3, "outputs": 2, name: length}
+    X, weights, biases, dlogits = exact_problem(dtype, *shape.values())
+    activations = kernels.forward(X, weights, biases)
+    assert_equal(activations, oracle.forward(X, weights, biases))
+    gradients = kernels.backward(X, activations, dlogits, weights)
+    for got, want in zip(gradients, oracle.backward(X, activations, dlogits, weights), strict=True):
+        assert_equal(got, want)
+
+
+@each_length
+@pytest.mark.parametrize("activation", ["tanh", "logistic"])
+def test_activations_of_long_rows(activation, length, dtype, isa):
+    weights, biases = network(dtype, [2, length, 2])
+    draw = normal(dtype, seed=1)
+    X = draw(3, 2)
+    outputs = check_forward(X, weights, biases, activation)
+    check_backward(X, outputs, draw(3, 2), weights, activation)
+
+
+def rows_as(form, X):
+    """Rows as the estimators' calls take them: dense, of integers, or as what is not zero."""
+    if form == "pairs":
+        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
+    if form == "csr":
+        X = scipy.sparse.csr_array(X)
+        return X.data, X.indices, X.indptr, X.shape[1]
+    return {"dense": X, "int8": X.astype(np.int8), "scanned": (X, None)}[form]
+
+
+@each_length
+@pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csr"])
+def test_predictions_and_gradients_of_long_rows_are_exact(form, length, dtype, isa):
+    X, weights, biases, y = exact_problem(dtype, ROWS, length, 3, 2)
+    rows, network = rows_as(form, X), (weights, biases, "relu")
+    activations = oracle.forward(X, weights, biases)
+    got = _core.predict(rows, None, *network, "squared_error", False, 2)
+    np.testing.assert_array_equal(got, activations[-1])
+    gradients = [[np.empty_like(p) for p in params] for params in (weights, biases)]
+    loss = "squared_error", -np.inf, np.inf, 1.0
+    total = _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2)
+    error = activations[-1] - y
+    assert total == (error**2).mean() / 2
+    wanted = oracle.backward(X, [a.astype(dtype) for a in activations], error / ROWS, weights)
+    for got, want in zip(gradients, wanted, strict=True):
+        assert_equal(got, want)
+
+
+@each_length
+def test_long_rows_are_listed_as_the_pairs_that_they_have(length, dtype, isa):
+    """Sparse ones, with an element about each edge, against what NumPy finds."""
+    X = integers(dtype)(2, length)
+    X[np.random.default_rng(1).random(X.shape) < 0.9] = 0
+    X[0, about_edges(length)] = 2
+    values, columns, starts, n_columns = _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 2)
+    pairs = np.pad(X, ((0, 0), (0, length % 2))).reshape(2, -1, 2)
+    row, column = pairs.any(axis=2).nonzero()
+    assert n_columns == length
+    np.testing.assert_array_equal(columns, column)
+    np.testing.assert_array_equal(np.reshape(values, (-1, 2)), pairs[row, column])
+    np.testing.assert_array_equal(starts, np.searchsorted(row, [0, 1, 2]))
+
+
+@each_length
+def test_softmax_and_loss_of_long_rows(length, dtype, isa):
+    """Most of the probability is about the edges of pieces, and half of the targets."""
+    logits, edges = normal(dtype)(2, length), about_edges(length)
+    logits[:, edges] += dtype.type(np.log(length))
+    y = np.abs(normal(dtype, seed=1)(2, length)) / length
+    y[:, edges] = 1 / len(edges)
+    check_softmax(logits)
+    check_loss(logits, y)
+    check_loss(logits, np.array(edges[-2:]))
+
+
+@each_length
+def test_sgd_step_of_long_parameters_is_exact(length, dtype, isa):
+    draw = integers(dtype)
+    params = [draw(length), draw(2, length), draw(length, 2)]
+    grads = [draw(*p.shape) for p in params]
+    wants = oracle.sgd_step(params, grads, 0.5)
+    kernels.sgd_step(params, grads, 0.5)
+    assert_equal(params, wants)
 
 
 # ---- the elementary functions, through the kernels ----
