@@ -46,6 +46,14 @@ def column_major(nest):
 # ---- guard pages ----
 
 
+def compare_kernels(fences, kernel, arguments, case):
+    guarded = [fence.fenced(arguments) for fence in fences]
+    calls.run(kernel, arguments)
+    for nest in guarded:
+        calls.run(kernel, nest)
+        assert calls.bits(nest) == calls.bits(arguments), (kernel, case)
+
+
 def check_kernels(dtype):
     """The public kernels give the same bits with every array between guard pages."""
     fences = [Fence(12, 33 * 33 * 8, at_end) for at_end in (False, True)]
@@ -53,11 +61,7 @@ def check_kernels(dtype):
         for kernel in calls.KERNELS:
             plain = calls.example(kernel, dtype, n, tuple(widths))
             for arguments in (plain, column_major(plain)):
-                guarded = [fence.fenced(arguments) for fence in fences]
-                calls.run(kernel, arguments)
-                for nest in guarded:
-                    calls.run(kernel, nest)
-                    assert calls.bits(nest) == calls.bits(arguments), (kernel, n, widths)
+                compare_kernels(fences, kernel, arguments, (n, widths))
 
 
 def rows_as(form, X):
@@ -136,6 +140,15 @@ def core_example(dtype, form, loss, rule, n, widths):
     }
 
 
+def compare_core(fences, plain, case):
+    guarded = [fence.fenced(plain) for fence in fences]
+    for call in (loss_gradient, predict, index_nonzeros, train_epoch):
+        results = [calls.bits(call(a)) for a in (plain, *guarded)]
+        assert results[1:] == results[:1] * 2, (call, case)
+    for nest in guarded:
+        assert calls.bits(nest) == calls.bits(plain), case
+
+
 def check_core(dtype):
     """The estimators' calls, too: rows of every form, each loss and each update rule."""
     fences = [Fence(32, 33 * 33 * 8, at_end) for at_end in (False, True)]
@@ -147,12 +160,7 @@ def check_core(dtype):
             plain = core_example(dtype, form, loss, rule, n, widths)
             if turn % 3 == 0:
                 plain["order"] = None
-            guarded = [fence.fenced(plain) for fence in fences]
-            for call in (loss_gradient, predict, index_nonzeros, train_epoch):
-                results = [calls.bits(call(a)) for a in (plain, *guarded)]
-                assert results[1:] == results[:1] * 2, (call, form, loss, rule, n, widths)
-            for nest in guarded:
-                assert calls.bits(nest) == calls.bits(plain), (form, loss, rule, n, widths)
+            compare_core(fences, plain, (form, loss, rule, n, widths))
 
 
 def check_teams(dtype):
@@ -170,10 +178,23 @@ def check_teams(dtype):
                 assert calls.bits(nest) == calls.bits(plain), (form, rule, n_threads)
 
 
+def check_long_rows(dtype):
+    """Of one element more than kernels go through without a poll, or of as many units."""
+    long = 2**16 + 1
+    fences = [Fence(32, 3 * long * 8, at_end) for at_end in (False, True)]
+    for widths in ((long, 3, 2), (2, long)):
+        for kernel in calls.KERNELS:
+            compare_kernels(fences, kernel, calls.example(kernel, dtype, 3, widths), widths)
+        for turn, form in enumerate(("dense", "scanned", "pairs", "csri4", "i2")):
+            loss, rule = LOSSES[turn % 4], list(RULES)[turn % 4]
+            plain = core_example(dtype, form, loss, rule, 3, widths)
+            compare_core(fences, plain, (form, loss, rule, widths))
+
+
 def check_guarded(isa):
     _core.set_isa(isa)
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        for check in (check_kernels, check_core, check_teams):
+        for check in (check_kernels, check_core, check_teams, check_long_rows):
             check(dtype)
 
 
