@@ -1,4 +1,4 @@
-"""Every single allocation of the interpreter's may fail: MemoryError, and the next call works.
+"""Every single allocation of the interpreter's may fail: MemoryError, and the call works again.
 
 `make oom` does the same to the C library's allocations and to the start of threads.
 """
@@ -12,19 +12,33 @@ import pytest
 
 pytest.importorskip("_testcapi", reason="this CPython was built without _testcapi")
 
-# Fails the first allocation of a call, the second, and so on until no call has so many.
+# Fails the first allocation of a call, the second, and so on until no call has so many. A call
+# that fails leaves all arrays as they were; it is made again, and has the bits of the first.
 SCRIPT = """
+import pickle
 import sys
 import _testcapi
+import calls
 import core_calls
 
 case = sys.argv[1]
 function, arguments = core_calls.function(case), core_calls.examples()[case]
+before, copies = calls.bits(arguments), [(a, a.copy()) for _, a in calls.leaves(arguments)]
+
+def restore():
+    for array, copy in copies:
+        array[...] = copy
+
+def outcome():
+    return pickle.dumps([function(*arguments), arguments])
+
+expected = outcome()
 
 def sweep():
     nth, failures, spared = 0, 0, 0
     while spared < 20:
         nth, spared = nth + 1, spared + 1
+        restore()
         _testcapi.set_nomemory(nth, nth + 1)
         try:
             function(*arguments)
@@ -32,7 +46,9 @@ def sweep():
             failures, spared = failures + 1, 0
         finally:
             _testcapi.remove_mem_hooks()
-    function(*arguments)
+        if spared == 0:
+            assert calls.bits(arguments) == before, f"failed allocation {nth} changed an array"
+            assert outcome() == expected, f"wrong after failed allocation {nth}"
     return failures
 
 def blocks_left(sweeps):
@@ -47,7 +63,7 @@ print("whole")
 
 
 @pytest.mark.parametrize("case", core_calls.CASES)
-def test_a_failed_allocation_is_a_memory_error(case):
+def test_a_failed_allocation_is_a_memory_error_and_the_call_works_again(case):
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, case],
         cwd=Path(__file__).parent,

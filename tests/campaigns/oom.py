@@ -3,8 +3,8 @@
 failing_malloc.c makes those fail that the extension asks for, itself or through Python and NumPy,
 while it runs a valid call: the first only, the second only, and so on until none is left; then
 all from the first on, all from the second on, and so on. Each call ends with a MemoryError or,
-where it can do with less, with the bits of the call that had everything; the next one works; and
-no failing call leaves anything on the heap.
+where it can do with less, with the bits of the call that had everything; made again each time, it
+has these bits; and no failing call leaves anything on the heap.
 """
 
 import copy
@@ -116,8 +116,8 @@ class Shim:
             assert result is None or pickle.dumps(result) == expected, (
                 f"wrong once request {nth} failed"
             )
+            assert pickle.dumps(call()) == expected, f"wrong the next time, after request {nth}"
             failures += result is None
-        assert pickle.dumps(call()) == expected, "the next call does not work"
         assert failures > 0, "no request failed"
         return asked
 
