@@ -5,6 +5,7 @@ A sum of n products is off by at most (n + 1) u times the sum of their magnitude
 the machine epsilon. The magnitudes are the oracle's results on absolute values.
 """
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -299,7 +300,7 @@ def test_sgd_step_of_nan_and_infinities(dtype, isa):
 
 PIECE = 1 << 16  # POLL_WORK
 LONG = [PIECE, PIECE + 1, 2 * PIECE + 3]
-ROWS = 4  # whose mean is exact
+FEW, SOME = 4, 8  # rows, whose mean is exact; of few, each is multiplied for itself
 each_length = pytest.mark.parametrize("length", LONG)
 
 
@@ -340,9 +341,9 @@ def assert_equal(got, want):
 
 
 @each_length
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", ["inputs", "hidden", "outputs"])
 def test_forward_and_backward_of_long_rows_are_exact(name, length, dtype, isa):
-    shape = {"rows": ROWS, "inputs": 3, "hidden": 3, "outputs": 2, name: length}
+    shape = {"rows": FEW, "inputs": 3, "hidden": 3, "outputs": 2, name: length}
     X, weights, biases, dlogits = exact_problem(dtype, *shape.values())
     activations = kernels.forward(X, weights, biases)
     assert_equal(activations, oracle.forward(X, weights, biases))
@@ -371,20 +372,31 @@ def rows_as(form, X):
     return {"dense": X, "int8": X.astype(np.int8), "scanned": (X, None)}[form]
 
 
-@each_length
-@pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csr"])
-def test_predictions_and_gradients_of_long_rows_are_exact(form, length, dtype, isa):
-    X, weights, biases, y = exact_problem(dtype, ROWS, length, 3, 2)
-    rows, network = rows_as(form, X), (weights, biases, "relu")
+@cache
+def exact_gradients(dtype, n, length):
+    """A problem of long rows, what is predicted, the mean loss and the gradients.
+
+    The longest rows have more pairs, too, than are multiplied without a poll.
+    """
+    X, weights, biases, y = exact_problem(dtype, n, length, 3, 2)
+    X[:, ::2] += X[:, ::2] == 0
     activations = oracle.forward(X, weights, biases)
+    error = activations[-1] - y
+    gradients = oracle.backward(X, [a.astype(dtype) for a in activations], error / n, weights)
+    return X, weights, biases, y, activations[-1], (error**2).mean() / 2, gradients
+
+
+@each_length
+@pytest.mark.parametrize("n", [FEW, SOME])
+@pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csr"])
+def test_predictions_and_gradients_of_long_rows_are_exact(form, n, length, dtype, isa):
+    X, weights, biases, y, outputs, mean_loss, wanted = exact_gradients(dtype, n, length)
+    rows, network = rows_as(form, X), (weights, biases, "relu")
     got = _core.predict(rows, None, *network, "squared_error", False, 2)
-    np.testing.assert_array_equal(got, activations[-1])
+    np.testing.assert_array_equal(got, outputs)
     gradients = [[np.empty_like(p) for p in params] for params in (weights, biases)]
     loss = "squared_error", -np.inf, np.inf, 1.0
-    total = _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2)
-    error = activations[-1] - y
-    assert total == (error**2).mean() / 2
-    wanted = oracle.backward(X, [a.astype(dtype) for a in activations], error / ROWS, weights)
+    assert _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2) == mean_loss
     for got, want in zip(gradients, wanted, strict=True):
         assert_equal(got, want)
 
