@@ -146,6 +146,50 @@ def test_the_jobs_of_a_grid_search_share_the_cpus(backend, monkeypatch):
     assert (search.cv_results_["mean_test_score"] == each).all()
 
 
+class CountsThreads(MLPClassifier):
+    """Whose score is how many threads at once, and not Python's, the process got in its fit."""
+
+    def fit(self, X, y):
+        self.seen_, done = 0, threading.Event()
+        known = set(os.listdir(TASKS))
+
+        def watch():
+            while not done.is_set():
+                tasks = set(os.listdir(TASKS))
+                python = [thread.native_id for thread in threading.enumerate()]
+                known.update(map(str, python))
+                if None not in python:  # which is just being started
+                    self.seen_ = max(self.seen_, len(tasks - known))
+                time.sleep(0.0002)
+
+        watcher = in_a_thread(watch)
+        super().fit(X, y)
+        done.set()
+        watcher.join()
+        return self
+
+    def score(self, X, y):
+        return self.seen_
+
+
+@linux
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_jobs_of_a_grid_search_run_on_no_more_threads_than_there_are_cpus(backend, monkeypatch):
+    """As Linux counts them; where each is to have two, more are seen."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def most(n_threads):
+        model = CountsThreads((100,), max_iter=20, n_threads=n_threads)
+        search = GridSearchCV(model, {"alpha": [0, 1]}, cv=2, n_jobs=2, refit=False)
+        with parallel_config(backend=backend):
+            search.fit(X, Y)
+        more = search.cv_results_["mean_test_score"].max()
+        return 2 + {"threading": more, "loky": 2 * more}[backend]
+
+    assert most(None) <= max(effective_n_threads(), 2)
+    assert most(2) > 2
+
+
 @pytest.mark.parametrize("n_threads", [0, -1, 1.0, 2.5, np.nan, "2", True, [2], 1j, b"2"])
 @both
 def test_n_threads_that_is_no_count_is_refused(cls, n_threads):
