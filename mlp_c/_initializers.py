@@ -1,6 +1,7 @@
 """How initial weights and biases are drawn."""
 
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlp_c._blocks import Array, blocks
+
+_MAX_WEIGHTS = sys.maxsize // 8  # of float64
 
 Draw = Callable[[tuple[int, ...]], Array]
 
@@ -34,6 +37,12 @@ def _drawn(draw: Draw, shape: tuple[int, ...], dtype: Any) -> Array:
     for block in blocks(array.reshape(-1)):
         block[...] = draw(block.shape)
     return array
+
+
+def check_widths(name: str, widths: Sequence[int]) -> None:
+    """Refuse layers, of an argument of this name, whose weights no memory can have places for."""
+    if any(n_in * n_out > _MAX_WEIGHTS for n_in, n_out in itertools.pairwise(widths)):
+        raise ValueError(f"{name} must make layers of at most {_MAX_WEIGHTS} weights")
 
 
 def draw(

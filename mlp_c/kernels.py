@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from mlp_c import _core
-from mlp_c._initializers import INITIALIZERS, draw
+from mlp_c._initializers import INITIALIZERS, check_widths, draw
 from mlp_c._threads import effective_n_threads
 
 __all__ = [
@@ -364,6 +364,7 @@ def initialize(
         raise ValueError(
             f"layer_sizes must hold two or more integers of at least 1, got {layer_sizes!r}"
         )
+    check_widths("layer_sizes", sizes)
     if not isinstance(init, str) or init not in INITIALIZERS:
         raise ValueError(f"init must be one of {sorted(INITIALIZERS)}, got {init!r}")
     if not any(_is_dtype(dtype, real) for real in (np.float32, np.float64)):

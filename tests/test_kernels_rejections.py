@@ -389,6 +389,8 @@ def test_options(kernel, name, wrong, error, message):
         *[("layer_sizes", wrong, ValueError, "must hold two or more integers of at least 1, got")
           for wrong in ([], [3], 3, [3, 0], [3, -1], [3, 2.0], [3, True], [3, None], "32", None,
                         [[3, 2], [2, 1]], {3: 2})],
+        *[("layer_sizes", wrong, ValueError, "must make layers of at most")
+          for wrong in ([3, 2**60], [2**31, 2**31], [10**400, 3])],
         *[("init", wrong, ValueError, "must be one of .*'glorot_uniform', 'he_normal'.*, got")
           for wrong in ("xavier", None, 1, "", ["he_normal"])],
         *[("dtype", wrong, TypeError, "must be float32 or float64, got")
