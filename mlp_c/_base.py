@@ -20,8 +20,9 @@ from mlp_c._callbacks import FitTasks, NoTasks
 from mlp_c._conversion import to_sklearn
 from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._guards import one_fit_at_a_time, unchanged_if_refused
-from mlp_c._initializers import draw
+from mlp_c._initializers import check_widths, draw
 from mlp_c._lbfgs import minimize_loss
+from mlp_c._parameters import refuse_beyond_float64, validate_changed
 from mlp_c._saving import SavableEstimator
 from mlp_c._training import Progress, begin, train
 from mlp_c._warnings import warn_caller
@@ -123,6 +124,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             if name != "self":
                 setattr(self, name, value)
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        refuse_beyond_float64(self)
+
     # ---- what a subclass says ----
 
     @abstractmethod
@@ -211,6 +216,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         goes_on = self.warm_start or incremental or resumed is not None
         with unchanged_if_refused(self):
+            if incremental:
+                validate_changed(self)
             random_state = check_random_state(self.random_state)
             data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
             progress: Progress | None = None
@@ -320,6 +327,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         self, widths: list[int], random_state: np.random.RandomState, dtype: np.dtype[Any]
     ) -> None:
         """Draw the weights and begin the record of the training."""
+        check_widths("hidden_layer_sizes", widths)
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(widths)

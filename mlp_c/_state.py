@@ -28,13 +28,15 @@ from mlp_c._version import __version__
 
 FORMAT = 1
 
-# What an estimator has while it is being fitted only; the callbacks' part is scikit-learn's.
+# What an estimator has while it is being fitted only, or finds anew; the callbacks' part is
+# scikit-learn's.
 OF_A_FIT = (
     "_callback_fit_ctx",
     "_fitting",
     "_parent_callback_ctx",
     "_progress",
     "_skl_callbacks_to_teardown",
+    "_valid_params",
 )
 
 # Attributes that are parts of a state of their own.

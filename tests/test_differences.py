@@ -93,6 +93,21 @@ def test_a_regressor_by_lbfgs_has_no_partial_fit():
 
 
 @each_class
+@stochastic
+def test_partial_fit_checks_parameters_that_were_set_since_the_fit(name, solver):
+    y = targets(name)
+    theirs, ours = (
+        make(package, name, solver=solver).fit(X, y).set_params(alpha=-1)
+        for package in (neural_network, mlp_c)
+    )
+    theirs.partial_fit(X, y)
+    before = pickle.dumps(ours)
+    with pytest.raises(ValueError, match="alpha"):
+        ours.partial_fit(X, y)
+    assert pickle.dumps(ours) == before
+
+
+@each_class
 def test_ctrl_c_leaves_a_usable_model_by_lbfgs_too(name, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt

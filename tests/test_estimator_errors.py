@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import pickle
 import re
 import warnings
 
@@ -90,6 +91,80 @@ def test_our_own_parameters_are_checked_alike(name, params):
         InvalidParameterError, match=f"The '{next(iter(params))}' parameter of {name}"
     ):
         make(mlp_c, name, **params).fit(X, LABELS)
+
+
+# What each parameter is refused for, beside no object being any.
+WRONG = {
+    "hidden_layer_sizes": [0, [3, -1], [2.5], "odd"],
+    "activation": ["odd", None],
+    "solver": ["odd", None],
+    "alpha": [-1, np.nan],
+    "batch_size": [0, 2.5, "odd"],
+    "learning_rate": ["odd"],
+    "learning_rate_init": [0.0, np.nan],
+    "power_t": [-0.5, "odd"],
+    "max_iter": [0, 2.0],
+    "shuffle": [2, "odd"],
+    "random_state": [-1, 2**32, "odd"],
+    "tol": [-1e-4, "odd"],
+    "verbose": [-1, "odd"],
+    "warm_start": [2],
+    "momentum": [-0.1, 1.1, np.nan],
+    "nesterovs_momentum": [2],
+    "early_stopping": [2],
+    "validation_fraction": [-0.1, 1.0],
+    "beta_1": [-0.1, 1.0],
+    "beta_2": [-0.1, 1.0],
+    "epsilon": [0.0, np.nan],
+    "n_iter_no_change": [0, 2.5, -np.inf],
+    "max_fun": [0, 2.5],
+    "init": ["odd", None],
+    "compute_dtype": ["float16", np.float32],
+    "n_threads": [0, 1.0],
+    "loss": ["odd", None],
+}
+HUGE = 10**400  # more than float64 holds
+COUNTS = {"batch_size", "max_iter", "n_iter_no_change", "max_fun", "n_threads", "verbose"}
+
+
+def assert_refused_by_name(method, parameter):
+    error = outcome(lambda: method(X, LABELS))
+    assert isinstance(error, (ValueError, TypeError)), error
+    assert re.search(rf"\b{parameter}\b", str(error))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [(name, parameter) for name in NAMES for parameter in getattr(mlp_c, name)().get_params()],
+)
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_every_wrong_parameter_is_refused_by_its_name_and_changes_nothing(name, parameter, solver):
+    """By partial_fit of a fitted model, too, where scikit-learn looks at none."""
+    huge = [sign * HUGE for sign in (1, -1) if sign == -1 or parameter not in COUNTS]
+    for value in [*WRONG[parameter], object(), *huge]:
+        assert_refused_by_name(
+            make(mlp_c, name, **{"solver": solver, parameter: value}).fit, parameter
+        )
+        model = make(mlp_c, name, solver=solver).fit(X, LABELS)
+        before = pickle.dumps(model)
+        methods = [model.fit] if solver == "lbfgs" else [model.fit, model.partial_fit]
+        kept = getattr(model, parameter)
+        model.set_params(**{parameter: value})
+        for method in methods:
+            assert_refused_by_name(method, parameter)
+        assert pickle.dumps(model.set_params(**{parameter: kept})) == before
+
+
+@each_name
+@pytest.mark.parametrize("parameter", sorted(COUNTS - {"max_iter", "verbose"}))
+def test_no_count_is_too_large(name, parameter):
+    assert outcome(lambda: make(mlp_c, name, **{parameter: HUGE}).fit(X, LABELS)) is None
+
+
+def test_more_weights_than_can_be_addressed_are_refused_by_name():
+    for sizes in (2**60, [2**31, 2**31], [3, HUGE]):
+        assert_refused_by_name(mlp_c.MLPClassifier(sizes).fit, "hidden_layer_sizes")
 
 
 def fit(model, rows=X, y=LABELS, **more):

@@ -1,0 +1,34 @@
+"""Checks of an estimator's parameters beside scikit-learn's."""
+
+import operator
+from numbers import Real
+from typing import Any
+
+from sklearn.utils._param_validation import Interval, InvalidParameterError
+
+
+def refuse_beyond_float64(model: Any) -> None:
+    """Refuse integers that scikit-learn takes for real numbers, but no float64 holds."""
+    for name, constraints in model._parameter_constraints.items():
+        value = getattr(model, name)
+        is_real = any(isinstance(c, Interval) and c.type is Real for c in constraints)
+        if is_real and isinstance(value, Real):
+            try:
+                float(value)
+            except OverflowError:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(model).__name__} must be a number that "
+                    "float64 holds. Got a larger one instead."
+                ) from None
+
+
+def validate_changed(model: Any) -> None:
+    """Check all parameters if one is another object than when they were last found good.
+
+    For ``partial_fit`` of a fitted model, where scikit-learn checks none, to save time.
+    """
+    values = [getattr(model, name) for name in model._parameter_constraints]
+    known = vars(model).get("_valid_params", ())
+    if len(known) != len(values) or any(map(operator.is_not, known, values)):
+        model._validate_params()
+        model._valid_params = values
