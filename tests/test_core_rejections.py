@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import calls
 import core_calls
 import numpy as np
 import pytest
@@ -79,6 +80,36 @@ def test_steps_are_counted_on_from_where_they_were():
     arguments[12] = steps = np.full(1, 2**62 - 1)
     _core.train_epoch(*arguments)
     assert steps == 2**62 + 2
+
+
+# By case, the arguments that are written to.
+WRITTEN = {
+    "forward into": [4],
+    "backward into": [5],
+    "softmax into": [1],
+    "softmax_cross_entropy into": [3],
+    "sgd_step": [0],
+    "train_epoch": [4, 5],
+    "train_epoch of CSR": [4, 5, 11],
+    "loss_gradient": [8, 9],
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "place"), [(case, place) for case, places in WRITTEN.items() for place in places]
+)
+def test_read_only_maps_of_a_file_to_write_to(case, place, tmp_path):
+    """Each array of the argument in turn; none is changed."""
+    written = {"argument": core_calls.examples()[case][place]}
+    for path, array in calls.leaves(written):
+        arguments = core_calls.examples()[case]
+        array.tofile(tmp_path / "array")
+        mapped = np.memmap(tmp_path / "array", array.dtype, "r", shape=array.shape)
+        arguments[place] = calls.replaced(written, (path, mapped))["argument"]
+        before = calls.bits(arguments)
+        with pytest.raises(ValueError, match="must be writeable, got a read-only array"):
+            core_calls.function(case)(*arguments)
+        assert calls.bits(arguments) == before
 
 
 @pytest.mark.parametrize("wrong", ["float16", "", ">f8", "float32\0"])

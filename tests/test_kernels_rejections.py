@@ -198,6 +198,17 @@ def test_outputs_that_are_read_only(kernel, path):
 
 
 @each_output
+@each("kind", [np.memmap, np.ndarray])
+def test_outputs_that_are_read_only_maps_of_a_file(kernel, path, kind, tmp_path):
+    """As mapped, and as an array that is a view of it: to write there would be a fault."""
+    arguments, array = leaf(kernel, path)
+    array.tofile(tmp_path / "out")
+    mapped = np.memmap(tmp_path / "out", array.dtype, "r", shape=array.shape).view(kind)
+    expected = rf"^{re.escape(calls.name(path))} must be writeable, got a read-only array"
+    assert_refused(kernel, calls.replaced(arguments, (path, mapped)), ValueError, expected)
+
+
+@each_output
 @each("strides", [(0, 0), (16, 8), (8, 8), (0, 8), (8, 0)])
 def test_outputs_that_overlap_themselves(kernel, path, strides):
     """Elements or rows in the same place, or rows that begin within others."""
