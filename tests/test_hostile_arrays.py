@@ -164,6 +164,7 @@ CONTAINERS = {
     "subclass": lambda array: array.view(Subclass),
     "masked": lambda array: array.view(np.ma.MaskedArray),
     "matrix": lambda array: array.view(np.matrix) if array.ndim == 2 else array,
+    "a field": lambda array: array if array.dtype == object else array.view([("x", array.dtype)]),
     "__array__": Arraylike,
     "list": lambda array: array.tolist(),
     "tuple": lambda array: tuple(map(tuple, array)) if array.ndim == 2 else tuple(array),
@@ -317,6 +318,8 @@ JUNK = {
     "objects": np.full((N, N_IN), object()),
     "None": np.full((N, N_IN), None),
     "void": np.zeros((N, N_IN), "V8"),
+    "structured": np.zeros((N, N_IN), [("a", "f4"), ("b", "i4")]),
+    "records": np.ones((N, N_IN), [("x", "f8"), ("y", "f8")]).view(np.recarray),
     "NaN": np.full((N, N_IN), np.nan),
     "infinity": np.full((N, N_IN), -np.inf),
     "NaN in objects": np.full((N, N_IN), np.nan, object),
@@ -329,7 +332,7 @@ JUNK = {
 JUNK["recursive"] = recursive = []
 recursive.append(recursive)
 # Vectors, for y and sample_weight.
-VECTORS = {"None", "objects", "void", "NaN", "infinity"}
+VECTORS = {"None", "objects", "void", "structured", "records", "NaN", "infinity"}
 VECTORS |= {"NaN in objects", "pandas NA", "nullable NA", "beyond float64", "complex", "strings"}
 
 
