@@ -64,6 +64,20 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
 
 CASES = list(examples())
 
+# By case, the places of the arguments that are written to; of others, none is.
+WRITTEN = {
+    "forward into": [4],
+    "backward into": [5],
+    "softmax into": [1],
+    "softmax_cross_entropy into": [3],
+    "sgd_step interleaved": [0],
+    "sgd_step": [0],
+    "train_epoch": [4, 5],
+    "train_epoch of CSR": [4, 5, 11],
+    "loss_gradient": [8, 9],
+    "loss_gradient of CSR": [8, 9],
+}
+
 
 def function(case):
     return getattr(_core, case.split()[0])

@@ -82,21 +82,9 @@ def test_steps_are_counted_on_from_where_they_were():
     assert steps == 2**62 + 2
 
 
-# By case, the arguments that are written to.
-WRITTEN = {
-    "forward into": [4],
-    "backward into": [5],
-    "softmax into": [1],
-    "softmax_cross_entropy into": [3],
-    "sgd_step": [0],
-    "train_epoch": [4, 5],
-    "train_epoch of CSR": [4, 5, 11],
-    "loss_gradient": [8, 9],
-}
-
-
 @pytest.mark.parametrize(
-    ("case", "place"), [(case, place) for case, places in WRITTEN.items() for place in places]
+    ("case", "place"),
+    [(case, place) for case, places in core_calls.WRITTEN.items() for place in places],
 )
 def test_read_only_maps_of_a_file_to_write_to(case, place, tmp_path):
     """Each array of the argument in turn; none is changed."""

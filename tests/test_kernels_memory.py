@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 
 import calls
+import core_calls
 import numpy as np
 import pytest
 
@@ -23,6 +24,9 @@ LARGE = {
 }
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
+
+
+each_case = pytest.mark.parametrize("case", core_calls.CASES)
 
 
 def broadcast(dtype):
@@ -137,6 +141,53 @@ def test_failing_calls_leave_nothing_behind(kernel):
     def call():
         try:
             calls.run(kernel, next(turns))
+        except (TypeError, ValueError):
+            return
+        raise AssertionError("was accepted")
+
+    assert_flat(growth(good, call))
+
+
+# ---- the functions behind the estimators, too ----
+
+
+@each_case
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_calls_write_to_their_outputs_only(case, n_threads, dtype):
+    """Of enough rows that a second thread has a share of them, where not by batches."""
+    arguments = core_calls.examples(dtype, 3000, (100, 64, 3), n_threads)[case]
+    no_step = case.startswith("sgd_step")  # at a learning rate of 0
+    written = [] if no_step else core_calls.WRITTEN.get(case, [])
+    before = [calls.bits([argument]) for argument in arguments]
+    core_calls.function(case)(*arguments)
+    after = [calls.bits([argument]) for argument in arguments]
+    assert [place for place, bits in enumerate(before) if after[place] != bits] == written
+
+
+@each_case
+def test_good_calls_of_the_core_leave_nothing_behind(case):
+    function, arguments = core_calls.function(case), core_calls.examples(n=3)[case]
+    assert_flat(growth(arguments, lambda: function(*arguments)))
+
+
+@pytest.mark.parametrize("case", [case for case in core_calls.CASES if case != "config"])
+def test_failing_calls_of_the_core_leave_nothing_behind(case):
+    """Each argument in turn, and each array, is the one refused."""
+    function, good = core_calls.function(case), core_calls.examples(n=3)[case]
+    bad = [
+        [*good[:place], object(), *good[place + 1 :]]
+        for place, value in enumerate(good)
+        if not isinstance(value, bool)  # of which any object will do
+    ]
+    bad += [
+        list(calls.replaced(tuple(good), (path, array.astype("c16"))))
+        for path, array in calls.leaves(tuple(good))
+    ]
+    turns = itertools.cycle(bad)
+
+    def call():
+        try:
+            function(*next(turns))
         except (TypeError, ValueError):
             return
         raise AssertionError("was accepted")
