@@ -363,6 +363,19 @@ def check_many_elements():
     assert (models[0].predict(X[-2:]) == models[1].predict(sparse[-2:])).all()
 
 
+def check_many_floats():
+    """Predictions for float32 rows that are all zero but three, against those for these alone."""
+    n, n_in, some = 2**16 + 1, 2**15, [0, 40_000, 2**16]
+    X = reserved(4 * n * n_in).view(np.float32).reshape(n, n_in)
+    X[some, [1, 12_345, n_in - 1]] = 3, 2, 7
+    weights, biases = [calls.normal(np.float32)(n_in, 3)], [np.float32([1, 2, 3])]
+    wanted = np.tile(biases[0], (n, 1))
+    wanted[some] = outputs(X[some], weights, biases)
+    assert (wanted[some] != biases[0]).all()
+    for form in (X, (X, None)):
+        assert (outputs(form, weights, biases) == wanted).all()
+
+
 @linux
 @pytest.mark.skipif(sys.maxsize < 2**33, reason="needs 64-bit addresses")
 def test_offsets_beyond_two_to_the_31_are_no_wrapped_ones(dtype):
@@ -373,6 +386,12 @@ def test_offsets_beyond_two_to_the_31_are_no_wrapped_ones(dtype):
 @pytest.mark.skipif(sys.maxsize < 2**33, reason="needs 64-bit addresses")
 def test_more_than_two_to_the_31_elements_are_trained_on():
     processes.run(check_many_elements)
+
+
+@linux
+@pytest.mark.skipif(sys.maxsize < 2**33, reason="needs 64-bit addresses")
+def test_more_than_two_to_the_31_floats_are_predicted_for():
+    processes.run(check_many_floats)
 
 
 # ---- little memory ----
