@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import processes
@@ -143,9 +144,8 @@ def fork_during_a_fit():
     os._exit(0)
 
 
-def fork_in_a_handler(child_does):
-    """A signal handler, which a fit's poll runs, forks; the child returns into the fit, or not."""
-    report = bits(make().fit(X, Y))
+def fork_at_alarm(child_does, in_child):
+    """A list that SIGALRM's handler puts a child into, who does something, or returns from it."""
     children = []
 
     def handler(*_):
@@ -155,33 +155,75 @@ def fork_in_a_handler(child_does):
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         if child_does == "fit":
-            fit_in_child(report)
+            in_child()
         elif child_does == "exit":
             sys.exit(0)
         elif child_does == "raise":
             raise InTheChild
 
     signal.signal(signal.SIGALRM, handler)
-    rows = np.tile(X, (20, 1))
-    labels = np.tile(Y, 20)
+    return children
+
+
+def call_that_forks(call, child_does, in_child):
+    """What a call returns; the child must get an exception from it, and then does something."""
     parent = os.getpid()
-    model = make(max_iter=2, batch_size=len(rows), hidden_layer_sizes=(3000,))
-    alone = bits(clone(model).fit(rows, labels))
-    when_training(lambda: os.kill(parent, signal.SIGALRM))
     try:
-        model.fit(rows, labels)
+        result = call()
     except BaseException as error:
         if os.getpid() == parent:
             raise
         expected = {"exit": SystemExit, "raise": InTheChild, "return": RuntimeError}[child_does]
         if not isinstance(error, expected):
             os._exit(4)
-        fit_in_child(report)
+        in_child()
     if os.getpid() != parent:
         os._exit(5)
+    return result
+
+
+def fork_in_a_handler(child_does):
+    """A signal handler, which a fit's poll runs, forks; the child returns into the fit, or not."""
+    report = bits(make().fit(X, Y))
+    in_child = partial(fit_in_child, report)
+    children = fork_at_alarm(child_does, in_child)
+    rows = np.tile(X, (20, 1))
+    labels = np.tile(Y, 20)
+    parent = os.getpid()
+    model = make(max_iter=2, batch_size=len(rows), hidden_layer_sizes=(3000,))
+    alone = bits(clone(model).fit(rows, labels))
+    when_training(lambda: os.kill(parent, signal.SIGALRM))
+    call_that_forks(lambda: model.fit(rows, labels), child_does, in_child)
     assert bits(model) == alone
     assert len(children) == 1
     assert wait_for(children[0]) == 0
+
+
+def fork_in_a_barrier(child_does):
+    """Of two members one has all the work, of a single piece; if it is the other, the caller waits.
+
+    Prints for how much of the time the caller did.
+    """
+    n = 2**24
+    arguments = virtual(2, n), None, [virtual(n, 1)], [virtual(1)], "relu", "squared_error"
+
+    def predict():
+        return _core.predict(*arguments, False, 2).tobytes()
+
+    def in_child():
+        os._exit(0 if predict() == alone else 3)
+
+    alone, waits = predict(), 0
+    children = fork_at_alarm(child_does, in_child)
+    while waits < 0.5:
+        begin, worked = time.perf_counter(), time.thread_time()
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        assert call_that_forks(predict, child_does, in_child) == alone
+        seconds, worked = time.perf_counter() - begin, time.thread_time() - worked
+        waits = 1 - worked / seconds
+        assert wait_for(children.pop()) == 0
+        assert not children
+    print(waits)
 
 
 class InTheChild(Exception):
@@ -198,6 +240,13 @@ def test_a_child_forked_while_another_thread_fits_fits():
 def test_a_child_forked_by_a_signal_handler_in_a_fit_gets_out_of_it(child_does):
     """It has none of the team's threads; to return into the fit raises RuntimeError."""
     processes.run(fork_in_a_handler, child_does, timeout=60)
+
+
+@forks
+@pytest.mark.parametrize("child_does", ["fit", "exit", "raise", "return"])
+def test_a_child_forked_while_the_caller_waits_for_another_thread_gets_out_of_it(child_does):
+    """At a barrier, where the caller sleeps; the parent has its bits nonetheless."""
+    assert float(processes.run(fork_in_a_barrier, child_does, timeout=60)) > 0.5
 
 
 def fork_in_a_callback():
