@@ -6,9 +6,7 @@ GCC's hours, and cppcheck knows no vector types.
 """
 
 import os
-import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,8 +55,7 @@ def main() -> int:
     clean = True
     for tool, sources in ((gcc, NO_KERNELS), (clang_tidy, SOURCES), (cppcheck, NO_KERNELS)):
         commands = [tool(source) for source in sources]
-        if shutil.which(commands[0][0]) is None:
-            print(f"absent: {commands[0][0]}")
+        if not build.has_programs(commands[0][0]):
             continue
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             found = "".join(pool.map(complaints, commands))
@@ -70,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.end(main())

@@ -3,8 +3,6 @@
 They end a process at its first access out of bounds, use after free or undefined operation.
 """
 
-import sys
-
 from campaigns import build, options
 from campaigns.sanitized import Sanitizer, conclude
 
@@ -47,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.end(main())

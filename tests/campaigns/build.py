@@ -8,8 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
@@ -17,6 +19,37 @@ BUILDS = ROOT / "build"
 
 # Small networks, which are soon trained, run on several threads, too.
 SHARE_ALL_WORK = "-DMLP_SHARE_ALL_WORK"
+
+_absent: list[str] = []  # what a campaign, or a part of one, was left out for
+
+
+def lacks(what: str) -> None:
+    """Say what is absent, now and once more at the end."""
+    print(f"absent: {what}", flush=True)
+    _absent.append(what)
+
+
+def has_programs(*names: str) -> bool:
+    """Whether this machine has some programs; says which it lacks."""
+    return _has(names, shutil.which)
+
+
+def has_modules(*names: str) -> bool:
+    """Whether this Python has some modules; says which it lacks."""
+    return _has(names, find_spec)
+
+
+def _has(names: Sequence[str], find: Callable[[str], object]) -> bool:
+    lacking = [name for name in names if find(name) is None]
+    for name in lacking:
+        lacks(name)
+    return not lacking
+
+
+def end(code: int) -> NoReturn:
+    """End a campaign; its last line has all that was absent, so that none goes unseen."""
+    print(f"absent in all: {', '.join(_absent) or 'nothing'}", flush=True)
+    sys.exit(code)
 
 
 def build(name: str, compile_flags: str, link_flags: str, **environment: str) -> Path:
@@ -32,15 +65,17 @@ def build(name: str, compile_flags: str, link_flags: str, **environment: str) ->
 
 def runtime(*libraries: str) -> str | None:
     """GCC's libraries as LD_PRELOAD takes them; None, having said so, if one is absent."""
+    if not has_programs("gcc"):
+        return None
     paths = []
     for library in libraries:
         command = ["gcc", f"-print-file-name={library}"]
         path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        if not os.path.isabs(path):
-            print(f"absent: {library} of gcc")
-            return None
-        paths.append(path)
-    return " ".join(paths)
+        if os.path.isabs(path):
+            paths.append(path)
+        else:
+            lacks(f"{library} of gcc")
+    return " ".join(paths) if len(paths) == len(libraries) else None
 
 
 def run(

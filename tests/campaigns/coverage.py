@@ -9,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 
 from campaigns import build, options
 
@@ -75,10 +74,7 @@ def lines_of_errors(files: list[dict]) -> list[tuple[str, bool]]:
 
 def main() -> int:
     bounds = options.parse(__doc__)
-    absent = [tool for tool in ("coverage", "gcovr") if find_spec(tool) is None]
-    for tool in absent:
-        print(f"absent: {tool}")
-    if absent:
+    if not all([build.has_modules("coverage", "gcovr"), build.has_programs("gcc", "gcov")]):
         return 0
     went_well = collect(bounds.quick)
     lines = lines_of_errors(report()["files"])
@@ -92,4 +88,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.end(main())

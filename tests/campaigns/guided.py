@@ -5,7 +5,6 @@ estimators are drawn from (junk.py, junk_calls.py).
 """
 
 import io
-import shutil
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -59,11 +58,7 @@ def work():
 
 def main() -> int:
     bounds = options.parse(__doc__, seed=1, seconds=(300, 20))
-    absent = [name for name in ("atheris",) if find_spec(name) is None]
-    absent += [name for name in (CLANG,) if shutil.which(name) is None]
-    for name in absent:
-        print(f"absent: {name}")
-    if absent:
+    if not all([build.has_modules("atheris"), build.has_programs(CLANG)]):
         return 0
     lib = build.build("guided", f"-O1 {FLAGS}", FLAGS, CC=CLANG, LDSHARED=f"{CLANG} -shared")
     corpus = PLACE / "corpus"
@@ -83,4 +78,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.end(main())

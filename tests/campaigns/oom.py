@@ -13,13 +13,11 @@ import gc
 import pickle
 import resource
 import subprocess
-import sys
 import warnings
 
 import calls
 import core_calls
 import numpy as np
-import psutil
 from campaigns import build, options
 
 import mlp_c
@@ -123,6 +121,8 @@ class Shim:
 
 
 def heap_used():
+    import psutil
+
     gc.collect()
     heap = psutil.heap_info()
     return heap.heap_used + heap.mmap_used
@@ -185,10 +185,11 @@ def work_in_little_memory():
 
 def main() -> int:
     options.parse(__doc__)
-    build_shim()
-    environment = {"LD_PRELOAD": str(SHIM), "PYTHONMALLOC": "malloc"}
-    code = "from campaigns import oom; oom."
-    failed = build.run("-c", f"{code}work()", environment=environment)
+    code, failed = "from campaigns import oom; oom.", 0
+    if all([build.has_programs("gcc"), build.has_modules("psutil")]):
+        build_shim()
+        environment = {"LD_PRELOAD": str(SHIM), "PYTHONMALLOC": "malloc"}
+        failed = build.run("-c", f"{code}work()", environment=environment)
     # OpenBLAS keeps addresses for each thread.
     one_thread = {"OPENBLAS_NUM_THREADS": "1"}
     failed += build.run("-c", f"{code}work_in_little_memory()", environment=one_thread)
@@ -196,4 +197,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    build.end(main())
