@@ -426,6 +426,48 @@ def test_softmax_and_loss_of_long_rows(length, dtype, isa):
     check_softmax(logits)
     check_loss(logits, y)
     check_loss(logits, np.array(edges[-2:]))
+    check_loss(logits, y > 0.1)
+
+
+# By loss: its output activation, and what one output adds, of logits and targets.
+LOSSES = {
+    "cross_entropy": (oracle.softmax, lambda z, y: -y * oracle.log_softmax(z)),
+    "logistic_loss": (
+        oracle.ACTIVATIONS["logistic"],
+        lambda z, y: y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z)),
+    ),
+    "squared_error": (np.array, lambda z, y: (z - y) ** 2 / 2 / z.shape[1]),
+    "poisson_loss": (np.exp, lambda z, y: np.where(y == 0, 0, y * (np.log(y) - z)) - y + np.exp(z)),
+}
+
+
+@each_length
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
+    """Logits are the weights: each of two rows has one of the two inputs, which is 1.
+
+    Where all are summed in the dtype, most of the sum is about the edges of pieces.
+    """
+    logits, y = normal(dtype)(2, length), np.maximum(normal(dtype, seed=1)(2, length), 0)
+    activation, each_loss = LOSSES[loss]
+    u = unit(dtype)
+    if loss == "cross_entropy":
+        edges, u = about_edges(length), u * length
+        logits[:, edges] += dtype.type(np.log(length))
+        y = np.zeros_like(y)
+        y[:, edges] = 1 / len(edges)
+    X, weights, biases = np.eye(2, dtype=dtype), [logits], [np.zeros(length, dtype)]
+    want = activation(oracle.wide(logits))
+    got = _core.predict(X, None, weights, biases, "relu", loss, False, 2)
+    assert_within(got, want, 4 * u * np.abs(want))
+    dweights, dbiases = [np.empty_like(logits)], [np.empty_like(biases[0])]
+    total = _core.loss_gradient(
+        *(X, y, None, weights, biases, "relu", (loss, -np.inf, np.inf, 1.0), 0.0),
+        *(dweights, dbiases, 2),
+    )
+    assert_within(dweights[0], (want - y) / 2, 4 * u * (np.abs(want) + y))
+    bound = 16 * u + length * unit(np.float64)  # the sum is in float64
+    np.testing.assert_allclose(total, each_loss(oracle.wide(logits), y).sum() / 2, rtol=bound)
 
 
 @each_length
