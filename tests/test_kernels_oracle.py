@@ -13,7 +13,7 @@ import numpy as np
 import oracle
 import pytest
 import scipy.sparse
-from calls import normal
+from calls import leaves, normal, rebuilt
 
 from mlp_c import _core, kernels
 
@@ -328,15 +328,28 @@ def integers(dtype, seed=0):
     return draw
 
 
-def exact_problem(dtype, n, *widths):
-    """Rows, weights, biases, and targets of the squared error."""
-    draw = integers(dtype)
-    weights = [draw(*shape) for shape in pairwise(widths)]
-    return draw(n, widths[0]), weights, [draw(w) for w in widths[1:]], draw(n, widths[-1])
+@cache
+def exact_problem(n, *widths):
+    """Rows, weights, biases, targets; and of the squared error all activations and gradients.
+
+    Of float32, for float64 holds them, too. The longest rows have more pairs than are
+    multiplied without a poll.
+    """
+    draw = integers(np.float32)
+    weights, biases = [draw(*shape) for shape in pairwise(widths)], [draw(w) for w in widths[1:]]
+    X, y = draw(n, widths[0]), draw(n, widths[-1])
+    X[:, ::2] += X[:, ::2] == 0
+    activations = [a.astype(np.float32) for a in oracle.forward(X, weights, biases)]
+    gradients = oracle.backward(X, activations, (activations[-1] - y) / n, weights)
+    return X, weights, biases, y, activations, gradients
 
 
-def assert_equal(got, want):
-    for g, w in zip(got, want, strict=True):
+def cast(nest, dtype):
+    return rebuilt(nest, lambda _, array: array.astype(dtype))
+
+
+def assert_exact(got, want):
+    for (_, g), (_, w) in zip(leaves(got), leaves(want), strict=True):
         np.testing.assert_array_equal(g, w)
 
 
@@ -344,12 +357,12 @@ def assert_equal(got, want):
 @pytest.mark.parametrize("name", ["inputs", "hidden", "outputs"])
 def test_forward_and_backward_of_long_rows_are_exact(name, length, dtype, isa):
     shape = {"rows": FEW, "inputs": 3, "hidden": 3, "outputs": 2, name: length}
-    X, weights, biases, dlogits = exact_problem(dtype, *shape.values())
+    *problem, wanted, gradients = exact_problem(*shape.values())
+    X, weights, biases, y = cast(problem, dtype)
     activations = kernels.forward(X, weights, biases)
-    assert_equal(activations, oracle.forward(X, weights, biases))
-    gradients = kernels.backward(X, activations, dlogits, weights)
-    for got, want in zip(gradients, oracle.backward(X, activations, dlogits, weights), strict=True):
-        assert_equal(got, want)
+    assert_exact(activations, wanted)
+    dlogits = (activations[-1] - y) / dtype.type(FEW)
+    assert_exact(kernels.backward(X, activations, dlogits, weights), gradients)
 
 
 @each_length
@@ -372,33 +385,19 @@ def rows_as(form, X):
     return {"dense": X, "int8": X.astype(np.int8), "scanned": (X, None)}[form]
 
 
-@cache
-def exact_gradients(dtype, n, length):
-    """A problem of long rows, what is predicted, the mean loss and the gradients.
-
-    The longest rows have more pairs, too, than are multiplied without a poll.
-    """
-    X, weights, biases, y = exact_problem(dtype, n, length, 3, 2)
-    X[:, ::2] += X[:, ::2] == 0
-    activations = oracle.forward(X, weights, biases)
-    error = activations[-1] - y
-    gradients = oracle.backward(X, [a.astype(dtype) for a in activations], error / n, weights)
-    return X, weights, biases, y, activations[-1], (error**2).mean() / 2, gradients
-
-
 @each_length
 @pytest.mark.parametrize("n", [FEW, SOME])
 @pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csr"])
 def test_predictions_and_gradients_of_long_rows_are_exact(form, n, length, dtype, isa):
-    X, weights, biases, y, outputs, mean_loss, wanted = exact_gradients(dtype, n, length)
+    *problem, activations, wanted = exact_problem(n, length, 3, 2)
+    X, weights, biases, y = cast(problem, dtype)
     rows, network = rows_as(form, X), (weights, biases, "relu")
-    got = _core.predict(rows, None, *network, "squared_error", False, 2)
-    np.testing.assert_array_equal(got, outputs)
-    gradients = [[np.empty_like(p) for p in params] for params in (weights, biases)]
+    assert_exact(_core.predict(rows, None, *network, "squared_error", False, 2), activations[-1])
+    gradients = cast((weights, biases), dtype)  # to be written over
     loss = "squared_error", -np.inf, np.inf, 1.0
-    assert _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2) == mean_loss
-    for got, want in zip(gradients, wanted, strict=True):
-        assert_equal(got, want)
+    total = _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2)
+    assert total == np.mean(np.float64(activations[-1] - y) ** 2) / 2
+    assert_exact(gradients, wanted)
 
 
 @each_length
@@ -477,7 +476,7 @@ def test_sgd_step_of_long_parameters_is_exact(length, dtype, isa):
     grads = [draw(*p.shape) for p in params]
     wants = oracle.sgd_step(params, grads, 0.5)
     kernels.sgd_step(params, grads, 0.5)
-    assert_equal(params, wants)
+    assert_exact(params, wants)
 
 
 # ---- the elementary functions, through the kernels ----
