@@ -22,7 +22,7 @@ from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._initializers import check_widths, draw
 from mlp_c._lbfgs import minimize_loss
-from mlp_c._parameters import refuse_beyond_float64, validate_changed
+from mlp_c._parameters import refuse_huge, validate_changed
 from mlp_c._saving import SavableEstimator
 from mlp_c._training import Progress, begin, train
 from mlp_c._warnings import warn_caller
@@ -125,8 +125,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 setattr(self, name, value)
 
     def _validate_params(self) -> None:
+        refuse_huge(self)
         super()._validate_params()
-        refuse_beyond_float64(self)
 
     # ---- what a subclass says ----
 

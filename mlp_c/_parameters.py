@@ -1,25 +1,30 @@
 """Checks of an estimator's parameters beside scikit-learn's."""
 
 import operator
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
 
-def refuse_beyond_float64(model: Any) -> None:
-    """Refuse integers that scikit-learn takes for real numbers, but no float64 holds."""
+def refuse_huge(model: Any) -> None:
+    """Refuse what scikit-learn takes for a real number, but no float64 holds.
+
+    And integers so long that Python makes no text of them, nor scikit-learn a message.
+    """
     for name, constraints in model._parameter_constraints.items():
         value = getattr(model, name)
         is_real = any(isinstance(c, Interval) and c.type is Real for c in constraints)
-        if is_real and isinstance(value, Real):
-            try:
+        try:
+            if isinstance(value, Integral):
+                repr(value)
+            if isinstance(value, Real) and is_real:
                 float(value)
-            except OverflowError:
-                raise InvalidParameterError(
-                    f"The {name!r} parameter of {type(model).__name__} must be a number that "
-                    "float64 holds. Got a larger one instead."
-                ) from None
+        except (OverflowError, ValueError):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(model).__name__} must be a number that float64 "
+                "holds. Got a larger one instead."
+            ) from None
 
 
 def validate_changed(model: Any) -> None:
