@@ -113,7 +113,7 @@ FN(copy_columns)(mlp_worker *worker, const void *from, int bytes, ptrdiff_t begi
             to[e] = to[e] < last ? to[e] : last;
         }
     }
-    return some.begin;
+    return some.end;
 }
 
 /* Joins the n values of a row whose columns these are, ascending, to pairs: their columns

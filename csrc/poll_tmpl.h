@@ -1,7 +1,7 @@
 /* Long work in pieces of a few ms at most, with a poll between them, so that Ctrl-C is heard in
  * time.
  *
- * Once a stop was asked for, loops over pieces end at their next poll, and those around them.
+ * Where a poll says to stop, loops over pieces end, and those around them.
  * What a function that polls returns is then not to be used; that, the next barrier tells all.
  */
 
@@ -27,13 +27,16 @@ typedef struct {
 } SEGMENT;
 
 /* Goes on to the next of n elements; returns whether there are any, and no stop was asked for,
- * which is not asked before the first. Begins with {0}. */
-static inline bool
+ * which is not asked before the first. Begins with {0}; ends where it last came to. */
+static inline ALWAYS_INLINE bool
 FN(next_segment)(mlp_worker *worker, ptrdiff_t n, SEGMENT *segment)
 {
+    if (segment->end == n || (segment->end > 0 && mlp_poll(worker))) {
+        return false;
+    }
     segment->begin = segment->end;
     segment->end = n - segment->begin < FN(POLL_WORK) ? n : segment->begin + FN(POLL_WORK);
-    return segment->begin < n && (segment->begin == 0 || !mlp_poll(worker));
+    return true;
 }
 
 /* Some whole rows of a matrix, or where these are long some columns of one. */
@@ -41,8 +44,8 @@ typedef struct {
     ptrdiff_t row, end_row, col, end_col;
 } BLOCK;
 
-/* Goes on to the next block; returns whether there is one, and no stop was asked for. Begins
- * with {0}. */
+/* Goes on to the next block; returns whether there is one, and no stop was asked for, which is not
+ * asked before the first. Begins with {0}. */
 static bool
 FN(next_block)(mlp_worker *worker, const mlp_matrix *m, BLOCK *block)
 {
@@ -53,7 +56,8 @@ FN(next_block)(mlp_worker *worker, const mlp_matrix *m, BLOCK *block)
     block->col = same_rows ? block->end_col : 0;
     block->end_row = m->rows - block->row < rows ? m->rows : block->row + rows;
     block->end_col = m->cols - block->col < cols ? m->cols : block->col + cols;
-    return block->row < m->rows && cols > 0 && !mlp_poll(worker);
+    bool is_first = block->row == 0 && block->col == 0;
+    return block->row < m->rows && cols > 0 && (is_first || !mlp_poll(worker));
 }
 
 static inline mlp_matrix

@@ -83,8 +83,8 @@ FN(take_views)(mlp_arena *arena, const mlp_network *network, mlp_matrix *const m
     }
 }
 
-/* Copies the member's rows of a slice, where it is one: few, and all of them whether or not the
- * team is to stop. */
+/* Copies the member's rows of a slice, where it is one: of MOST_SLICED bytes at most, and so
+ * without a poll. */
 static void
 FN(copy_slice)(const SLICE *slice, const mlp_matrix *whole, const mlp_matrix *own, bool back)
 {

@@ -160,7 +160,7 @@ FN(list_piece)(mlp_worker *worker, const SPARSE *sparse, ptrdiff_t begin, ptrdif
             place += count;
         }
     }
-    if (mlp_poll(worker)) { /* what is counted may not be all: no place to write to */
+    if (mlp_poll(worker)) { /* what was not cleared would count, and lead out of the list */
         return true;
     }
     for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, sparse->counts[i]); i++) {
@@ -219,6 +219,9 @@ FN(forward_run)(int n, bool whole, mlp_worker *worker, const SPARSE *sparse, ptr
     for (ptrdiff_t c = 0; c < sparse->cols; c++) {
         const ENTRY *e = sparse->entries + begins[c], *last = sparse->entries + begins[c + 1];
         FN(step_ahead)(ahead);
+        if (FN(poll_work)(worker, work, (last - e) * n * LANES + 1)) {
+            return true;
+        }
         if (e == last) {
             continue;
         }
@@ -228,9 +231,6 @@ FN(forward_run)(int n, bool whole, mlp_worker *worker, const SPARSE *sparse, ptr
             for (int v = 0; v < n; v++) {
                 w[k][v] = FN(load)(p + v * LANES * col, col, tail - v * LANES);
             }
-        }
-        if (FN(poll_work)(worker, work, (last - e) * n * LANES)) {
-            return true;
         }
         for (; e < last; e++) {
             VEC *sums = (VEC *)(first_out + ((ptrdiff_t)e->row - first_row) * stride);
@@ -258,9 +258,6 @@ FN(forward_piece)(ptrdiff_t n, mlp_worker *worker, const SPARSE *sparse, ptrdiff
         }
     }
     bool whole = weights->col_stride == 1 && (weights->padded || out->cols - j >= n * LANES);
-    if (FN(poll_work)(worker, work, sparse->cols)) { /* most of them may have no pair */
-        return true;
-    }
     switch (n) {
 #define RUN(n)                                                                                     \
     case n:                                                                                        \

@@ -196,12 +196,10 @@ FN(apply_tail)(FN(rule) * rule, int n_moments, const CONSTANTS *c, REAL *p, cons
     }
 }
 
-/* Applies a rule to a matrix, where the team is to stop not to all of it. The squares are those of
- * the parameters before. */
+/* Applies a rule to a matrix. */
 static inline ALWAYS_INLINE void
-FN(apply_rule)(FN(rule) * rule, int n_moments, mlp_worker *worker, const CONSTANTS *constants,
-               const mlp_matrix *p, const mlp_matrix *gradient, const mlp_matrix moments[],
-               const SQUARES *squares)
+FN(apply_rule)(FN(rule) * rule, int n_moments, const CONSTANTS *constants, const mlp_matrix *p,
+               const mlp_matrix *gradient, const mlp_matrix moments[])
 {
     const CONSTANTS c = *constants;
     ptrdiff_t p_col = p->col_stride, g_col = gradient->col_stride, m_cols[MLP_MAX_MOMENTS];
@@ -211,43 +209,50 @@ FN(apply_rule)(FN(rule) * rule, int n_moments, mlp_worker *worker, const CONSTAN
         contiguous = contiguous && m_cols[m] == 1;
     }
     static const ptrdiff_t ones[MLP_MAX_MOMENTS] = {1, 1};
-    ptrdiff_t work = 0;
-    for (ptrdiff_t i = 0; i < p->rows && !FN(poll_work)(worker, &work, p->cols); i++) {
+    for (ptrdiff_t i = 0; i < p->rows; i++) {
         REAL *row = FN(at)(p, i, 0), *m_rows[MLP_MAX_MOMENTS];
         const REAL *g_row = FN(at)(gradient, i, 0);
         for (int m = 0; m < n_moments; m++) {
             m_rows[m] = FN(at)(&moments[m], i, 0);
         }
-        if (squares->sums != NULL) {
-            FN(sum_squares)(worker, p, i, squares);
+        ptrdiff_t j = 0;
+        for (; contiguous && j + LANES <= p->cols; j += LANES) {
+            FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones, j, LANES);
         }
-        for (SEGMENT some = {0}; FN(next_segment)(worker, p->cols, &some);) {
-            ptrdiff_t j = some.begin;
-            for (; contiguous && j + LANES <= some.end; j += LANES) {
-                FN(apply_vector)(rule, n_moments, &c, row, 1, g_row, 1, m_rows, ones, j, LANES);
-            }
-            if (contiguous && p->cols >= LANES && j < some.end) {
-                FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, p->cols - j);
-                continue;
-            }
-            for (; j < some.end; j += LANES) {
-                FN(apply_vector)
-                (rule, n_moments, &c, row, p_col, g_row, g_col, m_rows, m_cols, j, p->cols - j);
-            }
+        if (contiguous && p->cols >= LANES && j < p->cols) {
+            FN(apply_tail)(rule, n_moments, &c, row, g_row, m_rows, p->cols, p->cols - j);
+            continue;
+        }
+        for (; j < p->cols; j += LANES) {
+            FN(apply_vector)
+            (rule, n_moments, &c, row, p_col, g_row, g_col, m_rows, m_cols, j, p->cols - j);
         }
     }
 }
 
-/* The same, with a rule by its code. */
+/* Applies a rule by its code, where the team is to stop not to all of the matrix. The squares are
+ * those of the parameters before. */
 static void
 FN(update_matrix)(mlp_worker *worker, mlp_rule rule, const CONSTANTS *c, const mlp_matrix *p,
                   const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
-    switch (rule) {
+    for (BLOCK block = {0}; FN(next_block)(worker, p, &block);) {
+        for (ptrdiff_t i = block.row; squares->sums != NULL && i < block.end_row; i++) {
+            if (block.col == 0) {
+                FN(sum_squares)(worker, p, i, squares);
+            }
+        }
+        mlp_matrix some_p = FN(block_of)(p, &block), some_g = FN(block_of)(gradient, &block);
+        mlp_matrix some_m[MLP_MAX_MOMENTS];
+        for (int m = 0; m < MLP_MAX_MOMENTS; m++) {
+            some_m[m] = FN(block_of)(&moments[m], &block);
+        }
+        switch (rule) {
 #define R(CODE, name, n) \
-    case MLP_##CODE: FN(apply_rule)(FN(name), n, worker, c, p, gradient, moments, squares); break;
-        MLP_RULES(R)
+    case MLP_##CODE: FN(apply_rule)(FN(name), n, c, &some_p, &some_g, some_m); break;
+            MLP_RULES(R)
 #undef R
+        }
     }
 }
 
@@ -267,10 +272,11 @@ FN(update)(mlp_worker *worker, void *arguments)
 {
     mlp_update_args *args = arguments;
     CONSTANTS constants = FN(constants)(&args->optimizer, 0);
+    mlp_matrix no_moments[MLP_MAX_MOMENTS] = {0};
     for (ptrdiff_t i = 0; i < args->n_params && !mlp_poll(worker); i++) {
         const mlp_matrix *p = &args->params[i];
         SQUARES none = FN(no_squares)(p->cols);
         FN(update_matrix)
-        (worker, args->optimizer.rule, &constants, p, &args->grads[i], NULL, &none);
+        (worker, args->optimizer.rule, &constants, p, &args->grads[i], no_moments, &none);
     }
 }
