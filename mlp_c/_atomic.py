@@ -7,8 +7,12 @@ import stat
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 
-def write_atomically(path: Any, contents: bytes) -> None:
+from mlp_c._blocks import blocks
+
+
+def write_atomically(path: Any, parts: list[bytes | memoryview]) -> None:
     """Put a file in the place of another, or of none, so that it is on the disk at return.
 
     Whenever the process or the machine stops, `path` is the old file or the new one. A process
@@ -27,7 +31,7 @@ def write_atomically(path: Any, contents: bytes) -> None:
     temporary = os.path.join(directory, f".{name}.{secrets.token_hex(8)}.tmp")
     try:
         try:
-            _write_new(temporary, contents, _mode_of(path))
+            _write_new(temporary, parts, _mode_of(path))
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):  # the first error tells more
@@ -51,12 +55,14 @@ def _mode_of(path: str) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _write_new(path: str, contents: bytes, mode: int | None) -> None:
+def _write_new(path: str, parts: list[bytes | memoryview], mode: int | None) -> None:
     """Write a file that is not there yet, to the disk."""
     with open(path, "xb") as file:
         if mode is not None:
             os.chmod(path, mode)
-        file.write(contents)
+        for part in parts:
+            for block in blocks(np.frombuffer(part, np.uint8)):
+                file.write(block.data)
         file.flush()
         os.fsync(file.fileno())
 

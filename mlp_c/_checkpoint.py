@@ -90,8 +90,9 @@ class Checkpoint:
             self._write(estimator)
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Write if it is the time."""
-        if context.task_name == "epoch" and estimator.n_iter_ % self.every == 0:
+        """Write if it is the time, but not for an epoch that Ctrl-C ended: it is no place to be."""
+        is_whole = hasattr(estimator, "_progress")
+        if context.task_name == "epoch" and is_whole and estimator.n_iter_ % self.every == 0:
             self._write(estimator)
 
     def teardown(self, estimator: Any, context: Any) -> None:

@@ -51,6 +51,13 @@ def count(name: str, value: Any) -> int:
     refuse(name, f"an integer from 0 to {_MAX_COUNT}", value)
 
 
+def counter(name: str, value: Any) -> Array:
+    """An array of one such number, which goes on."""
+    if not isinstance(value, np.ndarray) or value.shape != (1,):
+        refuse(name, "an array of one integer", value)
+    return np.array([count(name, value[0])], np.int64)
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):

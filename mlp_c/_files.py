@@ -19,6 +19,7 @@ import numpy as np
 
 from mlp_c import _checks, _state
 from mlp_c._atomic import write_atomically
+from mlp_c._blocks import blocks
 
 _ENTRY = "mlp_c"
 _NO_DIGEST = b"0" * 64
@@ -138,8 +139,8 @@ def require_safetensors() -> Any:
     return safetensors
 
 
-def pack(content: dict[str, Any]) -> bytes:
-    """A file that holds a dict of plain data."""
+def pack(content: dict[str, Any]) -> list[bytes | memoryview]:
+    """The parts of a file that holds a dict of plain data."""
     tensors: dict[str, np.ndarray] = {}
     document = {"sha256": _NO_DIGEST.decode()}
     document |= {key: _to_json(part, key, tensors) for key, part in content.items()}
@@ -148,7 +149,7 @@ def pack(content: dict[str, Any]) -> bytes:
     found = _find_digest(contents)
     assert found is not None
     start, stop = found.span(1)
-    return contents[:start] + _digest(contents, start, stop) + contents[stop:]
+    return [contents[:start], _digest(contents, start, stop), memoryview(contents)[stop:]]
 
 
 def unpack(contents: bytes) -> dict[str, Any]:
@@ -197,10 +198,9 @@ def _find_digest(contents: bytes) -> re.Match[bytes] | None:
 
 def _digest(contents: bytes, start: int, stop: int) -> bytes:
     """The digits of the digest of a file whose own are from `start` to `stop`."""
-    view = memoryview(contents)
-    digest = hashlib.sha256(view[:start])
-    digest.update(_NO_DIGEST)
-    digest.update(view[stop:])
+    digest = hashlib.sha256(contents[:start] + _NO_DIGEST)
+    for block in blocks(np.frombuffer(contents, np.uint8, offset=stop)):
+        digest.update(block.data)
     return digest.hexdigest().encode()
 
 

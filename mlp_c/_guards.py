@@ -11,14 +11,24 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if vars(self).setdefault("_fitting", token := object()) is not token:
-            raise RuntimeError(f"this {type(self).__name__} is being fitted already")
+        token = object()
         try:
+            if vars(self).setdefault("_fitting", token) is not token:
+                raise RuntimeError(f"this {type(self).__name__} is being fitted already")
             return method(self, *args, **kwargs)
         finally:
-            vars(self).pop("_fitting", None)  # another thread may have replaced all of them
+            try:
+                _end_fit(self, token)
+            finally:  # Ctrl-C may have ended the first
+                _end_fit(self, token)
 
     return run
+
+
+def _end_fit(model: Any, token: object) -> None:
+    """Let others fit a model, if the fit that the token stands for has not done so."""
+    if vars(model).get("_fitting") is token:
+        vars(model).pop("_fitting", None)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What an update rule carries from epoch to epoch: moments and the learning rate.
 
-An optimizer has a `rule` the kernels know, its `constants()` and `moments`, counts its `steps`, and
-answers the end of an epoch and a plateau. Its attributes are what a state holds of it.
+An optimizer has a `rule` the kernels know, its `constants()`, and `moments` and `steps` that they
+keep up to date in place; it answers the end of an epoch and a plateau. Its attributes are what a
+state holds of it.
 """
 
 from collections.abc import Sequence
@@ -31,8 +32,6 @@ class SGD:
         `nesterovs_momentum`.
     """
 
-    steps = 0
-
     def __init__(
         self,
         params: Arrays,
@@ -56,8 +55,10 @@ class SGD:
         """The rule and its constants, as the kernels take them."""
         return self.rule, self.learning_rate, self.momentum, 0.0, 0.0, 0.0
 
-    def count(self, steps: int) -> None:
-        """Take note of how many steps were made by now: nothing depends on it."""
+    @property
+    def steps(self) -> np.ndarray:
+        """For the kernels to count in; nothing depends on it."""
+        return np.zeros(1, np.int64)
 
     def epoch_ends(self, n_samples_seen: int) -> None:
         """Move the learning rate along its schedule."""
@@ -104,7 +105,7 @@ class Adam:
         self.beta_1 = float(beta_1)
         self.beta_2 = float(beta_2)
         self.epsilon = float(epsilon)
-        self.steps = 0
+        self.steps = np.zeros(1, np.int64)  # counted by the kernels, batch by batch
         self.moments: tuple[Arrays, ...] = (_zeros_for(params), _zeros_for(params))
 
     def constants(self) -> tuple[Any, ...]:
@@ -117,10 +118,6 @@ class Adam:
             self.beta_2,
             self.epsilon,
         )
-
-    def count(self, steps: int) -> None:
-        """Take note of how many steps were made by now, which the bias corrections depend on."""
-        self.steps = steps
 
     def epoch_ends(self, n_samples_seen: int) -> None:
         """Nothing changes."""
@@ -167,7 +164,7 @@ _ADAM_STATE = {
     "beta_1": _fraction,
     "beta_2": _fraction,
     "epsilon": _not_negative,
-    "steps": _checks.count,
+    "steps": _checks.counter,
 }
 
 # By rule: the class, how many moments it keeps, and the checks of its other attributes.

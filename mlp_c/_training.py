@@ -138,26 +138,22 @@ def train(model: Any, progress: Progress, tasks: Any) -> None:
             tasks.begin_epoch()
             if model.shuffle:
                 progress.position = shuffle(progress.position, random_state=progress.random_state)
-            steps = np.array([optimizer.steps], np.int64)
-            try:
-                total_loss, n_counted = _core.train_epoch(
-                    data.X,
-                    data.y,
-                    data.sample_weight,
-                    None if in_order else data.rows[progress.position],
-                    model.coefs_,
-                    model.intercepts_,
-                    model.activation,
-                    loss,
-                    float(model.alpha),
-                    batch_size,
-                    optimizer.constants(),
-                    optimizer.moments,
-                    steps,
-                    n_threads,
-                )
-            finally:
-                optimizer.count(int(steps[0]))
+            total_loss, n_counted = _core.train_epoch(
+                data.X,
+                data.y,
+                data.sample_weight,
+                None if in_order else data.rows[progress.position],
+                model.coefs_,
+                model.intercepts_,
+                model.activation,
+                loss,
+                float(model.alpha),
+                batch_size,
+                optimizer.constants(),
+                optimizer.moments,
+                optimizer.steps,
+                n_threads,
+            )
             model.n_iter_ += 1
             model.t_ += data.n
             model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count

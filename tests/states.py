@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 
-from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c import MLPClassifier, MLPRegressor, _files
 
 N = 40
 X = np.random.default_rng(0).standard_normal((N, 4))
@@ -35,6 +35,11 @@ CASES = {
     "widths in an array": (MLPRegressor, {"hidden_layer_sizes": np.array([3, 2])}, X, NUMBERS),
     "no hidden layer": (MLPRegressor, {"hidden_layer_sizes": []}, X, NUMBERS),
 }
+
+
+def packed(content):
+    """The bytes of a file."""
+    return b"".join(_files.pack(content))
 
 
 def make(case):

@@ -13,10 +13,10 @@ from settings import draw_setting
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from states import CLASSES, NUMBERS, TEXT, N, X, outcome
+from states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
 
 import mlp_c
-from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _data, _files, resume
+from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, _data, _files, resume
 
 pytest.importorskip("safetensors")  # there is none for all Pythons
 pytestmark = [
@@ -175,6 +175,31 @@ def test_random_settings_are_resumed(name, solver, path):
         assert outcome(resume(path, *data)) == outcome(whole), seed
         compared += 1
     assert compared > 7
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 4])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_fit_that_ctrl_c_ended_is_resumed_from_the_last_whole_epoch(
+    epochs, every, path, monkeypatch
+):
+    """The fit warns; and the part of an epoch that it ended with is in no file."""
+    whole = MLPClassifier(max_iter=EPOCHS, random_state=0).fit(X, TEXT)
+    train, calls = _core.train_epoch, []
+
+    def train_or_stop(*arguments):
+        calls.append(None)
+        result = train(*arguments)
+        if len(calls) == epochs + 1:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(_core, "train_epoch", train_or_stop)
+    model = MLPClassifier(max_iter=EPOCHS, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.set_callbacks(Checkpoint(path, every)).fit(X, TEXT)
+    assert model.n_iter_ == epochs
+    assert mlp_c.load(path).n_iter_ == epochs // every * every
+    assert outcome(resume(path, X, TEXT)) == outcome(whole)
 
 
 def test_a_fit_is_resumed_as_often_as_it_is_interrupted(path):
@@ -401,7 +426,7 @@ def test_a_checkpoint_that_no_fit_has_is_refused(what, path):
     model, data = setting("early stopping")
     interrupt(model, path, 3, data)
     content = _files.read(path)
-    path.write_bytes(_files.pack(content | {"checkpoint": FORGED[what](content["checkpoint"])}))
+    path.write_bytes(packed(content | {"checkpoint": FORGED[what](content["checkpoint"])}))
     with pytest.raises(ValueError, match=r"checkpoint|every"):
         resume(path, *data)
 
@@ -424,7 +449,7 @@ def test_a_checkpoint_whose_model_was_in_no_such_fit_is_refused(part, name, valu
     content = content | {part: changed}
     if part == "fitted":
         content["optimizer"] = None
-    path.write_bytes(_files.pack(content))
+    path.write_bytes(packed(content))
     with pytest.raises(ValueError, match=r"fitting|early_stopping|hidden_layer_sizes"):
         resume(path, *data)
 

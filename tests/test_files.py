@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from states import CASES, FORMS, NUMBERS, X, fitted, make, outcome
+from states import CASES, FORMS, NUMBERS, X, fitted, make, outcome, packed
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
@@ -162,7 +162,7 @@ def test_without_safetensors_the_extra_is_named(path, monkeypatch):
 def small():
     """The bytes of a file of few."""
     model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=1, random_state=0)
-    return _files.pack(content_of(model.fit(X[:, :1], NUMBERS)))
+    return packed(content_of(model.fit(X[:, :1], NUMBERS)))
 
 
 def content_of(model, **changes):
@@ -236,8 +236,8 @@ FORGED = {
     "of another class": (lambda: file_of({"class": "Popen"}), "Popen"),
     "of a list of classes": (lambda: file_of({"class": ["MLPClassifier"]}), "MLPClassifier"),
     "without a state": (lambda: file_of({"class": "MLPClassifier"}), "parameters"),
-    "with an unknown part": (lambda: _files.pack(content_of(make("adam"), more=1)), "more"),
-    "with what is of a user": (lambda: _files.pack(content_of(make("adam"), own={})), "own"),
+    "with an unknown part": (lambda: packed(content_of(make("adam"), more=1)), "more"),
+    "with what is of a user": (lambda: packed(content_of(make("adam"), own={})), "own"),
     "with an array that is not there": (
         lambda: file_of({"class": {"tensor": "coefs_"}}),
         "coefs_",
@@ -303,7 +303,7 @@ def test_a_file_with_an_absurd_header_is_refused_and_takes_no_memory(what, small
         tracemalloc.stop()
 
 
-FILES = [(_files.pack(content_of(model)), rows) for model, rows, _ in map(fitted, CASES)]
+FILES = [(packed(content_of(model)), rows) for model, rows, _ in map(fitted, CASES)]
 
 
 @settings(max_examples=300, deadline=None)

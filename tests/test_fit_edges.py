@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn import neural_network
 
 import mlp_c
-from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c import MLPClassifier, MLPRegressor, _guards
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.RandomState(0).randn(30, 4)
@@ -132,3 +132,21 @@ def test_two_threads_do_not_fit_one_estimator():
     assert errors == ["this MLPClassifier is being fitted already"]
     alone = MLPClassifier((8,), max_iter=5, random_state=0).fit(X, y)
     assert [w.tobytes() for w in model.coefs_] == [w.tobytes() for w in alone.coefs_]
+
+
+def test_ctrl_c_as_a_fit_ends_leaves_a_model_that_can_be_fitted(monkeypatch):
+    """A signal may be heard between any two calls, those that end a fit among them."""
+    end, calls = _guards._end_fit, []
+
+    def interrupted_end(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        end(*arguments)
+
+    monkeypatch.setattr(_guards, "_end_fit", interrupted_end)
+    model = MLPClassifier(max_iter=1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, LABELS)
+    monkeypatch.undo()
+    model.fit(X, LABELS)
