@@ -44,10 +44,11 @@ typedef struct {
 static bool
 FN(next_chunk)(mlp_worker *worker, const mlp_data *data, ptrdiff_t batch_size, PLACE *place)
 {
+    ptrdiff_t work = 0;
     place->first += place->n;
+    place->n = 0;
     while (place->first == place->batch + place->batch_rows) {
-        if (place->first == data->n) {
-            place->n = 0;
+        if (place->first == data->n || FN(poll_work)(worker, &work, place->batch_rows)) {
             return false;
         }
         ptrdiff_t left = data->n - place->first;
@@ -230,7 +231,7 @@ typedef struct {
 
 /* Takes the batches of the data through the network: with an epoch's arguments, updates it
  * with each; else, of a single batch, keeps the gradients. Returns whether it was stopped, the
- * same to all members; the total is of the batches that are whole. */
+ * same to all members; the total is of the batches that are whole, its loss where none was. */
 static bool
 FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *objective,
                 SPACE *space, ptrdiff_t batch_size, const mlp_train_epoch_args *epoch, TOTAL *total)
@@ -241,8 +242,8 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
     *total = (TOTAL){0};
     FN(pack_network)(worker, &space->network, &space->chunk);
     bool more = FN(load_next_chunk)(worker, data, batch_size, slice, &next, &space->rows[0]);
-    mlp_order order = mlp_barrier(worker);
-    while (order == MLP_GO_ON && more) {
+    mlp_command command = mlp_barrier(worker);
+    while (command == MLP_GO_ON && more) {
         const PLACE place = next;
         const ROWS *rows = &space->rows[side];
         bool is_first = place.first == place.batch;
@@ -261,8 +262,8 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
         worker->finishing = false;
         side = (side + 1) % n_sides;
         more = FN(load_next_chunk)(worker, data, batch_size, slice, &next, &space->rows[side]);
-        order = mlp_barrier(worker);
-        if (update != NULL && order != MLP_LEAVE) {
+        command = mlp_barrier(worker);
+        if (update != NULL && command != MLP_LEAVE) {
             double l2 = worker->rank == 0 ? objective->l2 : 0;
             l2 = FN(l2_loss)(worker, l2, &space->network, space->squares);
             total->loss += (space->loss + l2) * ((double)place.batch_rows / place.weight_sum);
@@ -270,7 +271,7 @@ FN(run_batches)(mlp_worker *worker, const mlp_data *data, const mlp_objective *o
             total->steps++;
         }
     }
-    return order != MLP_GO_ON;
+    return command != MLP_GO_ON;
 }
 
 static void

@@ -262,7 +262,7 @@ typedef struct {
  * then those of the biases) updated in place, piece by piece as a batch's gradients
  * come to be whole. Of the first layer, a team may update copies, which are written back in
  * the end.
- * A stop waits for a batch's last piece, so that they are those after a whole batch, but for 50 ms
+ * A stop waits for a batch's last piece, so that they are those after a whole batch, but for 30 ms
  * at most: then some may be a batch further. A batch
  * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
  * written: the sum over batches of objective * rows, with the weights before the update. */

@@ -10,11 +10,11 @@ struct mlp_array {
     mlp_expectation expected;
 };
 
-/* An array of a call by its number, and where it lies. */
+/* Where an array of a call lies, by its number. */
 typedef struct {
     mlp_extent extent;
     Py_ssize_t i;
-} place;
+} located;
 
 static const int typenums[MLP_N_DTYPES] = {NPY_FLOAT32, NPY_FLOAT64};
 static const char *const dtype_names[MLP_N_DTYPES] = {"float32", "float64"};
@@ -279,19 +279,19 @@ is_written(const mlp_call *call, Py_ssize_t i)
     return call->arrays[i].expected.access == MLP_WRITE;
 }
 
-/* Fails the call where one of arrays i and j, whose extents overlap, is written, of two the later,
- * and they share memory; or where a signal handler raises, for there may be many such pairs. */
+/* Fails the call where one of arrays i and j, which may overlap, is written, of two the later, and
+ * they share memory. */
 static void
 check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
 {
     bool is_later = is_written(call, i) && (!is_written(call, j) || j <= i);
     const mlp_array *written = &call->arrays[is_later ? i : j];
     const mlp_array *other = &call->arrays[is_later ? j : i];
-    int shared = PyErr_CheckSignals();
-    if (shared == 0 && written->expected.access == MLP_WRITE) {
-        shared = i == j ? mlp_overlaps_itself(&written->memory)
-                        : mlp_share_memory(&written->memory, &other->memory);
+    if (written->expected.access != MLP_WRITE) {
+        return;
     }
+    int shared = i == j ? mlp_overlaps_itself(&written->memory)
+                        : mlp_share_memory(&written->memory, &other->memory);
     if (shared < 0) {
         call->failed = true;
     }
@@ -309,7 +309,7 @@ check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
 static int
 compare_lows(const void *a, const void *b)
 {
-    const place *first = a, *second = b;
+    const located *first = a, *second = b;
     return (first->extent.low > second->extent.low) - (first->extent.low < second->extent.low);
 }
 
@@ -324,18 +324,21 @@ bool
 mlp_ready(mlp_call *call)
 {
     Py_ssize_t n = call->n_arrays;
-    place *places = mlp_take_memory(call, n, sizeof *places);
-    if (places == NULL) {
+    located *arrays = mlp_take_memory(call, n, sizeof *arrays);
+    if (arrays == NULL) {
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        places[i] = (place){mlp_extent_of(&call->arrays[i].memory), i};
+        arrays[i] = (located){mlp_extent_of(&call->arrays[i].memory), i};
     }
-    qsort(places, (size_t)n, sizeof *places, compare_lows);
+    qsort(arrays, (size_t)n, sizeof *arrays, compare_lows);
     for (Py_ssize_t p = 0; p < n && !call->failed; p++) {
-        uintptr_t high = places[p].extent.high;
-        for (Py_ssize_t q = p; q < n && !call->failed && places[q].extent.low < high; q++) {
-            check_disjoint(call, places[p].i, places[q].i);
+        uintptr_t high = arrays[p].extent.high;
+        for (Py_ssize_t q = p; q < n && !call->failed && arrays[q].extent.low < high; q++) {
+            check_disjoint(call, arrays[p].i, arrays[q].i);
+        }
+        if (!call->failed && PyErr_CheckSignals() < 0) { /* there may be many pairs */
+            call->failed = true;
         }
     }
     return !call->failed;

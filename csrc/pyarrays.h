@@ -56,6 +56,19 @@ void mlp_end(mlp_call *call);
  * any other. */
 bool mlp_ready(mlp_call *call);
 
+/* Between how many items a loop that keeps the GIL lets signal handlers run. */
+enum { MLP_ITEMS = 1 << 14 };
+
+/* Whether such a loop may go on with item i; if not, a handler has raised. */
+static inline bool
+mlp_go_on(mlp_call *call, ptrdiff_t i)
+{
+    if (i % MLP_ITEMS == 0 && PyErr_CheckSignals() < 0) {
+        call->failed = true;
+    }
+    return !call->failed;
+}
+
 /* Settles the call's dtype by its name. */
 void mlp_set_dtype(mlp_call *call, PyObject *name);
 

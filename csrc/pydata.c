@@ -45,7 +45,7 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
     if (copy == NULL || !kept || !check_vector(call, copy, &expected)) {
         return NULL;
     }
-    for (ptrdiff_t i = 0; !call->failed && i < PyArray_DIM(copy, 0); i++) {
+    for (ptrdiff_t i = 0; i < PyArray_DIM(copy, 0) && mlp_go_on(call, i); i++) {
         int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
         if (value < 0 || value >= limit) {
             char what[MLP_TEXT_BYTES];
@@ -104,9 +104,10 @@ mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
     int bytes = 0;
     const void *elements =
         obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes, NULL);
-    void *copy = elements == NULL ? NULL : mlp_take_memory(call, n, (size_t)bytes);
-    if (copy != NULL) {
-        memcpy(copy, elements, (size_t)n * (size_t)bytes);
+    char *copy = elements == NULL ? NULL : mlp_take_memory(call, n, (size_t)bytes);
+    for (ptrdiff_t i = 0; copy != NULL && i < n && mlp_go_on(call, i); i += MLP_ITEMS) {
+        ptrdiff_t some = Py_MIN(MLP_ITEMS, n - i);
+        memcpy(copy + i * bytes, (const char *)elements + i * bytes, (size_t)(some * bytes));
     }
     return copy;
 }
@@ -132,12 +133,12 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, ptrdiff_t n
     ptrdiff_t n_starts = PyArray_DIM(starts, 0);
     x->row_starts = PyArray_DATA(starts);
     bool ascend = n_starts > 0 && x->row_starts[0] == 0;
-    for (ptrdiff_t row = 0; ascend && row < n_starts - 1; row++) {
+    for (ptrdiff_t row = 0; ascend && row < n_starts - 1 && mlp_go_on(call, row); row++) {
         ptrdiff_t places = x->row_starts[row + 1] - x->row_starts[row];
         ascend = places >= 0;
         x->row_places = Py_MAX(x->row_places, places);
     }
-    if (!ascend) {
+    if (!ascend && !call->failed) {
         PyErr_SetString(PyExc_ValueError, "X.indptr must ascend from 0");
         call->failed = true;
     }
@@ -257,12 +258,26 @@ mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
     return call->failed ? NULL : count;
 }
 
+ptrdiff_t
+mlp_count_all_places(mlp_call *call, const mlp_data *data)
+{
+    ptrdiff_t places = 0, n = call->failed || !data->x.is_sparse ? 0 : data->n, some;
+    for (ptrdiff_t first = 0; first < n && mlp_go_on(call, first); first += some) {
+        /* Of dense rows the count takes no loop. */
+        some = data->x.values != NULL && n - first > MLP_ITEMS ? MLP_ITEMS : n - first;
+        if (__builtin_add_overflow(places, mlp_count_places(data, first, some), &places)) {
+            return PTRDIFF_MAX;
+        }
+    }
+    return places;
+}
+
 static mlp_targets
 take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
     PyArrayObject *copy = take_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
     int32_t *labels = copy == NULL ? NULL : mlp_take_memory(call, n, sizeof(int32_t));
-    for (ptrdiff_t i = 0; labels != NULL && i < n; i++) {
+    for (ptrdiff_t i = 0; labels != NULL && i < n && mlp_go_on(call, i); i++) {
         labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
     }
     return (mlp_targets){.labels = labels};

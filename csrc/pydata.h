@@ -21,6 +21,9 @@ mlp_input mlp_take_input(mlp_call *call, PyObject *obj);
 /* Has the zeros of a dense input skipped, if its columns can be numbered. */
 void mlp_skip_zeros(mlp_input *x);
 
+/* mlp_count_places of all of the data where it is sparse, else 0. */
+ptrdiff_t mlp_count_all_places(mlp_call *call, const mlp_data *data);
+
 /* A private copy of n contiguous elements of the call's dtype; NULL for None. */
 const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 

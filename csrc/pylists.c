@@ -43,7 +43,7 @@ mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim, mlp_acc
 {
     mlp_list list;
     PyObject *tuple = open_list(call, obj, name, MLP_ANY, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
+    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && mlp_go_on(call, i); i++) {
         mlp_expectation expected = {name, i, ndim, MLP_ANY, MLP_ANY, access};
         list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
     }
@@ -71,7 +71,7 @@ mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list lik
 {
     mlp_list list;
     PyObject *tuple = open_list(call, obj, name, like.n, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && !call->failed; i++) {
+    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && mlp_go_on(call, i); i++) {
         mlp_expectation expected = expect_like(call, name, like, i, rows, ndim, access);
         list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
     }

@@ -36,7 +36,11 @@ mlp_overlaps_itself(const mlp_memory *memory)
             if (Py_ABS(strides[d]) < used) {
                 return true;
             }
-            used += (shape[d] - 1) * Py_ABS(strides[d]);
+            Py_ssize_t reach;
+            if (__builtin_mul_overflow(shape[d] - 1, Py_ABS(strides[d]), &reach)
+                || __builtin_add_overflow(used, reach, &used)) {
+                return true; /* nor is there such an array */
+            }
         }
     }
     return false;
@@ -50,8 +54,8 @@ mlp_extent_of(const mlp_memory *memory)
         return extent;
     }
     for (int d = 0; d < memory->ndim; d++) {
-        Py_ssize_t reach = (memory->shape[d] - 1) * memory->strides[d];
-        *(reach < 0 ? &extent.low : &extent.high) += (uintptr_t)reach;
+        uintptr_t reach = (uintptr_t)(memory->shape[d] - 1) * (uintptr_t)memory->strides[d];
+        *(memory->strides[d] < 0 ? &extent.low : &extent.high) += reach;
     }
     extent.high += (uintptr_t)memory->item;
     return extent;

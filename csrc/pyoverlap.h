@@ -26,8 +26,8 @@ mlp_extent mlp_extent_of(const mlp_memory *memory);
  * transposing make; other strides that reach into each other count as overlapping. */
 bool mlp_overlaps_itself(const mlp_memory *memory);
 
-/* 1 if two arrays, whose extents overlap, share memory, 0 if not, -1 with an exception set. That
- * is left to NumPy; what it finds too hard counts as sharing. */
+/* 1 if two arrays share memory, 0 if not, -1 with an exception set. Unless one is empty that is
+ * left to NumPy, which takes microseconds; what it finds too hard counts as sharing. */
 int mlp_share_memory(const mlp_memory *first, const mlp_memory *second);
 
 #endif

@@ -55,11 +55,16 @@ mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_thr
     if (is_main < 0) {
         return false;
     }
+    int limit = mlp_c_get_num_threads();
+    n_threads = limit > 0 && limit < n_threads ? limit : n_threads;
     /* The team may come to be smaller, and share its work, and memory, in another way. */
     size_t size = 0;
     for (int n = 1; n <= n_threads && size < SIZE_MAX; n++) {
         size_t needed = kernel->workspace(args, n);
         size = needed > size ? needed : size;
+        if (PyErr_CheckSignals() < 0) { /* hundreds of layers and threads take long to lay out */
+            return false;
+        }
     }
     char *block =
         size > PY_SSIZE_T_MAX - MLP_ALIGNMENT ? NULL : PyMem_RawCalloc(1, size + MLP_ALIGNMENT);

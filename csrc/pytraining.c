@@ -32,7 +32,7 @@ take_training(mlp_call *call, const training_arguments *given, mlp_access access
     data->sample_weight =
         mlp_take_vector(call, given->sample_weight, "sample_weight", data->x.rows);
     data->order = mlp_take_order(call, given->order, "order", data->x.rows, &data->n);
-    data->places = call->failed || !data->x.is_sparse ? 0 : mlp_count_places(data, 0, data->n);
+    data->places = mlp_count_all_places(call, data);
     return weights;
 }
 
@@ -95,7 +95,7 @@ mlp_core_train_epoch(PyObject *module, PyObject *args)
                            n_threads)) {
             result = Py_BuildValue("(dn)", epoch.total_loss, (Py_ssize_t)epoch.rows);
         }
-        *steps = optimizer->steps + epoch.steps;
+        __atomic_store_n(steps, optimizer->steps + epoch.steps, __ATOMIC_RELAXED);
     }
     mlp_end(&call);
     return result;
@@ -164,7 +164,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     if (data->n <= MLP_FEW_ROWS) {
         mlp_skip_zeros(&data->x);
     }
-    data->places = call.failed || !data->x.is_sparse ? 0 : mlp_count_places(data, 0, data->n);
+    data->places = mlp_count_all_places(&call, data);
     ptrdiff_t n = data->n;
     ptrdiff_t n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);
@@ -209,8 +209,11 @@ mlp_core_index_nonzeros(PyObject *module, PyObject *args)
         goto done;
     }
     starts[0] = 0;
-    for (ptrdiff_t row = 0; row < x.rows; row++) {
+    for (ptrdiff_t row = 0; row < x.rows && mlp_go_on(&call, row); row++) {
         starts[row + 1] += starts[row];
+    }
+    if (call.failed) {
+        goto done;
     }
     ptrdiff_t n = starts[x.rows];
     if (x.cols > INT32_MAX || (double)n > max_density * (double)x.rows * (double)x.row_places) {

@@ -19,7 +19,7 @@ enum {
     SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
     PAUSES = 16,            /* between two looks at the clock */
     POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s, together with */
-    PATIENCE_MS = 50,       /* how long what is being finished may take */
+    PATIENCE_MS = 30,       /* how long what is being finished may take */
     STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
 };
 
@@ -35,7 +35,7 @@ struct mlp_team {
     mlp_poll_function *poll;
     void *poll_context;
     int64_t next_poll_ms;
-    atomic_int order;    /* an mlp_order, which only grows */
+    atomic_int command;  /* an mlp_command, which only grows */
     atomic_bool is_left; /* some member left what it was finishing */
     mlp_outcome outcome; /* what polling makes of it */
     fenv_t environment;  /* the caller's */
@@ -49,7 +49,7 @@ struct mlp_team {
     atomic_int arrived;
     atomic_ptrdiff_t claimed;
     atomic_uint generation;
-    mlp_order decided; /* when the last member arrived */
+    mlp_command decided; /* when the last member arrived */
 
     int size;
     member members[];
@@ -76,10 +76,10 @@ now_ms(void)
     return now_ns() / 1000000;
 }
 
-static mlp_order
-order_of(const mlp_team *team)
+static mlp_command
+command_of(const mlp_team *team)
 {
-    return (mlp_order)atomic_load_explicit(&team->order, memory_order_relaxed);
+    return (mlp_command)atomic_load_explicit(&team->command, memory_order_relaxed);
 }
 
 /* Polls, and undoes what that did to the floating-point environment. Not again once a stop was
@@ -87,15 +87,15 @@ order_of(const mlp_team *team)
 static void
 poll_caller(mlp_team *team)
 {
-    if (order_of(team) == MLP_STOP) {
-        atomic_store(&team->order, MLP_LEAVE);
+    if (command_of(team) == MLP_STOP) {
+        atomic_store(&team->command, MLP_LEAVE);
         return;
     }
     bool stop = team->poll(team->poll_context);
     fesetenv(&team->environment);
     team->forked = team->size > 1 && process_id() != team->process;
     team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
-    atomic_store(&team->order, team->forked ? MLP_LEAVE : stop ? MLP_STOP : MLP_GO_ON);
+    atomic_store(&team->command, team->forked ? MLP_LEAVE : stop ? MLP_STOP : MLP_GO_ON);
     team->next_poll_ms = now_ms() + (stop ? PATIENCE_MS : POLL_PERIOD_MS);
 }
 
@@ -104,7 +104,7 @@ static bool
 is_polling(const mlp_worker *worker)
 {
     const mlp_team *team = worker->team;
-    return worker->rank == 0 && team->poll != NULL && order_of(team) != MLP_LEAVE;
+    return worker->rank == 0 && team->poll != NULL && command_of(team) != MLP_LEAVE;
 }
 
 bool
@@ -115,9 +115,9 @@ mlp_poll(mlp_worker *worker)
         poll_caller(team);
     }
     if (!worker->finishing) {
-        return order_of(team) != MLP_GO_ON;
+        return command_of(team) != MLP_GO_ON;
     }
-    if (order_of(team) != MLP_LEAVE) {
+    if (command_of(team) != MLP_LEAVE) {
         return false;
     }
     atomic_store(&team->is_left, true);
@@ -213,11 +213,11 @@ is_alone(const mlp_worker *worker)
 }
 
 /* What a barrier says. */
-static mlp_order
+static mlp_command
 decide(mlp_team *team)
 {
-    mlp_order order = (mlp_order)atomic_load(&team->order);
-    return order == MLP_LEAVE && !atomic_load(&team->is_left) ? MLP_STOP : order;
+    mlp_command command = (mlp_command)atomic_load(&team->command);
+    return command == MLP_LEAVE && !atomic_load(&team->is_left) ? MLP_STOP : command;
 }
 
 /* Counts the member among those that have met; the last of them releases the others. Returns
@@ -242,11 +242,14 @@ arrive(mlp_worker *worker)
     return true;
 }
 
-mlp_order
+mlp_command
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (worker->size == 1 || is_alone(worker)) {
+    if (is_alone(worker)) {
+        return MLP_LEAVE;
+    }
+    if (worker->size == 1) {
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return decide(team);
     }
@@ -293,10 +296,6 @@ start_members(mlp_team *team, int n_threads)
 mlp_outcome
 mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void *poll_context)
 {
-    int limit = mlp_c_get_num_threads();
-    if (limit > 0 && n_threads > limit) {
-        n_threads = limit;
-    }
     mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
     if (team == NULL) {
         return MLP_NO_MEMORY;
@@ -309,7 +308,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     team->outcome = MLP_DONE;
     team->process = process_id();
     fegetenv(&team->environment);
-    atomic_init(&team->order, MLP_GO_ON);
+    atomic_init(&team->command, MLP_GO_ON);
     atomic_init(&team->is_left, false);
     atomic_init(&team->sleepers, 0);
     atomic_init(&team->arrived, 0);

@@ -1,7 +1,7 @@
-"""Processes and signals: what forks, ends, starts anew or is interrupted is not waited for.
+"""Processes: what forks, ends or starts anew is not waited for.
 
-Elsewhere: a child forked after a fit (test_ecosystem), Ctrl-C and alarms in every solver
-(test_interrupt), threads (test_hostile_threads).
+Elsewhere: a child forked after a fit (test_ecosystem), signals (test_interrupt), threads
+(test_hostile_threads).
 """
 
 import ctypes
@@ -19,7 +19,7 @@ import numpy as np
 import processes
 import pytest
 from sklearn.base import clone
-from wide import Callback, X, Y, bits, in_a_thread, make
+from wide import Callback, X, Y, bits, in_a_thread, make, virtual
 
 from mlp_c import MLPClassifier, _core, kernels
 
@@ -351,92 +351,3 @@ def test_a_subinterpreter_is_told_that_it_is_not_supported():
     told = processes.run(import_in_a_subinterpreter)
     assert "does not support" in told
     assert "subinterpreters" in told
-
-
-# ---- signals ----
-
-TOLERATED_SECONDS = 0.5  # of the promised 0.1: shared machines pause a process for that long
-
-
-def interrupt_kernels():
-    """Prints seconds from Ctrl-C to the end of each kernel, of arrays of a billion elements."""
-    for name, call in LONG_CALLS.items():
-        work = call()
-        sent = []
-
-        def interrupt(sent=sent):
-            sent.append(time.perf_counter())
-            os.kill(os.getpid(), signal.SIGINT)
-
-        threading.Timer(0.1, interrupt).start()
-        try:
-            work()
-            time.sleep(10)  # with nothing to do, it had ended before
-        except KeyboardInterrupt:
-            print(f"{name}: {time.perf_counter() - sent[0]}", flush=True)
-
-
-def virtual(*shape, value=0.5):
-    return np.broadcast_to(np.float32(value), shape)
-
-
-def room(*shape):
-    return np.empty(shape, np.float32)
-
-
-LONG_CALLS = {
-    "forward": lambda: (
-        lambda: kernels.forward(
-            virtual(10**6, 1000), [virtual(1000, 300)], [virtual(300)], out=[room(10**6, 300)]
-        )
-    ),
-    "backward": lambda: (
-        lambda: kernels.backward(
-            virtual(2**30, 8), [virtual(2**30, 2)], virtual(2**30, 2), [virtual(8, 2)]
-        )
-    ),
-    "softmax": lambda: lambda: kernels.softmax(virtual(2**25, 16), out=room(2**25, 16)),
-    "softmax_cross_entropy": lambda: (
-        lambda: kernels.softmax_cross_entropy(
-            virtual(2**25, 16), virtual(2**25, 16), out=room(2**25, 16)
-        )
-    ),
-    "no columns": lambda: lambda: kernels.softmax(np.empty((2**50, 0))),
-    "no columns, loss": lambda: (
-        lambda: kernels.softmax_cross_entropy(np.empty((2**50, 0)), np.empty((2**50, 0)))
-    ),
-    "no columns, forward": lambda: (
-        lambda: kernels.forward(np.empty((2**50, 0)), [np.empty((0, 0))], [np.empty(0)])
-    ),
-    "no columns, backward": lambda: (
-        lambda: kernels.backward(
-            np.empty((2**50, 0)), [np.empty((2**50, 0))], np.empty((2**50, 0)), [np.empty((0, 0))]
-        )
-    ),
-}
-
-
-def test_an_interrupt_stops_every_kernel_at_once():
-    seen = [line.split(": ") for line in processes.run(interrupt_kernels).splitlines()]
-    assert [name for name, _ in seen] == list(LONG_CALLS)
-    slow = {name: seconds for name, seconds in seen if float(seconds) > TOLERATED_SECONDS}
-    assert slow == {}
-
-
-def handle_alarms_in_an_update():
-    """Prints how many are handled in a step of 2**28 parameters in one vector."""
-    params, alarms = np.ones(2**28, np.float32), []
-    signal.signal(signal.SIGALRM, lambda *_: alarms.append(1))
-    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-    before = len(alarms)
-    kernels.sgd_step([params], [virtual(2**28)], 0.1)
-    handled = len(alarms) - before
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    assert (params == np.float32(1) - np.float32(0.1) * np.float32(0.5)).all()
-    print(handled)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
-def test_handlers_run_in_the_midst_of_an_update():
-    """Some more may be handled as the call begins and returns."""
-    assert int(processes.run(handle_alarms_in_an_update)) > 3

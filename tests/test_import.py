@@ -34,10 +34,6 @@ def load():
     spec = spec_from_file_location("mlp_c._core", {_core.__file__!r}, loader=loader)
     loader.exec_module(module_from_spec(spec))
 """
-SUBINTERPRETER = """
-import _xxsubinterpreters as interpreters
-interpreters.run_string(interpreters.create(), sys.argv[1])
-"""
 
 
 @pytest.mark.parametrize("missing", ["threading", "numpy._core._multiarray_umath"])
@@ -48,14 +44,3 @@ def test_without_a_module_it_needs_the_extension_is_not_imported(missing):
     )
     assert result.returncode == 1
     assert "ImportError" in result.stderr or "ModuleNotFoundError" in result.stderr
-
-
-def test_a_subinterpreter_does_not_import_the_extension():
-    pytest.importorskip("_xxsubinterpreters", reason="this CPython has other means to make one")
-    code = [f"{LOAD}\n{SUBINTERPRETER}", f"{LOAD}\nload()"]
-    result = subprocess.run(
-        [sys.executable, "-c", *code], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 1
-    assert "ImportError" in result.stderr
-    assert "does not support" in result.stderr

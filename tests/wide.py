@@ -1,4 +1,4 @@
-"""A problem, and models, of which a batch is enough work for a second thread."""
+"""A problem, and models, of which a batch is enough work for a second thread; larger arrays."""
 
 import threading
 
@@ -17,6 +17,11 @@ def make(cls=MLPClassifier, **params):
 
 def bits(model):
     return [p.tobytes() for p in model.coefs_ + model.intercepts_]
+
+
+def virtual(*shape, value=0.5):
+    """An array of any size, of one element."""
+    return np.broadcast_to(np.float32(value), shape)
 
 
 def in_a_thread(function):
