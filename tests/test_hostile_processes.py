@@ -239,7 +239,7 @@ def test_a_child_forked_while_another_thread_fits_fits():
 @pytest.mark.parametrize("child_does", ["fit", "exit", "raise", "return"])
 def test_a_child_forked_by_a_signal_handler_in_a_fit_gets_out_of_it(child_does):
     """It has none of the team's threads; to return into the fit raises RuntimeError."""
-    processes.run(fork_in_a_handler, child_does, timeout=60)
+    processes.run(fork_in_a_handler, child_does, timeout=300)
 
 
 @forks
