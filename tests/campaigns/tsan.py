@@ -18,10 +18,19 @@ TSAN = Sanitizer(
 )
 LEFT_OUT = {
     "test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer has one, too",
+    **{
+        f"test_{place}": "one thread writes to what another reads: that is what it is about"
+        for place in (
+            "concurrency.py::test_a_prediction_while_the_model_is_fitted",
+            "concurrency.py::test_what_another_thread_writes",
+            "concurrency.py::test_lists_that_another_thread_changes",
+            "hostile_threads.py::test_a_model_predicts_while_another_thread_fits_it",
+        )
+    },
 }
 QUICK = ["test_fit_edges.py", "test_ecosystem.py::test_threads_predict_with_one_model"]
 THREADED = ["test_fit_edges.py", "test_ecosystem.py", "test_threads.py", "test_interrupt.py"]
-THREADED += ["test_kernels_properties.py"]
+THREADED += ["test_kernels_properties.py", "test_hostile_threads.py", "test_concurrency.py"]
 
 
 def in_fixed_layout() -> list[str]:
