@@ -285,7 +285,7 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
 
     Notes
     -----
-    Ctrl-C in the midst of it leaves some of `params` updated and the rest not.
+    Ctrl-C in the midst of it leaves some elements of `params` updated and the rest not.
 
     References
     ----------
