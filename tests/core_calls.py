@@ -72,8 +72,8 @@ WRITTEN = {
     "softmax_cross_entropy into": [3],
     "sgd_step interleaved": [0],
     "sgd_step": [0],
-    "train_epoch": [4, 5],
-    "train_epoch of CSR": [4, 5, 11],
+    "train_epoch": [4, 5, 12],
+    "train_epoch of CSR": [4, 5, 11, 12],
     "loss_gradient": [8, 9],
     "loss_gradient of CSR": [8, 9],
 }

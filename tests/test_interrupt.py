@@ -145,7 +145,6 @@ def long_updates():
         for got, old, new in zip(found, before, parameters, strict=True):
             assert ((got == old) | (got == new)).all()
         assert steps == 0
-        assert (found[0] != before[0]).any()
 
     steps = np.zeros(1, np.int64)
     return work, check
