@@ -26,9 +26,6 @@ mlp_overlaps_itself(const mlp_memory *memory)
     const Py_ssize_t *shape = memory->shape, *strides = memory->strides;
     Py_ssize_t used = memory->item; /* bytes an element and its inner neighbours span */
     int last = memory->ndim - 1;
-    if (is_empty(memory)) {
-        return false;
-    }
     int inner = last == 1 && Py_ABS(strides[0]) < Py_ABS(strides[1]) ? 0 : last;
     for (int round = 0; round <= last; round++) {
         int d = round == 0 ? inner : last - inner;

@@ -22,7 +22,7 @@ typedef struct {
 
 mlp_extent mlp_extent_of(const mlp_memory *memory);
 
-/* Whether two elements of an array may share memory. Exact for what slicing and
+/* Whether two elements of an array, which has some, may share memory. Exact for what slicing and
  * transposing make; other strides that reach into each other count as overlapping. */
 bool mlp_overlaps_itself(const mlp_memory *memory);
 

@@ -8,7 +8,9 @@ import sys
 import calls
 import core_calls
 import numpy as np
+import processes
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 from mlp_c import _core
 
@@ -98,6 +100,26 @@ def test_read_only_maps_of_a_file_to_write_to(case, place, tmp_path):
         with pytest.raises(ValueError, match="must be writeable, got a read-only array"):
             core_calls.function(case)(*arguments)
         assert calls.bits(arguments) == before
+
+
+def test_more_rows_than_can_be_counted():
+    with pytest.raises(MemoryError):
+        _core.index_nonzeros(np.empty((2**63 - 1, 0), bool), "float32", 1.0, np.inf, 1)
+
+
+def write_what_may_overlap():
+    """Virtual arrays of which NumPy does not find out in time; nobody may come to use them."""
+    place, shape = np.zeros(1000, np.float32), (28510, 8227)
+    param = as_strided(place, shape, (171804836, 20440))
+    grad = as_strided(place[423:], shape, (1176301960, 3555678236))
+    with pytest.raises(np.exceptions.TooHardError):
+        np.shares_memory(param, grad, 100_000)
+    with pytest.raises(ValueError, match=r"params\[0\] must be .* that overlaps grads\[0\]"):
+        _core.sgd_step([param], [grad], 0.1)
+
+
+def test_what_is_too_hard_to_compare_counts_as_an_overlap():
+    processes.run(write_what_may_overlap)
 
 
 @pytest.mark.parametrize("wrong", ["float16", "", ">f8", "float32\0"])

@@ -239,12 +239,6 @@ def count_places():
     return work
 
 
-def compare_arrays():
-    """As many arrays that lie in one place; any of them might have been one to write to."""
-    n, one = 15000, np.ones((1, 1), np.float32)
-    return lambda: kernels.forward(one, [one] * n, [one[0]] * n)
-
-
 def large_layers():
     """Training of which to draw the weights, and to clear their moments, takes a second alone."""
     _core.set_isa("baseline")
@@ -265,7 +259,6 @@ INDIVISIBLE = {
     "list_sparse_rows": list_sparse_rows,
     "pass_over_batches": pass_over_batches,
     "count_places": count_places,
-    "compare_arrays": compare_arrays,
     "large_layers": large_layers,
 }
 
@@ -382,6 +375,39 @@ def watch_alarms(solver):
     yield beside == alone, *np.sum(inside, axis=0)
 
 
+def shared_arrays():
+    """As many arrays that lie in one place; any of them might have been one to write to."""
+    n, one = 15000, np.ones((1, 1), np.float32)
+    return lambda: kernels.forward(one, [one] * n, [one[0]] * n)
+
+
+def many_layouts():
+    """Memory is laid out for any number of threads up to 500, for 1500 layers each."""
+    n = 1500
+    X, weights, biases = virtual(20000, 20), [virtual(20, 20)] * n, [virtual(20)] * n
+    arguments = X, None, weights, biases, "relu", "squared_error", False, 500
+    return lambda: _core.predict(*arguments)
+
+
+PREPARED = {"shared_arrays": shared_arrays, "many_layouts": many_layouts}
+
+
+def watch_preparation(case):
+    """Seconds from a signal, whose handler raises, to the end of a call that keeps the GIL."""
+    work = PREPARED[case]()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    for delay in DELAYS:
+        start = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        yield time.perf_counter() - start - delay
+
+
 def watch_steps(n_threads):
     """Whether an epoch that was interrupted left what its first batches alone make, counted."""
     X = rows(400_000, 20)
@@ -438,6 +464,12 @@ def test_handlers_run_in_the_midst_of_a_fit_and_change_no_bit(solver):
     assert same_bits
     # Polls are 20 ms apart; while one C call runs, nothing else lets a handler in.
     assert handled >= seconds / PROMISED_SECONDS
+
+
+@has_alarms
+@pytest.mark.parametrize("case", PREPARED)
+def test_an_interrupt_stops_what_comes_before_the_kernel(case):
+    assert min(run("watch_preparation", case)) < PROMISED_SECONDS
 
 
 @has_alarms

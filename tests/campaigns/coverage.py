@@ -29,6 +29,8 @@ QUICK = [
     "test_inputs.py",
     "test_fit_edges.py",
     "test_threads.py",
+    "test_hostile_processes.py::test_a_subinterpreter_is_told_that_it_is_not_supported",
+    "test_interrupt.py::test_an_interrupt_stops_what_comes_before_the_kernel",
 ]
 
 
