@@ -18,6 +18,7 @@ TSAN = Sanitizer(
 )
 LEFT_OUT = {
     "test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer has one, too",
+    "test_hostile_threads.py::test_the_jobs_of_a_grid_search_run_on_no": "and one in each job",
     **{
         f"test_{place}": "one thread writes to what another reads: that is what it is about"
         for place in (
