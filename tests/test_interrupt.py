@@ -162,7 +162,7 @@ def forward_row():
 
 def predict_row():
     """A single piece of work for two threads, whichever of them takes it."""
-    n = 2**27
+    n = 2**26
     X, weights, biases = virtual(2, n), [virtual(n, 1)], [virtual(1)]
     return lambda: _core.predict(X, None, weights, biases, "relu", "squared_error", False, 2)
 
@@ -178,8 +178,8 @@ def cross_entropy_row():
 
 
 def backward_wide():
-    """A layer of 2**20 units, each of one weight."""
-    n, width = 256, 2**20
+    """A layer of 2**19 units, each of one weight."""
+    n, width = 256, 2**19
     weights = [virtual(1, width), virtual(width, 1)]
     activations, dlogits = [virtual(n, width), virtual(n, 1)], virtual(n, 1)
     X = virtual(n, 1)
