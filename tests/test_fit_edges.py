@@ -134,6 +134,7 @@ def test_two_threads_do_not_fit_one_estimator():
     assert [w.tobytes() for w in model.coefs_] == [w.tobytes() for w in alone.coefs_]
 
 
+@pytest.mark.thread_unsafe(reason="interrupts the end of any fit")
 def test_ctrl_c_as_a_fit_ends_leaves_a_model_that_can_be_fitted(monkeypatch):
     """A signal may be heard between any two calls, those that end a fit among them."""
     end, calls = _guards._end_fit, []
