@@ -140,7 +140,9 @@ def extreme(rng, made):
     made = made.copy()
     value = choose(rng, NUMBERS) if made.dtype.kind == "f" else choose(rng, SIZES[:-1])
     with np.errstate(all="ignore"):
-        made.flat[rng.integers(made.size)] = np.array(value).astype(made.dtype)
+        # `flat` takes 32 dimensions at most.
+        place = np.unravel_index(rng.integers(made.size), made.shape)
+        made[place] = np.array(value).astype(made.dtype)
     return made
 
 
