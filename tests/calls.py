@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import scipy.sparse
 
 from mlp_c import _core, kernels
 
@@ -80,6 +81,22 @@ def train_epoch(X, y, weights, biases, **options):
     )
     assert (rows, *steps) == (len(y), -(-len(y) // o["batch_size"]))
     return total
+
+
+def rows_as(form, X):
+    """Rows in a form that the estimators' calls take.
+
+    "dense"; "scanned", of which zeros are skipped; "pairs", an index of what is not zero; "csr" and
+    the dtype of its columns; or the dtype that dense rows are to have.
+    """
+    if form == "pairs":
+        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
+    if form.startswith("csr"):
+        X = scipy.sparse.csr_matrix(X)
+        return X.data, X.indices.astype(form[3:]), X.indptr.astype(np.int64), X.shape[1]
+    if form == "scanned":
+        return (X, None)
+    return X if form == "dense" else X.astype(form)
 
 
 def leaves(value, path=()):

@@ -64,18 +64,6 @@ def check_kernels(dtype):
                 compare_kernels(fences, kernel, arguments, (n, widths))
 
 
-def rows_as(form, X):
-    """Rows that are mostly zero in a form that the core's functions take."""
-    if form == "pairs":
-        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
-    if form.startswith("csr"):
-        X = scipy.sparse.csr_matrix(X)
-        return X.data, X.indices.astype(form[3:]), X.indptr.astype(np.int64), X.shape[1]
-    if form == "scanned":
-        return (X, None)
-    return X if form == "dense" else X.astype(form)
-
-
 FORMS = ["dense", "scanned", "pairs", "csru2", "csri4", "csri8"]
 FORMS += ["?", "u1", "i2", "i4", "u8", "f2", "f4", "f8"]
 LOSSES = ["cross_entropy", "logistic_loss", "squared_error", "poisson_loss"]
@@ -125,7 +113,7 @@ def core_example(dtype, form, loss, rule, n, widths):
         y = y > 0.5
     moments = tuple([np.abs(draw(*p.shape)) for p in weights + biases] for _ in range(RULES[rule]))
     return {
-        "X": rows_as(form, X),
+        "X": calls.rows_as(form, X),
         "y": y,
         "sample_weight": np.abs(draw(n)) + 1,
         "order": rng.permutation(n),

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
-import scipy.sparse
-from calls import leaves, normal, rebuilt
+from calls import leaves, normal, rebuilt, rows_as
 
 from mlp_c import _core, kernels
 
@@ -375,19 +374,9 @@ def test_activations_of_long_rows(activation, length, dtype, isa):
     check_backward(X, outputs, draw(3, 2), weights, activation)
 
 
-def rows_as(form, X):
-    """Rows as the estimators' calls take them: dense, of integers, or as what is not zero."""
-    if form == "pairs":
-        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
-    if form == "csr":
-        X = scipy.sparse.csr_array(X)
-        return X.data, X.indices, X.indptr, X.shape[1]
-    return {"dense": X, "int8": X.astype(np.int8), "scanned": (X, None)}[form]
-
-
 @each_length
 @pytest.mark.parametrize("n", [FEW, SOME])
-@pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csr"])
+@pytest.mark.parametrize("form", ["dense", "int8", "scanned", "pairs", "csri4"])
 def test_predictions_and_gradients_of_long_rows_are_exact(form, n, length, dtype, isa):
     *problem, activations, wanted = exact_problem(n, length, 3, 2)
     X, weights, biases, y = cast(problem, dtype)

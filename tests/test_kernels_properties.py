@@ -10,7 +10,6 @@ from itertools import pairwise
 import calls
 import numpy as np
 import pytest
-import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
@@ -55,25 +54,15 @@ def test_same_bits_on_any_number_of_threads(n_threads, dtype, isa):
     assert everything(dtype, n_threads) == everything(dtype, 1)
 
 
-def zeros_as(kind, X):
-    """Rows that are mostly zero in each form that training takes them in."""
-    if kind == "pairs":
-        return _core.index_nonzeros(X, X.dtype.name, 1.0, np.inf, 1)
-    if kind == "csr":
-        X = scipy.sparse.csr_matrix(X)
-        return X.data, X.indices, X.indptr, X.shape[1]
-    return {"dense": X, "scanned": (X, None)}[kind]
-
-
 @pytest.mark.parametrize("widths", [(201, 190, 10), (40, 65, 3), (7, 300)])
 def test_same_bits_whether_zeros_are_skipped_and_on_any_number_of_threads(widths, dtype, isa):
     results = {}
-    for kind in ("dense", "pairs", "scanned", "csr"):
+    for kind in ("dense", "pairs", "scanned", "csri4"):
         for n_threads in (1, 2, 3, 4, 6):
             X, y, order, weights, biases = problem(dtype, widths=widths)
             X[X < 0.9] = 0
             total = calls.train_epoch(
-                *(zeros_as(kind, X), y, weights, biases), rule="momentum", momentum=0.9, l2=0.1,
+                *(calls.rows_as(kind, X), y, weights, biases), rule="momentum", momentum=0.9, l2=0.1,
                 moments=([np.ones_like(p) for p in weights + biases],), order=order,
                 batch_size=300, n_threads=n_threads,
             )  # fmt: skip
