@@ -102,17 +102,6 @@ typedef struct {
     mlp_matrix *biases;
 } mlp_network;
 
-/* How many elements the weights of so many layers have. */
-static inline double
-mlp_count_weights(ptrdiff_t n_layers, const mlp_matrix *weights)
-{
-    double count = 0;
-    for (ptrdiff_t l = 0; l < n_layers; l++) {
-        count += (double)weights[l].rows * (double)weights[l].cols;
-    }
-    return count;
-}
-
 /* What the loss compares with: one label a row, or one row of targets each. */
 typedef struct {
     const int32_t *labels; /* each in [0, number of outputs), or NULL */

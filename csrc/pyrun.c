@@ -167,7 +167,11 @@ mlp_parse_rule(mlp_call *call, PyObject *name)
 double
 mlp_count_work(ptrdiff_t rows, mlp_list weights)
 {
-    return mlp_count_weights(weights.n, weights.views) * (double)rows;
+    double work = 0;
+    for (Py_ssize_t l = 0; l < weights.n; l++) {
+        work += (double)weights.views[l].rows * (double)weights.views[l].cols;
+    }
+    return work * (double)rows;
 }
 
 mlp_list

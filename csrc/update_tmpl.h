@@ -237,10 +237,9 @@ FN(update_matrix)(mlp_worker *worker, mlp_rule rule, const CONSTANTS *c, const m
                   const mlp_matrix *gradient, const mlp_matrix moments[], const SQUARES *squares)
 {
     for (BLOCK block = {0}; FN(next_block)(worker, p, &block);) {
-        for (ptrdiff_t i = block.row; squares->sums != NULL && i < block.end_row; i++) {
-            if (block.col == 0) {
-                FN(sum_squares)(worker, p, i, squares);
-            }
+        bool is_summed = squares->sums != NULL && block.col == 0; /* rows are, as they begin */
+        for (ptrdiff_t i = block.row; is_summed && i < block.end_row; i++) {
+            FN(sum_squares)(worker, p, i, squares);
         }
         mlp_matrix some_p = FN(block_of)(p, &block), some_g = FN(block_of)(gradient, &block);
         mlp_matrix some_m[MLP_MAX_MOMENTS];
