@@ -106,8 +106,8 @@ Notes
 Stopping the training with Ctrl-C leaves a usable model, with a warning: the weights are
 those after the last whole batch, or the last iteration of 'lbfgs', whose arithmetic is
 float64 whatever the dtype of the fitted weights; with `early_stopping`, those that scored
-best. Where an update takes longer than 30 ms, as of a
-network of tens of millions of weights, some may be one batch further.
+best. Where an update takes longer than 30 ms, as of a network of tens of millions of weights,
+some may be one batch further.
 
 References
 ----------
