@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import threading
+from functools import partial
 from itertools import pairwise
 
 import calls
@@ -18,6 +19,7 @@ import numpy as np
 import processes
 import pytest
 import scipy.sparse
+import wide
 from guards import Fence
 from numpy.lib.stride_tricks import as_strided
 
@@ -210,9 +212,7 @@ def test_the_guards_see_a_single_element(where):
 # ---- sizes ----
 
 
-def virtual(*shape, dtype=np.float32):
-    """An array of any size that takes no memory."""
-    return np.broadcast_to(np.ones((), dtype), shape)
+virtual = partial(wide.virtual, value=1)
 
 
 def zeros(*shape):

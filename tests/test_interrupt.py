@@ -68,7 +68,7 @@ def lbfgs(**params):
 
 def wide_layer():
     """Products that take seconds, of inputs that take no memory."""
-    X = np.broadcast_to(np.float32(0.5), (6000, 20000))
+    X = virtual(6000, 20000)
     weights, biases = [np.full((20000, 2000), 1e-3, np.float32)], [np.zeros(2000, np.float32)]
     return X, weights, biases
 
@@ -81,7 +81,7 @@ def forward():
 
 def backward():
     X, weights, biases = wide_layer()
-    dlogits = np.broadcast_to(np.float32(0.5), (len(X), 2000))
+    dlogits = virtual(len(X), 2000)
     out = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
     return (
         lambda: kernels.backward(X, [dlogits], dlogits, weights, out=out, n_threads=2),
@@ -91,8 +91,8 @@ def backward():
 
 def sgd_step():
     """Columns far apart, which take long to update for the memory they take."""
-    params, gradient = np.ones((20000, 8000), np.float32).T, np.float32(1)
-    gradients = np.broadcast_to(gradient, params.shape)
+    params = np.ones((20000, 8000), np.float32).T
+    gradients = virtual(*params.shape, value=1)
     return lambda: kernels.sgd_step([params], [gradients], 0.1), lambda: None
 
 
@@ -116,6 +116,16 @@ def predict_sparse():
     return lambda: model.predict(X), lambda: model.predict(X[:50])
 
 
+def epoch(X, y, weights, biases, **options):
+    """A call that trains in place, by gradient descent on squared errors."""
+    defaults = {"sample_weight": None, "order": None, "l2": 0.0, "batch_size": 1, "rate": 0.1}
+    o = defaults | {"steps": np.zeros(1, np.int64), "n_threads": 1} | options
+    arguments = X, y, o["sample_weight"], o["order"], weights, biases, "relu"
+    arguments += ("squared_error", 0.0, 1.0), o["l2"], o["batch_size"]
+    arguments += ("sgd", o["rate"], 0.0, 0.0, 0.0, 0.0), (), o["steps"], o["n_threads"]
+    return lambda: _core.train_epoch(*arguments)
+
+
 def long_updates():
     """Batches of one row each, but of a second: the weights lie in the order that takes longest."""
     weights = [
@@ -127,10 +137,8 @@ def long_updates():
     parameters, before = weights + biases, []
 
     def train(n, steps):
-        data = X.repeat(n, axis=0), y.repeat(n, axis=0), None, None
-        objective = "relu", ("squared_error", 0.0, 1.0), 0.1, 1
-        optimizer = ("sgd", 1.0, 0.0, 0.0, 0.0, 0.0), (), steps
-        _core.train_epoch(*data, weights, biases, *objective, *optimizer, 2)
+        rows = X.repeat(n, axis=0), y.repeat(n, axis=0)
+        epoch(*rows, weights, biases, l2=0.1, rate=1.0, steps=steps, n_threads=2)()
 
     def work():
         before[:] = [p.copy(order="A") for p in parameters]
@@ -196,7 +204,7 @@ def pack_weights():
 
 
 def convert_row():
-    X = np.broadcast_to(np.float16(0), (1, 2**27))
+    X = virtual(1, 2**27, value=0, dtype=np.float16)
     return lambda: _core.index_nonzeros(X, "float32", 0.5, np.inf, 1)
 
 
@@ -206,21 +214,15 @@ def list_sparse_rows():
     columns = np.tile(np.arange(0, width, width // n_values, dtype=np.int32), n)
     X = np.ones(n * n_values, np.float32), columns, np.arange(n + 1) * n_values, width
     weights, biases = [np.ones((width, 1), np.float32)], [np.ones(1, np.float32)]
-    objective = "relu", ("squared_error", 0.0, 1.0), 0.0, n
-    optimizer = ("sgd", 1e-9, 0.0, 0.0, 0.0, 0.0), (), np.zeros(1, np.int64)
-    return lambda: _core.train_epoch(
-        X, virtual(n, 1), None, None, weights, biases, *objective, *optimizer, 1
-    )
+    return epoch(X, virtual(n, 1), weights, biases, batch_size=n, rate=1e-9)
 
 
 def pass_over_batches():
     """Batches of one row each, whose weight is none."""
     n = 2**27
     weights, biases = [np.ones((1, 1), np.float32)], [np.ones(1, np.float32)]
-    data = virtual(n, 1), virtual(n, 1), np.zeros(n, np.float32), None
-    optimizer = ("sgd", 0.1, 0.0, 0.0, 0.0, 0.0), (), np.zeros(1, np.int64)
-    objective = "relu", ("squared_error", 0.0, 1.0), 0.0, 1
-    return lambda: _core.train_epoch(*data, weights, biases, *objective, *optimizer, 2)
+    weight = np.zeros(n, np.float32)
+    return epoch(virtual(n, 1), virtual(n, 1), weights, biases, sample_weight=weight, n_threads=2)
 
 
 def count_places():
@@ -229,12 +231,12 @@ def count_places():
     order = np.random.default_rng(0).permutation(n)
     X = np.ones(1, np.float32), np.zeros(1, np.int32), np.ones(n + 1, np.int32), 1
     X[2][0] = 0
-    network = [np.ones((1, 1), np.float32)], [np.ones(1, np.float32)], "relu"
-    objective = ("squared_error", 0.0, 1.0), 0.0, 1, ("sgd", 0.1, 0.0, 0.0, 0.0, 0.0), ()
+    network = [np.ones((1, 1), np.float32)], [np.ones(1, np.float32)]
+    train = epoch(X, virtual(n, 1), *network, order=order, steps=None)
 
     def work():
         with pytest.raises(TypeError, match="steps"):
-            _core.train_epoch(X, virtual(n, 1), None, order, *network, *objective, None, 1)
+            train()
 
     return work
 
@@ -396,10 +398,7 @@ def watch_preparation(case):
     """Seconds from a signal, whose handler raises, to the end of a call that keeps the GIL."""
     work = PREPARED[case]()
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGALRM, interrupt)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     for delay in DELAYS:
         start = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, delay)
@@ -416,10 +415,7 @@ def watch_steps(n_threads):
     model = MLPClassifier(max_iter=1, batch_size=size, shuffle=False, random_state=0)
     model.set_params(n_threads=int(n_threads))
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGALRM, interrupt)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     when_called("train_epoch", lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
     model.fit(X, y)
     steps = int(model._optimizer.steps[0])

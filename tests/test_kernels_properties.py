@@ -62,8 +62,8 @@ def test_same_bits_whether_zeros_are_skipped_and_on_any_number_of_threads(widths
             X, y, order, weights, biases = problem(dtype, widths=widths)
             X[X < 0.9] = 0
             total = calls.train_epoch(
-                *(calls.rows_as(kind, X), y, weights, biases), rule="momentum", momentum=0.9, l2=0.1,
-                moments=([np.ones_like(p) for p in weights + biases],), order=order,
+                *(calls.rows_as(kind, X), y, weights, biases), rule="momentum", momentum=0.9,
+                l2=0.1, moments=([np.ones_like(p) for p in weights + biases],), order=order,
                 batch_size=300, n_threads=n_threads,
             )  # fmt: skip
             results[kind, n_threads] = calls.bits(weights + biases), total

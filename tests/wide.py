@@ -19,9 +19,9 @@ def bits(model):
     return [p.tobytes() for p in model.coefs_ + model.intercepts_]
 
 
-def virtual(*shape, value=0.5):
-    """An array of any size, of one element."""
-    return np.broadcast_to(np.float32(value), shape)
+def virtual(*shape, value=0.5, dtype=np.float32):
+    """An array of any size that takes no memory."""
+    return np.broadcast_to(np.array(value, dtype), shape)
 
 
 def in_a_thread(function):
