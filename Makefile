@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard csrc/*.[ch])
+SOURCES := pyproject.toml setup.py $(shell find csrc -name '*.[ch]')
 EXECUTED := notebooks/executed
 
 # Developers keep MNIST beside the checkout, for machines without a network.
@@ -80,7 +80,7 @@ bench-kernels bench-docs bench-guard: bench-%: $(VENV)/bench
 format: $(VENV)/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	clang-format -i csrc/*.[ch]
+	clang-format -i $(filter csrc/%,$(SOURCES))
 
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so

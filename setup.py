@@ -5,13 +5,14 @@ import platform
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
 
-# A new instruction set: a line here, kernels_<name>.c and a line in cpu.c.
+# A new instruction set: a line here, csrc/kernels/isa/<name>.c and a line in cpu.c.
 ISA_FLAGS = {
     "x86_64": {
         "avx2": ["-mavx2", "-mfma"],
@@ -19,19 +20,10 @@ ISA_FLAGS = {
     },
     "aarch64": {"neon": []},
 }
-SOURCES = [
-    "module",
-    "pyrun",
-    "pykernels",
-    "pytraining",
-    "pyarrays",
-    "pylists",
-    "pydata",
-    "pyoverlap",
-    "threads",
-    "cpu",
-    "kernels_baseline",
-]
+# All C sources but those of one instruction set each, which have flags of their own.
+ISA_SOURCES = Path("csrc/kernels/isa")
+SOURCES = sorted(path for path in Path("csrc").rglob("*.c") if path.parent != ISA_SOURCES)
+HEADERS = sorted(Path("csrc").rglob("*.h"))
 WINDOWS = sys.platform == "win32"
 MACHINE = platform.machine().lower()
 MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
@@ -79,7 +71,7 @@ class BuildExt(build_ext):
             raise PlatformError(NO_COMPILER.format(command))
         for name, flags in ISAS.items():
             ext.extra_objects += self.compiler.compile(
-                [f"csrc/kernels_{name}.c"],
+                [f"{ISA_SOURCES}/{name}.c"],
                 output_dir=self.build_temp,
                 include_dirs=ext.include_dirs,
                 extra_postargs=spell([*FLAGS, *flags]),
@@ -95,9 +87,9 @@ def define_string(name, value):
 build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags in ISAS.items())])
 core = Extension(
     "mlp_c._core",
-    sources=[f"csrc/{name}.c" for name in SOURCES],
+    sources=[path.as_posix() for path in (*SOURCES, ISA_SOURCES / "baseline.c")],
     include_dirs=["csrc", numpy.get_include()],
-    depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc")) if name.endswith(".h")],
+    depends=[path.as_posix() for path in HEADERS],
     define_macros=[
         ("_GNU_SOURCE", None),
         ("_CRT_SECURE_NO_WARNINGS", None),  # of getenv

@@ -37,7 +37,8 @@ COMPILERS = (
 
 
 def instruction_set(source: Path) -> str | None:
-    return source.stem.removeprefix("kernels_") if source.stem.startswith("kernels_") else None
+    """The one that a source is compiled for, if it has flags of its own."""
+    return source.stem if source.parent.name == "isa" else None
 
 
 def missing_part(compiler: tuple[str, ...]) -> str | None:
@@ -51,7 +52,7 @@ def missing_part(compiler: tuple[str, ...]) -> str | None:
 
 def is_portable(source: Path) -> bool:
     """Whether a source does without Python, whose headers are only this machine's."""
-    return not source.stem.startswith(("py", "module"))
+    return source.parent.name != "python"
 
 
 def flags_for(machine: str, source: Path) -> list[str]:
@@ -69,7 +70,7 @@ def flags_for(machine: str, source: Path) -> list[str]:
 def sources_for(machine: str) -> list[Path]:
     """The sources that are compiled for a machine."""
     ours = (None, "baseline", *SETUP["ISA_FLAGS"].get(machine, ()))
-    return [path for path in sorted(ROOT.glob("csrc/*.c")) if instruction_set(path) in ours]
+    return [path for path in sorted(ROOT.glob("csrc/**/*.c")) if instruction_set(path) in ours]
 
 
 def complaints_of(command: tuple[str, ...], machine: str, source: Path) -> str:

@@ -17,7 +17,7 @@ from calls import leaves, normal, rebuilt, rows_as
 from mlp_c import _core, kernels
 
 ACTIVATIONS = sorted(oracle.ACTIVATIONS)
-SOURCES = Path(__file__).parent.parent.glob("csrc/kernels_*.c")
+SOURCES = Path(__file__).parent.parent.glob("csrc/kernels/isa/*.c")
 
 # Tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
 # 256 products; chunks of 256 rows.
@@ -36,7 +36,7 @@ each_shape = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("name", sorted(path.stem.removeprefix("kernels_") for path in SOURCES))
+@pytest.mark.parametrize("name", sorted(path.stem for path in SOURCES))
 def test_instruction_set_is_tested_here(name):
     if name not in _core.config()["supported_isas"]:
         pytest.skip(f"this machine or build has no {name}: its kernels are not tested")

@@ -39,7 +39,7 @@ def cppcheck(source: Path) -> list[str]:
         "--std=c11",
         *enable,
         *defines,
-        f"-I{source.parent}",
+        f"-I{build.ROOT / 'csrc'}",
         str(source),
     ]
 

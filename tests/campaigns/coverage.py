@@ -1,7 +1,7 @@
 """How much of the C and the Python code the suite runs, in one report; above all where it fails.
 
 The suite and the campaign of failing allocations run on a build that counts lines. Of the C code
-that knows Python and of threads.c, the lines that only an error leads to are counted apart: those
+that knows Python and of the threads, the lines that only an error leads to are counted apart: those
 that set an exception, mark a call as failed or end a function with its answer for an error.
 """
 
@@ -16,7 +16,7 @@ LEAST = 95  # percent of the lines of errors
 PLACE = build.BUILDS / "coverage"
 
 FLAGS = "--coverage -fprofile-update=atomic"
-SOURCES = r"csrc/(module|py\w+|threads)\.c"
+SOURCES = r"csrc/(python|threads)/\w+\.c"
 ERROR = re.compile(
     r"PyErr_(Format|SetString|NoMemory|Clear)\(|mlp_reject\w*\(|failed = true;|Py_CLEAR\("
     r"|return (-1|NULL|false|MLP_NO_MEMORY|x|\(mlp_\w+\)\{0\});"

@@ -1,6 +1,6 @@
 /* The kernels of one instruction set, for both dtypes.
  *
- * The including file, kernels_<isa>.c, defines
+ * The including file, isa/<name>.c, defines
  *     MLP_TABLE         the name of the table it exports
  *     MLP_VECTOR_BYTES  the width of a vector register
  *     TILE_ROWS, TILE_VECTORS  the shape of the register tile of a product:
@@ -11,8 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "arena.h"
-#include "kernels.h"
+#include "base/arena.h"
+#include "kernels/kernels.h"
 
 #define ALWAYS_INLINE __attribute__((always_inline))
 #define JOIN_(a, b) a##_##b
@@ -72,15 +72,15 @@ mlp_transpose(const mlp_matrix *m)
 }
 
 #define REAL_BITS 32
-#include "real.h"
+#include "kernels/real.h"
 
-#include "kernels_tmpl.h"
+#include "kernels/templates.h"
 
 #undef REAL_BITS
 #define REAL_BITS 64
-#include "real.h"
+#include "kernels/real.h"
 
-#include "kernels_tmpl.h"
+#include "kernels/templates.h"
 
 const mlp_kernels MLP_TABLE[MLP_N_DTYPES] = {
     [MLP_FLOAT32] =

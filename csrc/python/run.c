@@ -1,8 +1,8 @@
-#include "pyrun.h"
+#include "python/run.h"
 
 #include <string.h>
 
-#include "arena.h"
+#include "base/arena.h"
 
 /* Work in multiply-adds below which another thread costs more than it brings:
  * to start one, and to meet it at the barriers of a batch. */

@@ -2,8 +2,8 @@
 #ifndef MLP_PYRUN_H
 #define MLP_PYRUN_H
 
-#include "cpu.h"
-#include "pyarrays.h"
+#include "kernels/cpu.h"
+#include "python/arrays.h"
 
 typedef struct {
     _Atomic(const mlp_isa *) isa; /* in use */

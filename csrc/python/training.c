@@ -1,6 +1,6 @@
 /* The functions behind the estimators' training and prediction. */
-#include "pydata.h"
-#include "pyrun.h"
+#include "python/data.h"
+#include "python/run.h"
 
 #define R(CODE, name, moments) moments,
 static const int rule_moments[] = {MLP_RULES(R)};

@@ -3,4 +3,4 @@
 #define MLP_VECTOR_BYTES 64
 #define TILE_ROWS 8
 #define TILE_VECTORS 2
-#include "kernels_impl.h"
+#include "kernels/instance.h"

@@ -1,4 +1,4 @@
-/* What threads.c, which alone includes this, asks of the operating system: threads,
+/* What team.c, which alone includes this, asks of the operating system: threads,
  * a mutex, a condition, a clock and which process this is, for Windows and for POSIX.
  *
  * A started thread's `thread` stays where it is until it is joined. A condition may

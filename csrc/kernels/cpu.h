@@ -2,7 +2,7 @@
 #ifndef MLP_CPU_H
 #define MLP_CPU_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 typedef struct {
     const char *name;

@@ -2,7 +2,7 @@
 #ifndef MLP_PYDATA_H
 #define MLP_PYDATA_H
 
-#include "pyarrays.h"
+#include "python/arrays.h"
 
 /* n labels in [0, k) where obj is a vector, else a row of k targets each, of the
  * call's dtype or bool. Labels are copied first and then checked, so that nobody

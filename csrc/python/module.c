@@ -4,7 +4,7 @@
  * every pointer, releases the GIL and runs one kernel. Arguments are positional;
  * the public signatures are in mlp_c/kernels.py.
  */
-#include "pyrun.h"
+#include "python/run.h"
 
 /* ---- configuration ---- */
 

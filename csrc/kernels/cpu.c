@@ -1,4 +1,4 @@
-#include "cpu.h"
+#include "kernels/cpu.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
-#include "threads.h"
+#include "threads/team.h"
 
 #include <fenv.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "threads_os.h"
+#include "threads/os.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define SPIN_PAUSE() __builtin_ia32_pause()

@@ -4,4 +4,4 @@
 #define MLP_VECTOR_BYTES 16
 #define TILE_ROWS 5
 #define TILE_VECTORS 4
-#include "kernels_impl.h"
+#include "kernels/instance.h"

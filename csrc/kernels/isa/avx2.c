@@ -3,4 +3,4 @@
 #define MLP_VECTOR_BYTES 32
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
-#include "kernels_impl.h"
+#include "kernels/instance.h"

@@ -12,8 +12,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "kernels.h"
-#include "pyoverlap.h"
+#include "kernels/kernels.h"
+#include "python/overlap.h"
 
 typedef enum { MLP_READ, MLP_WRITE } mlp_access;
 
@@ -82,7 +82,7 @@ PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
 /* Zeroed memory for n items until the end; NULL if the call failed. */
 void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
 
-/* ---- lists of arrays (pylists.c) ---- */
+/* ---- lists of arrays (lists.c) ---- */
 
 /* A list of arrays of one or two dimensions (ndim MLP_ANY) or of ndim. */
 mlp_list mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim,
@@ -99,7 +99,7 @@ mlp_list mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next);
 /* A new list of new arrays of such shapes, kept by the call; NULL if it failed. */
 PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim);
 
-/* ---- for pydata.c and pylists.c: the steps that taking an array is made of ---- */
+/* ---- for data.c and lists.c: the steps that taking an array is made of ---- */
 
 enum { MLP_TEXT_BYTES = 96 }; /* for a part of a message */
 

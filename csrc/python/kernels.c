@@ -1,6 +1,6 @@
 /* The functions behind mlp_c/kernels.py, where their arguments are documented. */
-#include "pydata.h"
-#include "pyrun.h"
+#include "python/data.h"
+#include "python/run.h"
 
 /* forward(X, weights, biases, activation, out, n_threads) -> out */
 PyObject *

@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "threads.h"
+#include "threads/team.h"
 
 typedef enum { MLP_FLOAT32, MLP_FLOAT64, MLP_N_DTYPES } mlp_dtype;
 
@@ -37,7 +37,7 @@ typedef struct {
 } mlp_matrix;
 
 /* What the elements of dense rows may be: code, C type, and the function that gives
- * their value (input_tmpl.h). A kernel converts those that are not of its dtype as it
+ * their value (rows.h). A kernel converts those that are not of its dtype as it
  * needs them. */
 #define MLP_ELEMENTS(E)        \
     E(FLOAT32, float, plain)   \
@@ -81,7 +81,7 @@ typedef struct {
     ptrdiff_t row_places;      /* the most values, or pairs, that a row has to multiply */
 } mlp_input;
 
-/* Hidden activations: code, name. Their templates are in activations_tmpl.h. */
+/* Hidden activations: code, name. Their templates are in activations.h. */
 #define MLP_ACTIVATIONS(A) \
     A(IDENTITY, identity)  \
     A(LOGISTIC, logistic)  \
@@ -110,7 +110,7 @@ typedef struct {
 } mlp_targets;
 
 /* Losses with their canonical output activations: code, name, output. Their
- * templates are in losses_tmpl.h. */
+ * templates are in losses.h. */
 #define MLP_LOSSES(L)                         \
     L(CROSS_ENTROPY, cross_entropy, softmax)  \
     L(LOGISTIC_LOSS, logistic_loss, logistic) \
@@ -132,7 +132,7 @@ typedef struct {
 } mlp_loss;
 
 /* Update rules: code, name, moments they keep. Their templates are in
- * update_tmpl.h. */
+ * update.h. */
 #define MLP_RULES(R)         \
     R(SGD, sgd, 0)           \
     R(MOMENTUM, momentum, 1) \
@@ -335,7 +335,7 @@ typedef struct {
 #undef K
 } mlp_kernels;
 
-/* The tables, one a dtype, of each instruction set (kernels_<isa>.c). */
+/* The tables, one a dtype, of each instruction set (isa/<name>.c). */
 extern const mlp_kernels mlp_kernels_baseline[MLP_N_DTYPES];
 extern const mlp_kernels mlp_kernels_neon[MLP_N_DTYPES];
 extern const mlp_kernels mlp_kernels_avx2[MLP_N_DTYPES];

@@ -1,4 +1,4 @@
-/* Every kernel for one dtype; included by kernels_impl.h once for each. */
+/* Every kernel for one dtype; included by instance.h once for each. */
 
 /* Element (i, j) of a view. */
 static inline REAL *
@@ -37,38 +37,38 @@ FN(no_workspace)(const void *args, int n_threads)
     return 0;
 }
 
-#include "poll_tmpl.h"
+#include "kernels/poll.h"
 
-#include "vector_tmpl.h"
+#include "kernels/vector.h"
 
-#include "gemm_tmpl.h"
+#include "kernels/gemm.h"
 
-#include "activations_tmpl.h"
+#include "kernels/activations.h"
 
-#include "softmax_tmpl.h"
+#include "kernels/softmax.h"
 
-#include "losses_tmpl.h"
+#include "kernels/losses.h"
 
-#include "input_tmpl.h"
+#include "kernels/rows.h"
 
-#include "pairs_tmpl.h"
+#include "kernels/pairs.h"
 
-#include "row_product_tmpl.h"
+#include "kernels/row_product.h"
 
-#include "sparse_tmpl.h"
+#include "kernels/sparse.h"
 
-#include "nonzeros_tmpl.h"
+#include "kernels/nonzeros.h"
 
-#include "slice_tmpl.h"
+#include "network/slice.h"
 
-#include "chunk_tmpl.h"
+#include "network/chunk.h"
 
-#include "layers_tmpl.h"
+#include "network/layers.h"
 
-#include "predict_tmpl.h"
+#include "network/predict.h"
 
-#include "update_tmpl.h"
+#include "kernels/update.h"
 
-#include "space_tmpl.h"
+#include "network/space.h"
 
-#include "epoch_tmpl.h"
+#include "network/epoch.h"

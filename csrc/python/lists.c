@@ -1,4 +1,4 @@
-#include "pyarrays.h"
+#include "python/arrays.h"
 
 /* Opens a list of n arrays (or MLP_ANY) as a tuple that the call keeps, whatever
  * becomes of the caller's list. Of a subclass, what it holds: its methods are not asked. */

@@ -1,4 +1,4 @@
-#include "pyarrays.h"
+#include "python/arrays.h"
 
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
