@@ -5,12 +5,14 @@ import platform
 import shlex
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
+from setuptools.modified import newer_group
 
 # A new instruction set: a line here, csrc/kernels/isa/<name>.c and a line in cpu.c.
 ISA_FLAGS = {
@@ -28,12 +30,16 @@ WINDOWS = sys.platform == "win32"
 MACHINE = platform.machine().lower()
 MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
 ISAS = ISA_FLAGS.get(MACHINE, {})
+ISA_FILES = [ISA_SOURCES / f"{name}.c" for name in ("baseline", *ISAS)]
+
+OPTIMIZED = ["-O3", "-DNDEBUG"]
+DEBUG = ["-O0", "-g3", "-UNDEBUG"]  # -UNDEBUG: Python's own flags define it
 
 # C11 alone turns the contraction to fused multiply-adds off; the kernels count on
 # it. Never -ffast-math: at link time it would set FTZ for the whole process.
 FLAGS = [
     "-std=c11",
-    "-O3",
+    *(DEBUG if os.environ.get("MLP_C_DEBUG") == "1" else OPTIMIZED),
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fvisibility=hidden",
@@ -59,7 +65,7 @@ def spell(flags):
 
 
 class BuildExt(build_ext):
-    """Compiles each instruction set's kernels with its flags; says so without a compiler."""
+    """Compiles what has changed, each source with its flags; says so without a compiler."""
 
     def build_extension(self, ext):
         if WINDOWS:  # MSVC's own compiler has neither vectors nor C11's atomics
@@ -69,15 +75,40 @@ class BuildExt(build_ext):
         command = self.compiler.cc if WINDOWS else self.compiler.compiler[0]
         if shutil.which(command) is None:
             raise PlatformError(NO_COMPILER.format(command))
-        for name, flags in ISAS.items():
-            ext.extra_objects += self.compiler.compile(
-                [f"{ISA_SOURCES}/{name}.c"],
-                output_dir=self.build_temp,
-                include_dirs=ext.include_dirs,
-                extra_postargs=spell([*FLAGS, *flags]),
-                depends=ext.depends,
-            )
+        self.forget_objects_of_other_flags(ext, f"{command} {build_flags} {LINK_FLAGS}")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(lambda source: self.compile_source(ext, source), ext.sources))
+        ext.sources, ext.extra_objects = [], objects
+        ext.depends = [*ext.depends, *objects]
         super().build_extension(ext)
+
+    def object_of(self, source):
+        """Where the object of a source lies in the build directory."""
+        return Path(*self.compiler.object_filenames([source], output_dir=self.build_temp))
+
+    def forget_objects_of_other_flags(self, ext, flags):
+        """Removes the objects of an earlier build that was not made with these flags."""
+        note = Path(self.build_temp, "flags.txt")
+        if not note.exists() or note.read_text() != flags:
+            for source in ext.sources:
+                self.object_of(source).unlink(missing_ok=True)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(flags)
+
+    def compile_source(self, ext, source):
+        """The object of a source, compiled anew if the source or any header is newer."""
+        target = self.object_of(source)
+        if self.force or newer_group([source, *ext.depends], target):
+            flags = ISAS.get(Path(source).stem, []) if Path(source).parent == ISA_SOURCES else []
+            self.compiler.compile(
+                [source],
+                output_dir=self.build_temp,
+                macros=ext.define_macros,
+                include_dirs=ext.include_dirs,
+                debug=self.debug,
+                extra_postargs=[*ext.extra_compile_args, *spell(flags)],
+            )
+        return str(target)
 
 
 def define_string(name, value):
@@ -87,9 +118,9 @@ def define_string(name, value):
 build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags in ISAS.items())])
 core = Extension(
     "mlp_c._core",
-    sources=[path.as_posix() for path in (*SOURCES, ISA_SOURCES / "baseline.c")],
+    sources=[path.as_posix() for path in (*ISA_FILES, *SOURCES)],
     include_dirs=["csrc", numpy.get_include()],
-    depends=[path.as_posix() for path in HEADERS],
+    depends=["setup.py", *(path.as_posix() for path in HEADERS)],
     define_macros=[
         ("_GNU_SOURCE", None),
         ("_CRT_SECURE_NO_WARNINGS", None),  # of getenv
