@@ -1,8 +1,4 @@
-# make notebook   the MNIST notebook, executed on a fresh machine
-# make test       everything that must pass
-# make campaigns  the campaigns of docs/campaigns.md, quickly
-# The rest: asan, tsan, fuzz, guided, oom, leaks, analyze, coverage, kill (a campaign each); test-all,
-# test-free-threaded, test-neon, bench, bench-kernels, bench-docs, bench-guard, format, clean.
+# `make help` lists the targets: it reads the comments that begin with ## in this file.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,27 +13,60 @@ endif
 
 CAMPAIGNS := analyze fuzz guided oom leaks asan tsan coverage
 
-.PHONY: notebook test lint $(CAMPAIGNS) kill campaigns test-all test-free-threaded test-neon \
-    bench bench-kernels bench-docs bench-guard format clean
+.DEFAULT_GOAL := help
+.PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
+    test-all test-free-threaded test-neon bench bench-kernels bench-docs bench-guard clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
+	    /^[a-z_.-]+:.*## / {printf "  make %-22s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# $(VENV)/<extra>: the package, editable, with that extra's requirements.
-$(VENV)/%: $(BIN)/python $(SOURCES)
+# $(VENV)/<extra>: the package, editable, with that extra's requirements. It is installed again
+# when a source is newer, and when `make debug` has put its build in place.
+$(VENV)/%: $(BIN)/python $(SOURCES) $(wildcard build/debug/in-place)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@
 
-notebook: $(VENV)/notebook
+## Use it
+notebook: $(VENV)/notebook ## run the MNIST notebook on a fresh machine
 	mkdir -p $(EXECUTED)
 	MLP_C_FIGURES=$(abspath $(EXECUTED)) $(BIN)/jupyter nbconvert --to notebook --execute \
 	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/mnist.ipynb
 	@echo "The executed notebook and its pictures: $(EXECUTED)/"
 
-test: lint
+## Edit, build, look
+# These take the venv as it is and make it only if there is none: installing again takes longer.
+ANY_VENV := $(if $(wildcard $(VENV)/test),,$(VENV)/test)
+build_in_place = $(BIN)/python setup.py --quiet build_ext --inplace
+# The extension is copied into mlp_c/ only over an older one.
+remove_extension = rm -f mlp_c/_core*.so
+
+build: $(ANY_VENV) ## rebuild the extension in place: only what changed
+	$(remove_extension)
+	$(build_in_place)
+	rm -f build/debug/in-place
+
+debug: $(ANY_VENV) ## the same for a debugger: -O0, -g3 and assertions on
+	$(remove_extension)
+	MLP_C_DEBUG=1 $(build_in_place) --build-temp build/debug/temp --build-lib build/debug/lib
+	touch build/debug/in-place
+
+compile_commands.json: $(ANY_VENV) tests/compile_everywhere.py ## how each C source is compiled, for clangd and editors
+	$(BIN)/python tests/compile_everywhere.py --commands $@
+
+format: $(ANY_VENV) ## format Python and C
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	clang-format -i $(filter csrc/%,$(SOURCES))
+
+## Test
+test: lint ## everything that must pass: lint, then pytest
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/test build/compiled
+lint: $(VENV)/test build/compiled ## ruff, mypy, and every C compiler with warnings as errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,40 +76,46 @@ build/compiled: $(VENV)/test tests/compile_everywhere.py
 	mkdir -p build
 	touch $@
 
-# CALLS, SECONDS, SEED: their bounds. FIRST: the call of make fuzz to begin with.
+test-all: ## the tests on every CPython that is found
+	$(PYTHON) tests/run_on_all_pythons.py
+
+test-free-threaded: ## the tests on a CPython without the GIL (PYTHON_FT names it)
+	$(PYTHON) tests/run_free_threaded.py
+
+test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
+	$(BIN)/python tests/run_on_neon.py
+
+## Look for errors: docs/campaigns.md (CALLS, SECONDS, SEED set the bounds)
+campaigns: $(VENV)/campaigns ## all from here to coverage, quickly
+	set -e; for campaign in $(CAMPAIGNS); do ($(call run_campaign,$$campaign) --quick); done
+
+analyze: ## static analyzers
+fuzz: ## junk arguments for every function (FIRST: the call to begin with)
+guided: ## junk chosen for the C code that it reaches
+oom: ## every allocation fails in turn
+leaks: ## memory, references, threads and files after 10,000 calls
+asan: ## the tests under AddressSanitizer and UBSan
+tsan: ## the threaded tests under ThreadSanitizer
+coverage: ## the lines of C and Python that the tests run
+
 run_campaign = cd tests && $(abspath $(BIN))/python -m campaigns.$1
 $(CAMPAIGNS): $(VENV)/campaigns
 	$(call run_campaign,$@) $(if $(CALLS),--calls=$(CALLS)) $(if $(SECONDS),--seconds=$(SECONDS)) \
 	    $(if $(SEED),--seed=$(SEED)) $(if $(FIRST),--first=$(FIRST))
 
-campaigns: $(VENV)/campaigns
-	set -e; for campaign in $(CAMPAIGNS); do ($(call run_campaign,$$campaign) --quick); done
-
-# Processes killed as they save, and as they train.
-kill: $(VENV)/test
+kill: $(VENV)/test ## processes killed as they save and as they train
 	$(BIN)/python tests/kill.py 50
 
-test-all:
-	$(PYTHON) tests/run_on_all_pythons.py
-
-# PYTHON_FT: the interpreter.
-test-free-threaded:
-	$(PYTHON) tests/run_free_threaded.py
-
-test-neon: $(BIN)/python
-	$(BIN)/python tests/run_on_neon.py
-
-# BENCH: their arguments.
-bench: $(VENV)/bench
+## Measure (BENCH: the arguments, as in BENCH=--help)
+bench: $(VENV)/bench ## compare with other libraries on this machine
 	$(BIN)/python -m benchmarks $(BENCH)
 
+bench-kernels: ## compare the kernels one by one with NumPy
+bench-docs: ## measure everything and write docs/benchmarks.md
+bench-guard: ## count instructions: whether any case takes more than it did
 bench-kernels bench-docs bench-guard: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 
-format: $(VENV)/test
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	clang-format -i $(filter csrc/%,$(SOURCES))
-
-clean:
-	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so
+## Start over
+clean: ## remove the venv and everything that was built
+	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so compile_commands.json

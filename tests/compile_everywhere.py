@@ -1,9 +1,12 @@
 """Compiles the C sources for each instruction set and platform, with warnings as errors.
 
-By each of the compilers below that this machine has; says which it has not.
+By each of the compilers below that this machine has; says which it has not. With --commands FILE,
+only writes how this machine compiles them, in the form that clangd and editors read.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import runpy
 import shutil
@@ -89,7 +92,26 @@ def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
         return "".join(pool.map(lambda source: complaints_of(compiler, machine, source), sources))
 
 
+def commands() -> list[dict[str, str | list[str]]]:
+    """A compilation database: how each source is compiled for this machine."""
+    machine = SETUP["MACHINE"]
+    return [
+        {
+            "directory": str(ROOT),
+            "file": str(source),
+            "arguments": ["cc", *flags_for(machine, source), "-c", str(source)],
+        }
+        for source in sources_for(machine)
+    ]
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--commands", type=Path, metavar="FILE")
+    database = parser.parse_args().commands
+    if database is not None:
+        database.write_text(json.dumps(commands(), indent=1) + "\n")
+        return 0
     outcomes = []
     for name, machine, compiler in COMPILERS:
         missing = missing_part(compiler)
