@@ -114,23 +114,31 @@ def page(measured: Measurements) -> str:
     return f"""\
 # Benchmarks
 
-Written by `make bench-docs`, which measures everything and draws the pictures.
+`make bench-docs` measures everything, draws the pictures and writes this page.
 
 {host["processor"]}, {host["cpus"]} CPUs, {host["platform"]}, Python {host["python"]},
 {measured.day}. Other processes kept at most {busiest:.2f} CPUs busy meanwhile.
 
 {markdown([("library", "version"), *versions(measured.results)])}
 
-Every library runs in a process of its own, and the processes take turns; figures are medians over
-the rounds, of which there were {measured.rounds}. Time is that of an epoch: what a longer fit takes
-more than one of a single epoch (less than nothing, if the machine was too busy to tell); the rest
-of a fit (validation, labels) is its *fixed* time. Of predictions it is the time of a call.
-Libraries that were not installed when the page was written have no column. NumPy is written by
-hand, in place; PyTorch runs `nn.Sequential` and its fused optimisers on batches by `index_select`;
-JAX compiles an epoch as one scan; Keras runs on JAX.
+Every library runs in a process of its own, and the processes take turns. Figures are medians over
+rounds; there were {measured.rounds} rounds. Libraries that were not installed when the page was written have no
+column.
 
-Networks have ReLU layers, softmax output and the named solver; `mnist-adam` is `MLPClassifier()`
-as it comes, and `text` is CSR, which only two of the libraries take.
+The time of training is that of one epoch: a longer fit and a fit of a single epoch are timed, and
+the difference is divided by the further epochs. It is negative if the machine was too busy to tell.
+The rest of a fit (validation, labels) is its *fixed* time. The time of a prediction is that of a
+call.
+
+| library | how it is used |
+| --- | --- |
+| NumPy | written by hand, in place |
+| PyTorch | `nn.Sequential` and its fused optimisers, on batches by `index_select` |
+| JAX | an epoch is compiled as one scan |
+| Keras | runs on JAX |
+
+Networks have ReLU layers, softmax output and the named solver. `mnist-adam` is `MLPClassifier()`
+with its default parameters. `text` is in CSR form, which only two of the libraries accept.
 
 ## Time
 
@@ -140,56 +148,58 @@ as it comes, and `text` is CSR, which only two of the libraries take.
 
 ## Speed, as a share of the dense limit
 
-A case's *dense limit* is the time of its matrix products at the rate of NumPy's largest and fastest
-ones, measured in the same rounds. 100 % is as fast as dense training could be at that rate;
-skipping zeros can be faster.
+The *dense limit* of a case is the time of its matrix products at the rate of NumPy's largest and
+fastest products, measured in the same rounds. 100 % is as fast as dense training could be at that
+rate. Skipping zeros can be faster.
 
 {markdown(matrix(measured.results, share_cell))}
 
 ## Memory
 
-Peak of the process, in MiB, interpreter and libraries included, and what the first fit added.
+Peak memory of the process in MiB, including interpreter and libraries. In brackets: what the first
+fit added.
 
 {markdown(matrix(measured.results, memory_cell))}
 
 ## Fixed time of a fit
 
-In seconds. Not in it is what happens once a process, such as compilation by JAX.
+In seconds. Work that is done once in a process, such as compilation by JAX, is not included.
 
 {markdown(matrix([r for r in measured.results if not r.case.predicted_rows], fixed_cell))}
 
 ## Targets
 
-With two threads, but the square product with one. *Fastest* is the fastest of scikit-learn, NumPy
-and PyTorch.
+Measured with two threads; the square products with one. *Fastest* is the fastest of scikit-learn,
+NumPy and PyTorch.
 
 {markdown(target_rows([*measured.results, *(f for f in measured.figures if f.threads == 1)]))}
 
 ## One thing varied at a time
 
-Times are the lower quartiles of the rounds: a slow spell of the machine would bend a curve.
+Times are the lower quartiles of the rounds, because a slow spell of the machine would bend a curve.
 
 {"".join(picture_of(sweep.name) for sweep in SWEEPS)}
-The cost of an epoch grows as a power of what is varied, of which this is the exponent, between the
+The cost of an epoch grows as a power of what is varied. The table gives the exponent between the
 last two values:
 
 {markdown(growth_rows(measured.sweeps))}
 
 ## Kernels
 
-The public functions of `mlp_c.kernels` and the NumPy that does the same. *of peak* is the share of
-the rate of NumPy's fastest large product or, where there is no product, of copying as many bytes.
-`product` is `forward` with one layer, `weights_gradient` is `backward` with one.
+The table compares the public functions of `mlp_c.kernels` with the NumPy code that does the same.
+*of peak* is the share of the rate of NumPy's fastest large product or, where there is no product,
+of the rate of copying as many bytes. `product` is `forward` with one layer, and `weights_gradient`
+is `backward` with one layer.
 
 {markdown(kernels.rows_of(measured.figures))}
 
 ## To measure again
 
-- `make bench-docs`: this page, in about three quarters of an hour, or parts of it; for all its
-  columns `.venv/bin/pip install '.[bench-rivals]'` first
-- `make bench`: a table for each case; `make bench BENCH=--targets`: a line for each
-- `make bench-kernels`: the kernels alone
-- `make bench-guard`: whether any case takes more instructions than it did
+- `make bench-docs` writes this page, in about three quarters of an hour, or parts of it. For all
+  its columns, run `.venv/bin/pip install '.[bench-rivals]'` first.
+- `make bench` prints a table for each case. `make bench BENCH=--targets` prints a line for each.
+- `make bench-kernels` measures the kernels alone.
+- `make bench-guard` says whether any case takes more instructions than before.
 
 Each has `--help`: `make bench BENCH=--help`.
 """
