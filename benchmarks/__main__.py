@@ -11,7 +11,7 @@ from benchmarks.rivals import RIVALS
 from benchmarks.runner import measure_all
 from benchmarks.targets import rivals_of
 
-GEMM = "gemm"  # among the targets, a kernel's
+GEMM = "gemm"  # stands for the targets of a kernel, the square product
 QUICK = {"rows": 8000, "rounds": 2, "goal": 0.2}
 
 
@@ -25,23 +25,23 @@ def positive(text: str) -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures mlp_c beside other libraries.",
+        description="Compares mlp_c with other libraries.",
     )
     names = [case.name for case in CASES]
     names.append(GEMM)
     parser.add_argument("--cases", nargs="+", choices=names, default=names)
-    parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), help="default: all that fit")
+    parser.add_argument("--rivals", nargs="+", choices=list(RIVALS), help="default: all that can")
     parser.add_argument(
         "--targets",
         action="store_true",
-        help="measure what the targets need, and print a line a case: is each of them met?",
+        help="measure what the targets need, and print for each case whether they are met",
     )
     parser.add_argument("--threads", type=positive, default=2, help="default: 2")
     parser.add_argument("--rounds", type=positive, default=5, help="default: 5")
     parser.add_argument(
         "--goal", type=float, default=1.0, help="seconds that a measurement takes; default: 1"
     )
-    parser.add_argument("--quick", action="store_true", help="few rows and rounds, to try it out")
+    parser.add_argument("--quick", action="store_true", help="a trial run with few rows and rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the raw numbers")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""What is measured: the networks, their data, and whether they are trained or predict.
+"""What is measured: the networks, their data, and whether they train or predict.
 
-To add a case: a line in CASES.
+To add a case, add a line to CASES.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Case:
     alpha: float = 0.0
     batch_size: int = 128
     threads: int = 2
-    predicted_rows: int = 0  # if not 0, the prediction of so many test rows is timed, else training
+    predicted_rows: int = 0  # 0: training is timed; else the prediction of so many test rows
     rivals: tuple[str, ...] = LIBRARIES
 
     def with_rows(self, rows: int) -> "Case":
@@ -35,10 +35,10 @@ class Case:
 
     @property
     def flop(self) -> int:
-        """Of the dense products of an epoch or a prediction.
+        """Floating-point operations in the dense products of an epoch or a prediction.
 
-        An epoch's are the forward ones, the weights' gradients, and the deltas but for
-        the input's.
+        An epoch has the forward products, the gradients of the weights, and the deltas of
+        every layer but the input.
         """
         sizes = [n_in * n_out for n_in, n_out in pairwise(self.layer_sizes)]
         if self.predicted_rows:
@@ -81,6 +81,6 @@ CASES = [
         solver="adam",
         learning_rate=0.001,
         batch_size=200,
-        rivals=("mlp_c", "sklearn"),  # the others would need the rows dense
+        rivals=("mlp_c", "sklearn"),  # the others take dense rows only
     ),
 ]

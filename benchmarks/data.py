@@ -1,7 +1,7 @@
-"""The data sets, made once and handed to the rivals' processes as files.
+"""The data sets. They are made once and passed to the rivals' processes as files.
 
-A maker takes a recipe and returns a Dataset of `recipe.rows` training rows, float64,
-dense or CSR. To add one: a function here and its name in a recipe in cases.py.
+A maker takes a recipe and returns a Dataset of `recipe.rows` training rows in float64,
+dense or CSR. To add one, write a function here and name it in a recipe in cases.py.
 """
 
 import os
@@ -29,17 +29,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a data set is to be: so many training rows of `n_in` features."""
+    """What a data set should be: `rows` training rows of `n_in` features."""
 
     make: Callable[["Recipe"], Dataset]
     rows: int
     n_in: int
     n_classes: int
-    density: float = 1.0  # of data that is made up: the share of non-zero elements
+    density: float = 1.0  # the share of non-zero elements in synthetic data
 
     @property
     def all_rows(self) -> int:
-        """With those of the test."""
+        """The number of training and test rows together."""
         return round(self.rows / (1 - TEST_SHARE))
 
     def split(self, x: Rows, y: np.ndarray, note: str) -> Dataset:
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def mnist(recipe: Recipe) -> Dataset:
-    """MNIST as the notebook splits and scales it, or made-up pixels where it cannot be had."""
+    """MNIST as the notebook splits and scales it, or synthetic pixels if it is unavailable."""
     from sklearn.model_selection import train_test_split
 
     try:
@@ -61,9 +61,9 @@ def mnist(recipe: Recipe) -> Dataset:
 
 
 def fetch_mnist() -> tuple[np.ndarray, np.ndarray]:
-    """From scikit-learn's data home or, failing that, from OpenML into it.
+    """Reads MNIST from scikit-learn's data home, or downloads it from OpenML into it.
 
-    Reads a copy of what is there, for scikit-learn deletes a file it fails to parse.
+    Reads a copy of the files, because scikit-learn deletes a file that it fails to parse.
     """
     from sklearn.datasets import fetch_openml
 
@@ -77,12 +77,12 @@ def fetch_mnist() -> tuple[np.ndarray, np.ndarray]:
 
 
 def strokes(recipe: Recipe, note: str = "made-up strokes") -> Dataset:
-    """Like scanned digits, whose ink lies in runs of pixels."""
+    """Rows like scanned digits: ink lies in runs of pixels."""
     return scattered(recipe, note, run=5)
 
 
 def scattered(recipe: Recipe, note: str = "made-up pixels", run: int = 1) -> Dataset:
-    """Rows of `density` whose label decides how likely each run of elements is non-zero."""
+    """Rows with a share `density` of non-zeros. The label sets the chance of each run to be one."""
     rng = np.random.default_rng(0)
     n_in = recipe.n_in
     n_runs = -(-n_in // run)
@@ -104,7 +104,7 @@ def gaussian(recipe: Recipe) -> Dataset:
 
 
 def text(recipe: Recipe) -> Dataset:
-    """CSR rows of words as frequent as in the Zipf-Mandelbrot law, labelled by a linear teacher."""
+    """CSR rows of words whose frequencies follow Zipf-Mandelbrot, labelled by a linear teacher."""
     rng = np.random.default_rng(0)
     chance = 1 / (rng.permutation(recipe.n_in) + 10)
     chance *= recipe.density * recipe.n_in / chance.sum()
@@ -122,7 +122,7 @@ def taught_labels(x: Rows, recipe: Recipe, rng: np.random.Generator) -> np.ndarr
 
 
 def write(recipe: Recipe, dtypes: Iterable[str], folder: Path) -> str:
-    """Makes the data and saves it in each dtype; returns a description of it."""
+    """Makes the data, saves it in each dtype, and returns a description of it."""
     made = recipe.make(recipe)
     for part, x, y in (("train", made.x, made.y), ("test", made.x_test, made.y_test)):
         np.save(folder / f"y_{part}.npy", y)
@@ -139,7 +139,7 @@ def write(recipe: Recipe, dtypes: Iterable[str], folder: Path) -> str:
 
 
 def read(folder: Path, part: str, dtype: str) -> tuple[Rows, np.ndarray]:
-    """`part` is "train" or "test"."""
+    """Reads the rows and labels of a part, "train" or "test"."""
     path = path_of(folder, part, dtype)
     with path.open("rb") as file:
         is_zip = file.read(2) == b"PK"
@@ -148,5 +148,5 @@ def read(folder: Path, part: str, dtype: str) -> tuple[Rows, np.ndarray]:
 
 
 def path_of(folder: Path, part: str, dtype: str) -> Path:
-    """Where the rows lie, in as many bytes as in memory and a few more."""
+    """The file of the rows. It is a few bytes larger than the rows in memory."""
     return folder / f"x_{part}_{dtype}"

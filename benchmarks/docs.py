@@ -32,7 +32,7 @@ class Effort:
     """How long to measure."""
 
     rounds: int
-    goal: float  # seconds, for a case
+    goal: float  # seconds for each case
     sweep_rounds: int
     sweep_goal: float
     rows: int  # at most
@@ -86,7 +86,7 @@ def measure_sweep(sweep: Sweep, effort: Effort) -> list[Result]:
 
 
 def measure(parts: list[str], effort: Effort, measured: Measurements) -> None:
-    """These parts anew."""
+    """Measures these parts again."""
     if "cases" in parts:
         measured.day, measured.rounds = date.today(), effort.rounds
         measured.results = measure_cases(effort)
@@ -98,7 +98,7 @@ def measure(parts: list[str], effort: Effort, measured: Measurements) -> None:
 
 
 def write(measured: Measurements) -> None:
-    """The page and its pictures."""
+    """Writes the page and its pictures."""
     from benchmarks import plots
 
     PICTURES.mkdir(exist_ok=True)
@@ -122,8 +122,7 @@ def page(measured: Measurements) -> str:
 {markdown([("library", "version"), *versions(measured.results)])}
 
 Every library runs in a process of its own, and the processes take turns. Figures are medians over
-rounds; there were {measured.rounds} rounds. Libraries that were not installed when the page was written have no
-column.
+{measured.rounds} rounds. Libraries that were absent when the page was written have no column.
 
 The time of training is that of one epoch: a longer fit and a fit of a single epoch are timed, and
 the difference is divided by the further epochs. It is negative if the machine was too busy to tell.
@@ -211,7 +210,7 @@ def versions(results: list[Result]) -> list[tuple[str, str]]:
 
 
 def matrix(results: list[Result], cell: Callable[[Result, str], str]) -> list[tuple[str, ...]]:
-    """A header, and a row a case with a cell a library."""
+    """A header, then a row for each case with a cell for each library."""
     names = [name for name in LIBRARIES if any(name in result.timings for result in results)]
     return [
         ("case", "network", *names),
@@ -291,13 +290,13 @@ def exponent(before: Result, last: Result, name: str, growth: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.docs", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="to try it out: figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a trial run: no valid figures")
     parser.add_argument(
         "--parts",
         nargs="*",
         choices=PARTS,
         metavar="PART",
-        help=f"measure only these anew ({', '.join(PARTS)}), and keep the rest of the last time",
+        help=f"measure only these again ({', '.join(PARTS)}); keep the other figures as they are",
     )
     arguments = parser.parse_args()
     if arguments.parts is None:

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.guard``: does anything take more instructions than it did?
+"""``python -m benchmarks.guard``: does anything take more instructions than before?
 
-Times are too noisy to guard by; instructions, as valgrind counts them, are not. They are
-those of one thread on small data, for every instruction set that valgrind knows, and are
-compared with those in baselines.json.
+Times are too noisy to detect small changes. Instruction counts from valgrind are not noisy.
+They are counted for one thread on small data, for every instruction set that valgrind knows,
+and compared with the counts in baselines.json.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Counts = dict[str, dict[str, int]]  # by instruction set and name
 
 
 def guarded(case: Case) -> Case:
-    """The case with one thread and few rows, which are the same everywhere."""
+    """The case with one thread and few rows, the same rows on every machine."""
     make = data.strokes if case.recipe.make is data.mnist else case.recipe.make
     rows = case.batch_size * 3 // 2  # a whole batch and a part of one
     few = replace(case, recipe=replace(case.recipe, rows=rows, make=make), threads=1)
@@ -65,13 +65,13 @@ def count(valgrind: str) -> Counts:
 
 
 def instructions(path: Path) -> int:
-    """In one of callgrind's files."""
+    """The number of instructions in one of callgrind's files."""
     (line,) = (line for line in path.read_text().splitlines() if line.startswith("totals:"))
     return int(line.partition(":")[2])
 
 
 def made_with() -> dict[str, str]:
-    """What the counts depend on beside this project."""
+    """What the counts depend on besides this project."""
     from mlp_c import show_config
 
     return {
@@ -82,7 +82,7 @@ def made_with() -> dict[str, str]:
 
 
 def compare(before: Counts, now: Counts) -> tuple[list[tuple[str, ...]], int]:
-    """Rows of a table of what has changed, and how many of them are worse."""
+    """The table of what has changed, and how many of its rows are worse."""
     rows, n_worse = [("what", "before", "now", "change", "")], 0
     for isa, counts in now.items():
         for name, taken in counts.items():
@@ -98,11 +98,11 @@ def compare(before: Counts, now: Counts) -> tuple[list[tuple[str, ...]], int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
-    parser.add_argument("--update", action="store_true", help="write the baselines anew")
+    parser.add_argument("--update", action="store_true", help="replace the baselines")
     arguments = parser.parse_args()
     valgrind = shutil.which("valgrind")
     if valgrind is None:
-        sys.exit("The guard counts instructions with valgrind, which is not there.")
+        sys.exit("The guard counts instructions with valgrind, which is not installed.")
     now, environment = count(valgrind), made_with()
     saved = {} if not BASELINES.exists() else json.loads(BASELINES.read_text())
     rows, n_worse = compare(saved.get("counts", {}), now)

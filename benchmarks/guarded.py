@@ -1,6 +1,6 @@
-"""What the guard counts: run by it, under valgrind.
+"""What the guard counts. The guard runs this module under valgrind.
 
-Each call of MARKER ends a section, whose instructions are counted apart.
+Each call of MARKER ends a section. The instructions of each section are counted separately.
 """
 
 import gc
@@ -20,20 +20,20 @@ from benchmarks.rivals import OURS, load
 from mlp_c import _core, show_config
 
 MARKER = "getppid"  # a function of the C library that nothing else calls
-EPOCHS = (1, 3)  # of fits; what the longer takes more is that of its epochs
-MOST = 5e7  # multiplications in a kernel: valgrind takes a microsecond for some fused ones
+EPOCHS = (1, 3)  # of two fits, whose difference is the cost of the further epochs
+MOST = 5e7  # multiplications in a kernel; valgrind takes a microsecond for some fused ones
 UNKNOWN_TO_VALGRIND = {"avx512"}
 
 
 def main() -> None:
-    """Takes a folder with the cases and their data, and leaves the sections' names there."""
+    """Reads the cases and their data from a folder; writes the sections' names there."""
     folder = Path(sys.argv[1])
     cases = pickle.loads((folder / "cases").read_bytes())
     isas = [i for i in show_config(mode="dicts")["supported_isas"] if i not in UNKNOWN_TO_VALGRIND]
     sections: list[tuple[str, str]] = []
 
     def count(isa: str, name: str, call: Callable[[], object]) -> None:
-        """A section for what led here, and one for the call."""
+        """Ends the section before the call, and then the section of the call."""
         gc.collect()
         os.getppid()
         call()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def calls_of(case: Case, folder: Path) -> dict[str, Callable[[], object]]:
-    """What is to be counted of a case, by name; all has run once."""
+    """The calls to count for a case, by name. Each has run once."""
     rival = load(OURS)(case, *data.read(folder, "train", case.dtype))
     rival.fit(1)
     if not case.predicted_rows:

@@ -1,6 +1,6 @@
-"""Each public kernel beside the NumPy that does the same, to be called on the same arrays.
+"""Each public kernel, paired with the NumPy code that does the same on the same arrays.
 
-To add one: a builder here, and the shapes to run it on in kernels.py.
+To add a pair, write a builder here and list its shapes in kernels.py.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from mlp_c.kernels import backward, forward, sgd_step, softmax, softmax_cross_en
 
 @dataclass(frozen=True)
 class Spec:
-    """A kernel's name in BUILDERS, the rows it works on and the network's widths."""
+    """A kernel's name in BUILDERS, its number of rows, and the network's widths."""
 
     kernel: str
     rows: int
@@ -27,7 +27,7 @@ class Spec:
 
 @dataclass
 class Pair:
-    """A call of ours and one of NumPy that does the same."""
+    """A call of our kernel, and a NumPy call that does the same."""
 
     ours: Callable[[], object]
     numpys: Callable[[], object]
@@ -36,7 +36,7 @@ class Pair:
 
 
 class Network:
-    """A network's arrays, its input rows and their gradients; all values are normal."""
+    """A network's arrays, its input rows and their gradients. All values are normal."""
 
     def __init__(self, spec: Spec, dtype: str) -> None:
         rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ class Network:
 
 
 def pair_product(spec: Spec, dtype: str, threads: int) -> Pair:
-    """X W, to which ours adds the biases."""
+    """X W. Our kernel also adds the biases."""
     net = Network(spec, dtype)
     (weights,), out = net.weights, net.activations
     ours = partial(forward, net.x, net.weights, net.biases, out=out, n_threads=threads)
@@ -64,7 +64,7 @@ def pair_product(spec: Spec, dtype: str, threads: int) -> Pair:
 
 
 def pair_weights_gradient(spec: Spec, dtype: str, threads: int) -> Pair:
-    """The transpose of X times deltas, which ours sums for the biases too."""
+    """The transpose of X times deltas. Our kernel also sums the deltas for the biases."""
     net = Network(spec, dtype)
     (deltas,), out = net.deltas, net.gradients
     ours = partial(
@@ -147,7 +147,7 @@ def pair_softmax_cross_entropy(spec: Spec, dtype: str, threads: int) -> Pair:
 def pair_sgd_step(spec: Spec, dtype: str, threads: int) -> Pair:
     net = Network(spec, dtype)
     parameters = net.weights + net.biases
-    gradients = [np.zeros_like(a) for a in parameters]  # so that no step leads anywhere
+    gradients = [np.zeros_like(a) for a in parameters]  # so that steps change nothing
     scratch = [np.empty_like(a) for a in parameters]
 
     def numpys() -> None:

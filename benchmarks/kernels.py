@@ -1,8 +1,8 @@
-"""``python -m benchmarks.kernels``: the public kernels one by one, beside NumPy.
+"""``python -m benchmarks.kernels``: the public kernels one by one, compared with NumPy.
 
-Each is given the rate at which it works and its share of a peak that is measured in the
-same rounds: for products the rate of large ones by NumPy's BLAS, for what passes over
-memory that of a copy of as many bytes.
+The table gives each kernel's rate and its share of a peak that is measured in the same rounds.
+For products, the peak is the rate of large products by NumPy's BLAS. For kernels that pass over
+memory, it is the rate of copying as many bytes.
 """
 
 import argparse
@@ -48,7 +48,7 @@ SPECS = [
 
 @dataclass
 class Figure:
-    """The rounds' seconds of a kernel, of NumPy, and of as much work at the measured peak."""
+    """Seconds, round by round, of a kernel, of NumPy, and of the same work at the measured peak."""
 
     spec: Spec
     dtype: str
@@ -80,7 +80,7 @@ class Figure:
 
 
 class KernelServer:
-    """The far end: all kernels in one dtype, for none of ours leaves threads behind."""
+    """Runs in the worker: all kernels of one dtype share it, since ours leave no threads behind."""
 
     def __init__(self, name: str, specs: Iterable[Spec], dtype: str, threads: int) -> None:
         self.product = MatrixProduct(dtype)
@@ -96,7 +96,7 @@ class KernelServer:
             self.clocks.append([Calls(call, GOAL) for call in calls])
 
     def time(self) -> None:
-        """A round."""
+        """Measures one round."""
         flops = self.product.flops()
         for figure, clocks in zip(self.figures, self.clocks, strict=True):
             seconds = []
@@ -133,7 +133,7 @@ def measure(
 
 
 def rows_of(figures: list[Figure]) -> list[tuple[str, ...]]:
-    """The header and a row a figure."""
+    """A header, then a row for each figure."""
     header = ("kernel", "dtype", "threads", "µs", "rate", "of peak", "NumPy µs", "ratio to NumPy")
     return [
         header,

@@ -22,7 +22,7 @@ DPI = 110
 
 
 def draw_overview(results: list[Result], path: Path) -> None:
-    """A line a case, a dot a rival: how many times as long as mlp_c it takes."""
+    """A line for each case, a dot for each rival: its time as a multiple of mlp_c's."""
     figure, axes = plt.subplots(figsize=(9, 1 + 0.42 * len(results)), layout="constrained")
     for name in LIBRARIES:
         dots = [
@@ -44,7 +44,7 @@ def draw_overview(results: list[Result], path: Path) -> None:
 
 
 def draw_sweep(sweep: Sweep, results: list[Result], path: Path) -> None:
-    """Time, memory and the share of the dense limit, a line a rival."""
+    """Time, memory and the share of the dense limit, with a line for each rival."""
     figure, (time, memory, share) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     lines(time, sweep, results, lambda result, name: result.quartiles[name])
     time.plot(places(sweep), [result.dense_limit for result in results], **LIMIT)
@@ -70,7 +70,7 @@ def lines(
         points = [
             (place, value(result, name))
             for place, result in zip(places(sweep), results, strict=True)
-            if name in result.timings and result.quartiles[name] > 0  # else it is but noise
+            if name in result.timings and result.quartiles[name] > 0  # else it is only noise
         ]
         if points:
             style = {"lw": 2.5 if name == OURS else 1.2, "color": COLOURS[name], "label": name}
@@ -87,7 +87,7 @@ def lines(
 
 
 def places(sweep: Sweep) -> list[float]:
-    """Where the values lie on the axis."""
+    """The positions of the values on the axis."""
     return list(sweep.cases) if sweep.is_numeric else list(range(len(sweep.cases)))
 
 

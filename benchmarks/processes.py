@@ -1,4 +1,4 @@
-"""Processes in which to measure, with nothing in them but what they are started with."""
+"""Worker processes to measure in. They contain only what they are started with."""
 
 import multiprocessing
 import os
@@ -11,22 +11,22 @@ from typing import Any
 
 import psutil
 
-REST = 0.1  # seconds before a measurement, for the threads of the last one to fall asleep
+REST = 0.1  # seconds before a measurement, so that threads of the last one fall asleep
 SPAWN = multiprocessing.get_context("spawn")
-# They choose OpenBLAS's kernels and their blocking in place of its own judgement.
+# These variables override OpenBLAS's own choice of kernels and blocking.
 OPENBLAS_CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 for choice in OPENBLAS_CHOICES:
     os.environ.pop(choice, None)
 
 
 def apart(function: Callable, *arguments: Any) -> Any:
-    """What the function returns, called in a process of its own."""
+    """Calls the function in a process of its own and returns its result."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
         return pool.submit(function, *arguments).result()
 
 
 class Worker:
-    """The near end of a process."""
+    """Our end of a process that a server runs in."""
 
     def __init__(self, server: type, name: str, *arguments: Any) -> None:
         self.name = name
@@ -37,14 +37,14 @@ class Worker:
         far_end.close()
 
     def receive(self) -> Any:
-        """The next answer; the first is why the server cannot be, or None."""
+        """The next answer. The first is None, or the reason why the server could not start."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
             raise RuntimeError(f"the process of {self.name} has died") from None
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of the server."""
+        """Calls a method of the server and returns its answer."""
         time.sleep(REST)
         self.pipe.send((method, *arguments))
         return self.receive()
@@ -55,7 +55,7 @@ class Worker:
 
 
 def serve(pipe: Any, make: type, *arguments: Any) -> None:
-    """Answers requests until the near end closes. Ctrl-C is the near end's business."""
+    """Answers requests until our end closes. Ctrl-C is left to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         server = make(*arguments)
@@ -70,14 +70,14 @@ def serve(pipe: Any, make: type, *arguments: Any) -> None:
 
 
 class Disturbance:
-    """How many CPUs are kept busy by others than the workers, from now on."""
+    """Measures, from now on, how many CPUs other processes than the workers keep busy."""
 
     def __init__(self, workers: list[Worker]) -> None:
         self.ours = [psutil.Process(), *(psutil.Process(w.process.pid) for w in workers)]
         self.start = self.now()
 
     def now(self) -> tuple[float, float]:
-        """The clock, and the CPUs' seconds with others or with another virtual machine."""
+        """The clock, and the CPU seconds spent on other processes and virtual machines."""
         times = psutil.cpu_times()
         busy = times.user + times.system + getattr(times, "nice", 0) + getattr(times, "steal", 0)
         return time.monotonic(), busy - sum(sum(p.cpu_times()[:2]) for p in self.ours)

@@ -1,4 +1,4 @@
-"""What goes on, on stderr: a bar on a terminal, lines elsewhere."""
+"""Progress on stderr: a bar on a terminal, lines elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A function to call with a line of text after each of `total` steps."""
+    """Yields a function to call with a line of text after each of `total` steps."""
     if not sys.stderr.isatty():
         yield lambda text: print(text, file=sys.stderr, flush=True)
         return

@@ -27,16 +27,17 @@ HEADER = (
     "version",
 )
 LEGEND = """\
-seconds: of an epoch, which is what a longer fit takes more than one of a single epoch, or of a
-prediction; median, min, max over the rounds
-ratio: to mlp_c; of dense limit: time, as a multiple of the dense-GEMM limit
-fixed s: of a fit, beside its epochs
+seconds: time of a prediction, or of an epoch, from the difference between a long fit and a fit of
+one epoch; median, min and max over the rounds
+ratio: time as a multiple of mlp_c's
+of dense limit: time as a multiple of the dense-GEMM limit
+fixed s: time of a fit besides its epochs
 peak MiB, growth: memory of the process, and what its first fit added
 accuracy: on the test rows after one epoch"""
 
 
 def table(result: Result) -> str:
-    """One result, the fastest rival first."""
+    """The table of one result, with the fastest rival first."""
     timings = sorted(result.timings.values(), key=lambda timing: timing.median)
     rows = [HEADER, *(row_of(timing, result) for timing in timings)]
     return "\n".join(
@@ -72,7 +73,7 @@ def row_of(timing: Timing, result: Result) -> tuple[str, ...]:
 
 
 def target_table(measured: list[Measured]) -> str:
-    """A line a case: the seconds of each rival, and each target's figure, bound and verdict."""
+    """For each case the seconds of each rival, and each target's figure, bound and verdict."""
     names = [name for name in RIVALS if any(name in one.medians for one in measured)]
     rows = [("case", *names, "others' CPUs", "targets")]
     for one in measured:
@@ -92,7 +93,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def processor() -> str:
-    """The processor's name where Linux tells it, else the architecture."""
+    """The processor's name from Linux; elsewhere the architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         if line.startswith("model name"):
@@ -101,7 +102,7 @@ def processor() -> str:
 
 
 def save_json(results: list[Result], path: Path) -> None:
-    """All raw numbers; seconds and bytes."""
+    """Writes all raw numbers, in seconds and bytes."""
     saved = []
     for result in results:
         fields = asdict(result)

@@ -1,4 +1,4 @@
-"""What no dense training could beat: the rate of NumPy's BLAS on large matrices."""
+"""The limit of dense training: the rate of NumPy's BLAS on large matrices."""
 
 from time import perf_counter
 
@@ -9,7 +9,7 @@ SIZES = (1024, 1536, 2048)
 
 
 def numpy_version() -> str:
-    """NumPy's, and which kernels its BLAS took."""
+    """NumPy's version, and the kernels that its BLAS has chosen."""
     blas = ", ".join(
         f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip()
         for info in threadpool_info()
@@ -19,7 +19,7 @@ def numpy_version() -> str:
 
 
 class MatrixProduct:
-    """Products of square matrices, of several sizes."""
+    """Products of square matrices of several sizes."""
 
     def __init__(self, dtype: str) -> None:
         self.version = numpy_version()
@@ -30,7 +30,7 @@ class MatrixProduct:
         ]
 
     def flops(self) -> float:
-        """Floating-point operations a second, at the best size."""
+        """Floating-point operations per second at the best size."""
         return max(2 * len(a) ** 3 / self.seconds(a, out) for a, out in self.matrices)
 
     @staticmethod

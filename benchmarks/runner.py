@@ -1,8 +1,8 @@
-"""Measuring: a process for each rival, one of them at work at a time.
+"""Measures each rival in a process of its own, one process at a time.
 
-Libraries' idle threads spin for a while and slow down whatever shares their
-process, hence the processes. The speed of a machine drifts, hence the rounds: in
-each, every rival is timed once, so that all meet the same weather.
+Idle threads of a library spin for a while and slow down everything else in their process:
+hence the processes. The speed of a machine drifts: hence the rounds. Each round times every
+rival once, so that all meet the same conditions.
 """
 
 import resource
@@ -31,15 +31,15 @@ ROOF = "GEMM"
 
 @dataclass
 class Timing:
-    """One rival's figures; the lists hold one a round."""
+    """One rival's figures. The lists have an entry for each round."""
 
     rival: str
     version: str
     peak_bytes: int  # of the process, by its first fit
     growth_bytes: int  # what its first fit added
     accuracy: float  # on the test rows, after one epoch
-    seconds: list[float] = field(default_factory=list)  # of an epoch or a prediction
-    fixed_seconds: list[float] = field(default_factory=list)  # of a fit, beside its epochs
+    seconds: list[float] = field(default_factory=list)  # for an epoch or a prediction
+    fixed_seconds: list[float] = field(default_factory=list)  # of a fit, besides its epochs
 
     @property
     def median(self) -> float:
@@ -48,16 +48,16 @@ class Timing:
 
 @dataclass
 class Result:
-    """What one case gave."""
+    """The outcome of one case."""
 
     case: Case
     data: str
     x_bytes: int
     cpus_of_others: float  # kept busy by other processes during the rounds
     blas: str
-    gemm_flops: list[float]  # a second, one a round
+    gemm_flops: list[float]  # per second, an entry for each round
     timings: dict[str, Timing]
-    absent: dict[str, str]  # rival: why
+    absent: dict[str, str]  # the reason, by rival
 
     @property
     def name(self) -> str:
@@ -65,24 +65,24 @@ class Result:
 
     @property
     def medians(self) -> dict[str, float]:
-        """Each rival's seconds."""
+        """The median seconds of each rival."""
         return {name: timing.median for name, timing in self.timings.items()}
 
     @property
     def quartiles(self) -> dict[str, float]:
-        """Each rival's seconds, which a quarter of the rounds were below."""
+        """The lower quartile of each rival's seconds."""
         return {
             name: float(np.quantile(timing.seconds, 0.25)) for name, timing in self.timings.items()
         }
 
     @property
     def dense_limit(self) -> float:
-        """Seconds the case would take as one large matrix product, in its best round."""
+        """Seconds the case would take as one large matrix product, at the best round's rate."""
         return self.case.flop / max(self.gemm_flops)
 
 
 class RoofServer:
-    """The far end for the matrix products."""
+    """Runs in the worker of the matrix products."""
 
     def __init__(self, name: str, case: Case) -> None:
         self.product = MatrixProduct(case.dtype)
@@ -96,7 +96,7 @@ class RoofServer:
 
 
 class RivalServer:
-    """The far end for a rival, with its data."""
+    """Runs in the worker of a rival, with its data."""
 
     def __init__(self, name: str, case: Case, folder: Path) -> None:
         self.name, self.case, self.folder = name, case, folder
@@ -104,7 +104,7 @@ class RivalServer:
         threadpool_limits(case.threads)
 
     def warm_up(self, goal: float) -> Timing:
-        """The first fit, its memory and outcome; then what to repeat to take `goal` seconds."""
+        """Runs the first fit and notes its outcome; then finds what takes `goal` seconds."""
         resident = psutil.Process().memory_info().rss
         self.rival.fit(1)
         peak = peak_bytes()
@@ -118,7 +118,7 @@ class RivalServer:
         return Timing(self.name, self.rival.version, peak, peak - resident, accuracy)
 
     def time(self) -> tuple[float, float]:
-        """Seconds of an epoch or a prediction, and those of a fit beside its epochs."""
+        """Seconds of an epoch or a prediction, and of a fit besides its epochs."""
         return self.clock.read()
 
 
@@ -129,7 +129,7 @@ def peak_bytes() -> int:
 
 @contextmanager
 def started(case: Case, names: Iterable[str], folder: Path) -> Iterator[tuple]:
-    """The roof's worker, the rivals', and of those that are absent the reason."""
+    """Yields the roof's worker, the workers of the rivals, and why others are absent."""
     with ExitStack() as stack:
         roof = Worker(RoofServer, ROOF, case)
         workers = [Worker(RivalServer, name, case, folder) for name in names]
@@ -150,7 +150,7 @@ def measure(
     goal: float,
     step: Callable[[str], None],
 ) -> Result:
-    """Times these rivals on the data in `folder`; `step` is told of each thing done."""
+    """Times these rivals on the data in `folder`. Calls `step` after each step of the work."""
     with started(case, names, folder) as (roof, workers, absent):
         roof.ask("time")
         timings = {}
@@ -175,10 +175,10 @@ def measure(
 def measure_all(
     cases: list[Case], names_of: Callable[[Case], list[str]], **options: Any
 ) -> Iterator[Result]:
-    """Every case with the rivals that `names_of` gives it. `options` are those of `measure`.
+    """Measures every case with the rivals that `names_of` gives for it.
 
-    A new process starts with the peak memory of the one that starts it, so this one
-    stays small: another makes the data.
+    `options` are those of `measure`. A new process starts with the peak memory of the process
+    that starts it. To keep this one small, another process makes the data.
     """
     for recipe, group in groupby(cases, key=lambda case: case.recipe):
         same_data = list(group)

@@ -1,6 +1,6 @@
-"""One thing varied at a time, everything else as it is.
+"""Sweeps, which vary one thing and keep everything else as it is.
 
-To add a sweep: a line in SWEEPS.
+To add a sweep, add an entry to SWEEPS.
 """
 
 import os
@@ -16,7 +16,7 @@ BASE = Case("", Recipe(gaussian, ROWS, n_in=256, n_classes=10), hidden=(128,))
 
 @dataclass(frozen=True)
 class Sweep:
-    """Cases that differ in `axis`, by its values; what they share is said in `note`."""
+    """Cases that differ in `axis`, by its values. `note` describes what they share."""
 
     name: str
     axis: str
@@ -102,4 +102,4 @@ SWEEPS = [
         (16, 64, 256, 1024, 4096),
     ),
 ]
-GROWTH = ("rows", "features", "width")  # the sweeps whose cost should grow no faster than they
+GROWTH = ("rows", "features", "width")  # the sweeps whose cost should grow at most linearly

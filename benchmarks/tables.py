@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def aligned(rows: Iterable[Iterable[str]]) -> str:
-    """The first and the last column to the left, the others to the right."""
+    """Aligns the first and last columns to the left and the others to the right."""
     rows = [tuple(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -15,7 +15,7 @@ def aligned(rows: Iterable[Iterable[str]]) -> str:
 
 
 def markdown(rows: Iterable[Iterable[str]]) -> str:
-    """The first row is the header; its first column goes to the left, the others to the right."""
+    """Takes the header as first row. The first column goes to the left, the others to the right."""
     header, *body = [tuple(row) for row in rows]
     rule = ("---", *("---:" for _ in header[1:]))
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *body))

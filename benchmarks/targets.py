@@ -1,4 +1,4 @@
-"""What the figures must be, case by case."""
+"""The targets that figures must meet, case by case."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ Measured = Result | Figure
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on a figure of what was measured."""
+    """A bound on a measured figure."""
 
     name: str
     figure: Callable[[Any], float]
     bound: float
     at_least: bool = False
-    rivals: tuple[str, ...] = ()  # that the figure is about; it does with those there are
+    rivals: tuple[str, ...] = ()  # that the figure compares with; those absent are left out
 
     def verdict(self, measured: Measured) -> tuple[str, str, str, str]:
         """The figure's name and value, the bound, and whether it is met."""
@@ -36,7 +36,7 @@ class Target:
 
 
 def faster(ratio: float, *than: str) -> Target:
-    """Than the fastest of these, the references unless told otherwise."""
+    """Target: faster by this ratio than the fastest of these rivals (default: REFERENCES)."""
     names = than or REFERENCES
 
     def figure(measured: Measured) -> float:
@@ -71,10 +71,10 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "text": (faster(4, "sklearn"),),
     "predict-1": (faster(1), faster(5, "sklearn")),
     "predict-14000": (faster(3),),
-    **{f"{SQUARE} {dtype}": (faster(0.9, "numpy"),) for dtype in DTYPES},  # one thread each
+    **{f"{SQUARE} {dtype}": (faster(0.9, "numpy"),) for dtype in DTYPES},  # with one thread
 }
 
 
 def rivals_of(case: Case) -> set[str]:
-    """Those that must run to know whether the case's targets are met."""
+    """The rivals that must run to decide whether the case's targets are met."""
     return {OURS, *(name for target in TARGETS[case.name] for name in target.rivals)}

@@ -1,4 +1,4 @@
-"""Clocks: what is repeated how often to give one figure."""
+"""Clocks: what to repeat, and how often, for one figure."""
 
 import math
 import time
@@ -15,7 +15,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 class Calls:
-    """Times a call by the median of as many as take `goal` seconds."""
+    """Times a call: the median of as many calls as fit into `goal` seconds."""
 
     def __init__(self, call: Callable[[], object], goal: float) -> None:
         self.call = call
@@ -28,9 +28,9 @@ class Calls:
 
 
 class Fits:
-    """Times an epoch by what a long fit takes more than one of a single epoch.
+    """Times an epoch by the difference between a long fit and a fit of one epoch.
 
-    The long one takes `goal` seconds or, if that is more, two epochs.
+    The long fit takes `goal` seconds, but has at least two epochs.
     """
 
     def __init__(self, fit: Callable[[int], None], goal: float, rest: float) -> None:
@@ -46,7 +46,7 @@ class Fits:
         return seconds(lambda: self.fit(epochs))
 
     def read(self) -> tuple[float, float]:
-        """Seconds of an epoch, and of a fit beside its epochs."""
+        """Seconds of an epoch, and of a fit besides its epochs."""
         short, long = self.time(1), self.time(self.epochs)
         epoch = (long - short) / (self.epochs - 1)
         return epoch, short - epoch

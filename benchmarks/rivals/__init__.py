@@ -1,8 +1,7 @@
-"""The libraries that are compared, each behind one interface.
+"""The libraries that are compared, all behind one interface.
 
-To add a rival: a module with a subclass of Rival, and a line in RIVALS. A module here
-is imported in its rival's own process only; an ImportError there says that the library
-is absent.
+To add a rival, write a module with a subclass of Rival and add a line to RIVALS. A module here is
+imported only in its rival's own process. An ImportError there means that the library is absent.
 """
 
 from importlib import import_module
@@ -20,7 +19,7 @@ RIVALS = {
     "keras": "keras:Keras",
 }
 LIBRARIES = tuple(name for name in RIVALS if name != ONE_THREAD)
-REFERENCES = ("sklearn", "numpy", "torch")  # the ones whose fastest is to be beaten
+REFERENCES = ("sklearn", "numpy", "torch")  # mlp_c should beat the fastest of them
 
 
 def load(name: str) -> type:

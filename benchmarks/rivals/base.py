@@ -1,4 +1,4 @@
-"""What a rival does."""
+"""The interface of a rival."""
 
 from abc import ABC, abstractmethod
 
@@ -15,12 +15,12 @@ class Rival(ABC):
 
     @abstractmethod
     def __init__(self, case: Case, x: Rows, y: np.ndarray) -> None:
-        """Readies the library and the data: what a user would do once."""
+        """Prepares the library and the data, as a user would do once."""
 
     @abstractmethod
     def fit(self, n_epochs: int) -> None:
-        """Trains a new network from its first weights on."""
+        """Trains a new network from its initial weights."""
 
     @abstractmethod
     def predict(self, x: Rows) -> np.ndarray:
-        """Labels by the network that was trained last."""
+        """The labels that the network trained last predicts."""

@@ -31,7 +31,7 @@ class ScikitLearn(Rival):
     def fit(self, n_epochs: int) -> None:
         self.model = self.make(**self.parameters, max_iter=n_epochs, n_iter_no_change=n_epochs + 1)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it has not converged
+            warnings.simplefilter("ignore")  # the warning that it has not converged
             self.model.fit(self.x, self.y)
 
     def predict(self, x: Rows) -> np.ndarray:

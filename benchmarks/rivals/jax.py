@@ -1,4 +1,4 @@
-"""JAX by hand: an epoch is one compiled scan over its batches."""
+"""JAX written by hand: an epoch is one compiled scan over its batches."""
 
 import os
 from itertools import pairwise
@@ -48,7 +48,7 @@ class Jax(Rival):
         self.parameters = jax.block_until_ready(state)[0]
 
     def train(self, state: tuple, order: jax.Array, x: jax.Array, y: jax.Array) -> tuple:
-        """An epoch."""
+        """Trains one epoch."""
 
         def step(state: tuple, rows: jax.Array) -> tuple[tuple, None]:
             gradients = jax.grad(self.loss)(state[0], x[rows], y[rows])
@@ -81,6 +81,6 @@ class Jax(Rival):
 
 
 def limit_threads(threads: int) -> None:
-    """XLA has a thread for every CPU that the process may use when it starts."""
+    """Limits the CPUs of the process: XLA starts a thread for each of them."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

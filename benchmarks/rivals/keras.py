@@ -40,7 +40,7 @@ class Keras(Rival):
         self.first_weights = self.model.get_weights()
 
     def fit(self, n_epochs: int) -> None:
-        self.model.set_weights(self.first_weights)  # a new model would be compiled anew
+        self.model.set_weights(self.first_weights)  # a new model would be compiled again
         self.model.fit(self.x, self.y, batch_size=self.case.batch_size, epochs=n_epochs, verbose=0)
 
     def predict(self, x: np.ndarray) -> np.ndarray:

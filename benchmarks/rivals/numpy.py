@@ -1,4 +1,4 @@
-"""NumPy as an expert writes it: nothing allocated or copied that need not be."""
+"""NumPy as an expert writes it, without needless allocations and copies."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class NumPy(Rival):
-    """Parameters lie in one vector, as do their gradients, so that an update is a few calls."""
+    """All parameters are in one vector, and so are the gradients: an update is a few calls."""
 
     def __init__(self, case: Case, x: np.ndarray, y: np.ndarray) -> None:
         self.version = numpy_version()
@@ -32,7 +32,7 @@ class NumPy(Rival):
         self.masks = [np.empty((case.batch_size, width), bool) for width in case.layer_sizes]
 
     def views(self, vector: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The layers' weights and biases in `vector`, which holds all weights first."""
+        """Views of the layers' weights and biases in `vector`, which has all weights first."""
         weights, biases = vector[: self.n_weights], vector[self.n_weights :]
         layers = []
         for n_in, n_out in pairwise(self.case.layer_sizes):
@@ -55,13 +55,13 @@ class NumPy(Rival):
                 update()
 
     def differentiate(self, rows: np.ndarray) -> None:
-        """Loss and gradients for a batch."""
+        """Computes the loss and gradients of a batch."""
         n = len(rows)
         activations, deltas, masks = (
             [buffer[:n] for buffer in buffers]
             for buffers in (self.activations, self.deltas, self.masks)
         )
-        # "clip" is the mode that writes to `out` without a copy between
+        # mode "clip" writes to `out` without an intermediate copy
         np.take(self.x, rows, axis=0, out=activations[0], mode="clip")
         self.forward(activations)
         logits, delta = activations[-1], deltas[-1]
@@ -85,7 +85,7 @@ class NumPy(Rival):
             self.gradients[: self.n_weights] += self.scratch[: self.n_weights]
 
     def forward(self, activations: list[np.ndarray]) -> None:
-        """Fills all but the first, which are the inputs."""
+        """Fills all activations but the first, which are the inputs."""
         for (weights, biases), (a, z) in zip(self.layers, pairwise(activations), strict=True):
             np.matmul(a, weights, out=z)
             z += biases

@@ -28,7 +28,7 @@ class PyTorch(Rival):
             self.model.parameters(),
             lr=case.learning_rate,
             weight_decay=case.alpha / case.batch_size,
-            fused=True,  # the quickest of its variants on a CPU
+            fused=True,  # the fastest of its variants on a CPU
         )
         loss_of = torch.nn.CrossEntropyLoss()
         for _ in range(n_epochs):
