@@ -54,7 +54,7 @@ debug: $(ANY_VENV) ## the same for a debugger: -O0, -g3 and assertions on
 	MLP_C_DEBUG=1 $(build_in_place) --build-temp build/debug/temp --build-lib build/debug/lib
 	touch build/debug/in-place
 
-compile_commands.json: $(ANY_VENV) tests/compile_everywhere.py ## how each C source is compiled, for clangd and editors
+compile_commands.json: $(ANY_VENV) tests/compile_everywhere.py ## how each C source is compiled, for editors
 	$(BIN)/python tests/compile_everywhere.py --commands $@
 
 format: $(ANY_VENV) ## format Python and C

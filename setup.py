@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -75,40 +76,38 @@ class BuildExt(build_ext):
         command = self.compiler.cc if WINDOWS else self.compiler.compiler[0]
         if shutil.which(command) is None:
             raise PlatformError(NO_COMPILER.format(command))
-        self.forget_objects_of_other_flags(ext, f"{command} {build_flags} {LINK_FLAGS}")
+        folder = Path(self.build_temp, ext.name)  # extensions may share sources, not objects
+        self.forget_objects_of_other_flags(folder, f"{command} {build_flags} {LINK_FLAGS}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(lambda source: self.compile_source(ext, source), ext.sources))
+            compile_one = partial(self.compile_source, ext, folder)
+            objects = list(pool.map(compile_one, ext.sources))
         ext.sources, ext.extra_objects = [], objects
         ext.depends = [*ext.depends, *objects]
         super().build_extension(ext)
 
-    def object_of(self, source):
-        """Where the object of a source lies in the build directory."""
-        return Path(*self.compiler.object_filenames([source], output_dir=self.build_temp))
-
-    def forget_objects_of_other_flags(self, ext, flags):
+    def forget_objects_of_other_flags(self, folder, flags):
         """Removes the objects of an earlier build that was not made with these flags."""
-        note = Path(self.build_temp, "flags.txt")
+        note = folder / "flags.txt"
         if not note.exists() or note.read_text() != flags:
-            for source in ext.sources:
-                self.object_of(source).unlink(missing_ok=True)
-            note.parent.mkdir(parents=True, exist_ok=True)
+            for target in folder.rglob(f"*{self.compiler.obj_extension}"):
+                target.unlink()
+            folder.mkdir(parents=True, exist_ok=True)
             note.write_text(flags)
 
-    def compile_source(self, ext, source):
+    def compile_source(self, ext, folder, source):
         """The object of a source, compiled anew if the source or any header is newer."""
-        target = self.object_of(source)
+        (target,) = self.compiler.object_filenames([source], output_dir=str(folder))
         if self.force or newer_group([source, *ext.depends], target):
             flags = ISAS.get(Path(source).stem, []) if Path(source).parent == ISA_SOURCES else []
             self.compiler.compile(
                 [source],
-                output_dir=self.build_temp,
+                output_dir=str(folder),
                 macros=ext.define_macros,
                 include_dirs=ext.include_dirs,
                 debug=self.debug,
                 extra_postargs=[*ext.extra_compile_args, *spell(flags)],
             )
-        return str(target)
+        return target
 
 
 def define_string(name, value):
