@@ -4,19 +4,19 @@ import copy
 import os
 import warnings
 
-import kill
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
-from settings import draw_setting
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
 
+import kill
 import mlp_c
 from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, _data, _files, resume
+from support.settings import draw_setting
+from support.states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
 
 pytest.importorskip("safetensors")  # there is none for all Pythons
 pytestmark = [

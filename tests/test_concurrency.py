@@ -13,12 +13,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import processes
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+from support import processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

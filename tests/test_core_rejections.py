@@ -5,14 +5,12 @@ import re
 import subprocess
 import sys
 
-import calls
-import core_calls
 import numpy as np
-import processes
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from mlp_c import _core
+from support import calls, core_calls, processes
 
 NAMES = sorted({case.split()[0] for case in core_calls.CASES} - {"config"})
 

@@ -10,15 +10,15 @@ import stat
 import sys
 import tracemalloc
 
-import kill
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from states import CASES, FORMS, NUMBERS, X, fitted, make, outcome, packed
 
+import kill
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
+from support.states import CASES, FORMS, NUMBERS, X, fitted, make, outcome, packed
 
 safetensors = pytest.importorskip("safetensors.numpy")  # there is none for all Pythons
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

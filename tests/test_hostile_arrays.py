@@ -8,7 +8,6 @@ strided, turned, broadcast and read-only ones (test_kernels_properties); rows of
 import pickle
 from functools import cache
 
-import calls
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp_c import MLPClassifier, MLPRegressor, kernels
+from support import calls
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

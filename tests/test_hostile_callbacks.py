@@ -8,11 +8,11 @@ import pickle
 import sys
 
 import numpy as np
-import processes
 import pytest
-from wide import Callback, X, Y, bits, make
 
 import mlp_c
+from support import processes
+from support.wide import Callback, X, Y, bits, make
 
 
 def emptied(model):

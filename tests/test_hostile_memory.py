@@ -14,17 +14,15 @@ import threading
 from functools import partial
 from itertools import pairwise
 
-import calls
 import numpy as np
-import processes
 import pytest
 import scipy.sparse
-import wide
-from guards import Fence
 from numpy.lib.stride_tricks import as_strided
 
 import mlp_c
 from mlp_c import _core, kernels
+from support import calls, processes, wide
+from support.guards import Fence
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's mmap and /proc")

@@ -9,14 +9,13 @@ import time
 from functools import partial
 from itertools import product
 
-import calls
 import numpy as np
-import processes
 import pytest
 import scipy.sparse
-from test_hostile_arrays import ARGUMENTS, N_IN, N, clean, fitted
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+from support import calls, processes
+from test_hostile_arrays import ARGUMENTS, N_IN, N, clean, fitted
 
 
 class Acting:

@@ -16,12 +16,12 @@ import time
 from functools import partial
 
 import numpy as np
-import processes
 import pytest
 from sklearn.base import clone
-from wide import Callback, X, Y, bits, in_a_thread, make, virtual
 
 from mlp_c import MLPClassifier, _core, kernels
+from support import processes
+from support.wide import Callback, X, Y, bits, in_a_thread, make, virtual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -17,10 +17,10 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from wide import X, Y, bits, in_a_thread, make
 
 from mlp_c import MLPClassifier, MLPRegressor
 from mlp_c._threads import effective_n_threads
+from support.wide import X, Y, bits, in_a_thread, make
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TASKS = "/proc/self/task"

@@ -9,14 +9,13 @@ scikit-learn refuses, too (test_estimator_errors); classes in partial_fit and a 
 from decimal import Decimal
 from fractions import Fraction
 
-import floating_point
 import numpy as np
-import processes
 import pytest
 from sklearn import neural_network
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+from support import floating_point, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 both = pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])

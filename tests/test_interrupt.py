@@ -12,15 +12,14 @@ import threading
 import time
 import warnings
 
-import calls
 import numpy as np
-import processes
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from wide import virtual
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+from support import calls, processes
+from support.wide import virtual
 
 PROMISED_SECONDS = 0.1
 TOLERATED_SECONDS = 0.2  # of work: some machines are slow, and give memory slowly

@@ -7,12 +7,11 @@ import hashlib
 import platform
 from itertools import pairwise
 
-import calls
 import numpy as np
-import oracle
 import pytest
 
 from mlp_c import _core, kernels
+from support import calls, oracle
 
 FMA_IS_DEFAULT = platform.machine() in {"aarch64", "arm64"}
 FMA_ISAS = [

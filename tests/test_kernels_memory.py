@@ -6,13 +6,12 @@ import sys
 import tracemalloc
 from functools import partial
 
-import calls
-import core_calls
 import numpy as np
 import pytest
-from wide import virtual
 
 from mlp_c import kernels
+from support import calls, core_calls
+from support.wide import virtual
 
 MB = 1 << 20
 N_CALLS = 10_000

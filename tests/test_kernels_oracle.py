@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
-from calls import leaves, normal, rebuilt, rows_as
 
 from mlp_c import _core, kernels
+from support import oracle
+from support.calls import leaves, normal, rebuilt, rows_as
 
 ACTIVATIONS = sorted(oracle.ACTIVATIONS)
 SOURCES = Path(__file__).parent.parent.glob("csrc/kernels/isa/*.c")

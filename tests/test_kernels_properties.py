@@ -7,7 +7,6 @@ import threading
 import time
 from itertools import pairwise
 
-import calls
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
 from mlp_c import _blocks, _core, kernels
+from support import calls
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
 # More multiply-adds than 16 threads ask for, in an epoch's batch too.

@@ -6,12 +6,12 @@ Each array of each kernel's valid call, in turn, is replaced by each wrong thing
 
 import re
 
-import calls
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from mlp_c import kernels
+from support import calls
 
 NETWORK_KERNELS = ("forward", "backward")
 PLACES = [(kernel, path) for kernel in calls.KERNELS for path in calls.paths(kernel)]

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import core_calls
 import pytest
+
+from support import core_calls
 
 pytest.importorskip("_testcapi", reason="this CPython was built without _testcapi")
 
@@ -18,8 +19,7 @@ SCRIPT = """
 import pickle
 import sys
 import _testcapi
-import calls
-import core_calls
+from support import calls, core_calls
 
 case = sys.argv[1]
 function, arguments = core_calls.function(case), core_calls.examples()[case]

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import sklearn.neural_network
 from scipy.sparse import issparse
-from settings import draw_setting
 from sklearn.base import is_classifier
 from sklearn.neural_network import _multilayer_perceptron as reference
 from sklearn.utils import _safe_indexing
@@ -23,6 +22,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import unique_labels
 
 import mlp_c
+from support.settings import draw_setting
 
 N_SETTINGS = int(os.environ.get("MLP_C_PARITY_SETTINGS", "25"))
 # By dtype: how far scikit-learn may move from itself, and we from scikit-learn.

@@ -11,10 +11,10 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
-from states import CASES, FORMS, NUMBERS, TEXT, N, X, fitted, make, outcome
 
 from mlp_c import MLPClassifier, MLPRegressor, from_sklearn
 from mlp_c._state import FORMAT
+from support.states import CASES, FORMS, NUMBERS, TEXT, N, X, fitted, make, outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_case = pytest.mark.parametrize("case", CASES)

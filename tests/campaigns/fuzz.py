@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 
 import numpy as np
+
 from campaigns import build, options
 
 BATCH = 1000  # calls of a process

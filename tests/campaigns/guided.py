@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+
 from campaigns import build, options
 from compile_everywhere import CLANG
 

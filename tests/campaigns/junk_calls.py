@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import calls
-import core_calls
 import numpy as np
 import sklearn.neural_network
-from campaigns import junk
 
 import mlp_c
+from campaigns import junk
 from mlp_c import _core, kernels
+from support import calls, core_calls
 
 X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
 

@@ -9,12 +9,11 @@ import gc
 import sys
 import warnings
 
-import calls
-import core_calls
 import numpy as np
-from campaigns import build, options
 
 import mlp_c
+from campaigns import build, options
+from support import calls, core_calls
 
 MOST = {"references": 0, "blocks": 10, "threads": 0, "files": 0, "bytes": 64 << 10}
 MOST_OF_FITS = MOST | {"blocks": 50}  # of hundreds: scikit-learn's caches grow in some

@@ -8,12 +8,12 @@ import copy
 import time
 from itertools import pairwise
 
-import calls
 import numpy as np
 import scipy.sparse as sp
-from campaigns import options
 
+from campaigns import options
 from mlp_c import _core, kernels
+from support import calls
 
 WIDTHS = [1, 2, 7, 16, 31, 63, 64, 65, 100, 127, 128, 129, 130, 257]
 RULES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}

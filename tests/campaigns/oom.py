@@ -15,13 +15,12 @@ import resource
 import subprocess
 import warnings
 
-import calls
-import core_calls
 import numpy as np
-from campaigns import build, options
 
 import mlp_c
+from campaigns import build, options
 from mlp_c import _core
+from support import calls, core_calls
 
 SHIM = build.BUILDS / "failing_malloc.so"
 FOREVER = 2**62

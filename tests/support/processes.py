@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-HERE = os.path.dirname(__file__)
+TESTS = os.path.dirname(os.path.dirname(__file__))
 # Ctrl-C is what it is in a terminal: a shell's jobs in the background ignore it.
 CALL = (
     "import signal, sys, {0}; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -21,7 +21,7 @@ def run(function, *arguments, timeout=60, **environment):
     code = CALL.format(inspect.getmodule(function).__name__, function.__name__)
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c", code, *map(str, arguments)],
-        cwd=HERE,
+        cwd=TESTS,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -4,8 +4,9 @@ import ctypes
 import mmap
 from itertools import count
 
-import calls
 import numpy as np
+
+from support import calls
 
 PAGE = mmap.PAGESIZE
 PROT_NONE = 0

@@ -1,0 +1,1 @@
+"""What tests share: valid calls, oracles, random settings, processes of their own."""
