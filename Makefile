@@ -54,8 +54,8 @@ debug: $(ANY_VENV) ## the same for a debugger: -O0, -g3 and assertions on
 	MLP_C_DEBUG=1 $(build_in_place) --build-temp build/debug/temp --build-lib build/debug/lib
 	touch build/debug/in-place
 
-compile_commands.json: $(ANY_VENV) tests/compile_everywhere.py ## how each C source is compiled, for editors
-	$(BIN)/python tests/compile_everywhere.py --commands $@
+compile_commands.json: $(ANY_VENV) tests/runners/compile_everywhere.py ## how each C source is compiled, for editors
+	$(BIN)/python tests/runners/compile_everywhere.py --commands $@
 
 format: $(ANY_VENV) ## format Python and C
 	$(BIN)/ruff check --fix .
@@ -71,19 +71,19 @@ lint: $(VENV)/test build/compiled ## ruff, mypy, and every C compiler with warni
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-build/compiled: $(VENV)/test tests/compile_everywhere.py
-	$(BIN)/python tests/compile_everywhere.py
+build/compiled: $(VENV)/test tests/runners/compile_everywhere.py
+	$(BIN)/python tests/runners/compile_everywhere.py
 	mkdir -p build
 	touch $@
 
 test-all: ## the tests on every CPython that is found
-	$(PYTHON) tests/run_on_all_pythons.py
+	$(PYTHON) tests/runners/all_pythons.py
 
 test-free-threaded: ## the tests on a CPython without the GIL (PYTHON_FT names it)
-	$(PYTHON) tests/run_free_threaded.py
+	$(PYTHON) tests/runners/free_threaded.py
 
 test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
-	$(BIN)/python tests/run_on_neon.py
+	$(BIN)/python tests/runners/neon.py
 
 ## Look for errors: docs/campaigns.md (CALLS, SECONDS, SEED set the bounds)
 campaigns: $(VENV)/campaigns ## all from here to coverage, quickly
@@ -104,7 +104,7 @@ $(CAMPAIGNS): $(VENV)/campaigns
 	    $(if $(SEED),--seed=$(SEED)) $(if $(FIRST),--first=$(FIRST))
 
 kill: $(VENV)/test ## processes killed as they save and as they train
-	$(BIN)/python tests/kill.py 50
+	$(BIN)/python tests/runners/kill.py 50
 
 ## Measure (BENCH: the arguments, as in BENCH=--help)
 bench: $(VENV)/bench ## compare with other libraries on this machine

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import kill
 import mlp_c
 from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, _data, _files, resume
+from runners import kill
 from support.settings import draw_setting
 from support.states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
 

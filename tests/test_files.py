@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kill
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
+from runners import kill
 from support.states import CASES, FORMS, NUMBERS, X, fitted, make, outcome, packed
 
 safetensors = pytest.importorskip("safetensors.numpy")  # there is none for all Pythons

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from campaigns import build, options
-from compile_everywhere import SETUP, flags_for, instruction_set, newest, sources_for
+from runners.compile_everywhere import SETUP, flags_for, instruction_set, newest, sources_for
 
 MACHINE = SETUP["MACHINE"]
 SOURCES = [*sources_for(MACHINE), build.TESTS / "campaigns" / "failing_malloc.c"]

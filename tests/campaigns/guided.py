@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from campaigns import build, options
-from compile_everywhere import CLANG
+from runners.compile_everywhere import CLANG
 
 PLACE = build.BUILDS / "guided"
 FLAGS = "-fsanitize=address,fuzzer-no-link"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.14t", "3.13t")
 NOT_FOUND = """No free-threaded CPython was found: have python3.14t or python3.13t on PATH, or name
 one, PYTHON_FT=/path/to/python. docs/free-threading.md says where it comes from."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 with contextlib.chdir(ROOT):  # where it looks for the headers
     SETUP = runpy.run_path("setup.py", run_name="setup")
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = [(3, minor) for minor in range(11, 16)]
 PROBE = (
     "import sys; print(sys.implementation.name, *sys.version_info[:2], "

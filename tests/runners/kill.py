@@ -1,6 +1,6 @@
 """Processes killed at any moment: what they leave in files is whole.
 
-``python tests/kill.py 50`` kills 50 processes that save models, and 50 in fits that write
+``python tests/runners/kill.py 50`` kills 50 processes that save models, and 50 in fits that write
 checkpoints, and says what was found; the suite does the same with fewer. A seed may follow.
 """
 

@@ -13,7 +13,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "neon"
 SYSROOT, WHEELS, BUILT = CACHE / "sysroot", CACHE / "wheels", CACHE / "lib"
 COMPILER = "aarch64-linux-gnu-gcc"
