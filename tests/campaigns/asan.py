@@ -17,15 +17,20 @@ ASAN = Sanitizer(
     },
 )
 LEFT_OUT = {
-    "test_notebook.py": "runs in a process of Jupyter's; the kernels' tests make the same calls",
-    "test_packaging.py": "builds the package anew, without instruments",
-    "test_files.py::test_a_process_killed_as_it_saves": "kills after a time that is too short here",
-    "test_hostile_memory.py::test_the_guards_see_a_single_element": "asks for a fault",
-    "test_hostile_processes.py::test_threads_that_the_system_refuses": "its shim is to come first",
-    "test_kernels_bits.py::test_same_bits_as_on_other_machines": "of other optimisation",
-    "test_kernels_memory.py": "counts memory, which is the sanitizer's here",
+    "ecosystem/test_notebook.py": "in a process of Jupyter's; the kernels' tests make its calls",
+    "project/test_packaging.py": "builds the package anew, without instruments",
+    "saving/test_files.py::test_a_process_killed_as_it_saves": "kills after too short a time here",
+    "hostile/test_memory.py::test_the_guards_see_a_single_element": "asks for a fault",
+    "hostile/test_processes.py::test_threads_that_the_system_refuses": "its shim is to come first",
+    "kernels/test_bits.py::test_same_bits_as_on_other_machines": "of other optimisation",
+    "kernels/test_memory.py": "counts memory, which is the sanitizer's here",
 }
-QUICK = ["test_kernels_rejections.py", "test_inputs.py", "test_fit_edges.py", "test_conversion.py"]
+QUICK = [
+    "kernels/test_rejections.py",
+    "estimators/test_inputs.py",
+    "estimators/test_fit_edges.py",
+    "ecosystem/test_conversion.py",
+]
 
 
 def main() -> int:

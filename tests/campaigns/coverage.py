@@ -21,16 +21,16 @@ ERROR = re.compile(
     r"PyErr_(Format|SetString|NoMemory|Clear)\(|mlp_reject\w*\(|failed = true;|Py_CLEAR\("
     r"|return (-1|NULL|false|MLP_NO_MEMORY|x|\(mlp_\w+\)\{0\});"
 )
-LEFT_OUT = ["--ignore=test_notebook.py", "--ignore=test_packaging.py"]
+LEFT_OUT = ["--ignore=ecosystem/test_notebook.py", "--ignore=project/test_packaging.py"]
 QUICK = [
-    "test_kernels_rejections.py",
-    "test_core_rejections.py",
-    "test_import.py",
-    "test_inputs.py",
-    "test_fit_edges.py",
-    "test_threads.py",
-    "test_hostile_processes.py::test_a_subinterpreter_is_told_that_it_is_not_supported",
-    "test_interrupt.py::test_an_interrupt_stops_what_comes_before_the_kernel",
+    "kernels/test_rejections.py",
+    "kernels/test_core_rejections.py",
+    "project/test_import.py",
+    "estimators/test_inputs.py",
+    "estimators/test_fit_edges.py",
+    "system/test_threads.py",
+    "hostile/test_processes.py::test_a_subinterpreter_is_told_that_it_is_not_supported",
+    "hostile/test_interrupt.py::test_an_interrupt_stops_what_comes_before_the_kernel",
 ]
 
 

@@ -17,21 +17,31 @@ TSAN = Sanitizer(
     {"TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66:die_after_fork=0"},
 )
 LEFT_OUT = {
-    "test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer has one, too",
-    "test_hostile_threads.py::test_the_jobs_of_a_grid_search_run_on_no": "and one in each job",
+    "system/test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer adds one",
+    "hostile/test_threads.py::test_the_jobs_of_a_grid_search_run_on_no": "and one in each job",
     **{
-        f"test_{place}": "one thread writes to what another reads: that is what it is about"
+        f"hostile/test_{place}": "one thread writes to what another reads: that is what it is about"
         for place in (
             "concurrency.py::test_a_prediction_while_the_model_is_fitted",
             "concurrency.py::test_what_another_thread_writes",
             "concurrency.py::test_lists_that_another_thread_changes",
-            "hostile_threads.py::test_a_model_predicts_while_another_thread_fits_it",
+            "threads.py::test_a_model_predicts_while_another_thread_fits_it",
         )
     },
 }
-QUICK = ["test_fit_edges.py", "test_ecosystem.py::test_threads_predict_with_one_model"]
-THREADED = ["test_fit_edges.py", "test_ecosystem.py", "test_threads.py", "test_interrupt.py"]
-THREADED += ["test_kernels_properties.py", "test_hostile_threads.py", "test_concurrency.py"]
+QUICK = [
+    "estimators/test_fit_edges.py",
+    "ecosystem/test_tools.py::test_threads_predict_with_one_model",
+]
+THREADED = [
+    "estimators/test_fit_edges.py",
+    "ecosystem/test_tools.py",
+    "system/test_threads.py",
+    "hostile/test_interrupt.py",
+    "kernels/test_properties.py",
+    "hostile/test_threads.py",
+    "hostile/test_concurrency.py",
+]
 
 
 def in_fixed_layout() -> list[str]:

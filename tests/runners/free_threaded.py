@@ -29,14 +29,14 @@ print(sys.version.split()[0], "on" if sys._is_gil_enabled() else "off")
 
 # Tests of what is the process's (its signals, threads, memory, warnings) are not among these.
 IN_PARALLEL = (
-    "test_conversion.py",
-    "test_fit_edges.py",
-    "test_inputs.py",
-    "test_kernels_bits.py",
-    "test_kernels_oracle.py",
-    "test_kernels_properties.py",
-    "test_kernels_rejections.py",
-    "test_parity.py",
+    "ecosystem/test_conversion.py",
+    "estimators/test_fit_edges.py",
+    "estimators/test_inputs.py",
+    "estimators/test_parity.py",
+    "kernels/test_bits.py",
+    "kernels/test_oracle.py",
+    "kernels/test_properties.py",
+    "kernels/test_rejections.py",
 )
 
 

@@ -32,15 +32,15 @@ TEST_REQUIREMENTS = ("hypothesis", "pytest", "pytest-timeout", "setuptools")
 # Longest first: as many run at a time as there are CPUs. Of the estimators' tests, some
 # that are quick and start no Python of their own: that would take binfmt_misc.
 SELECTION = (
-    "tests/test_kernels_properties.py",
-    "tests/test_kernels_memory.py",
-    "tests/test_kernels_oracle.py",
-    "tests/test_kernels_bits.py",
-    "tests/test_estimator_errors.py",
-    "tests/test_fit_edges.py",
-    "tests/test_kernels_rejections.py",
-    "tests/test_differences.py",
-    "tests/test_conversion.py",
+    "tests/kernels/test_properties.py",
+    "tests/kernels/test_memory.py",
+    "tests/kernels/test_oracle.py",
+    "tests/kernels/test_bits.py",
+    "tests/estimators/test_errors.py",
+    "tests/estimators/test_fit_edges.py",
+    "tests/kernels/test_rejections.py",
+    "tests/estimators/test_differences.py",
+    "tests/ecosystem/test_conversion.py",
 )
 
 

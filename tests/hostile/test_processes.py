@@ -1,7 +1,7 @@
 """Processes: what forks, ends or starts anew is not waited for.
 
-Elsewhere: a child forked after a fit (test_ecosystem), signals (test_interrupt), threads
-(test_hostile_threads).
+Elsewhere: a child forked after a fit (ecosystem/test_tools), signals (test_interrupt), threads
+(test_threads).
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """Memory: nothing beside an array is touched, whatever its size; no size wraps around.
 
-Elsewhere: what lies around strided outputs (test_kernels_properties), references and
-memory left behind by 10,000 calls (test_kernels_memory), every allocation that fails
+Elsewhere: what lies around strided outputs (kernels/test_properties), references and memory
+left behind by 10,000 calls (kernels/test_memory), every allocation that fails
 (test_out_of_memory).
 """
 

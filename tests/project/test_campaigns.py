@@ -30,7 +30,7 @@ def run(campaign, modules=()):
     """The exit code of a campaign, where no program is found, and the lines that it prints."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(campaign=campaign, modules=modules)],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[1],
         env={**os.environ, "PATH": "", "CI": "true"},
         stdout=subprocess.PIPE,
         text=True,

@@ -1,8 +1,9 @@
 """Arrays: the answer is that for a clean copy, or an exception, and then nothing has changed.
 
-Elsewhere: each wrong array in each place of each kernel, and overlaps (test_kernels_rejections);
-strided, turned, broadcast and read-only ones (test_kernels_properties); rows of every dtype
-(test_inputs); sparse matrices out of order or range (test_fit_edges).
+Elsewhere: each wrong array in each place of each kernel, and overlaps
+(kernels/test_rejections); strided, turned, broadcast and read-only ones
+(kernels/test_properties); rows of every dtype (estimators/test_inputs); sparse matrices out of
+order or range (estimators/test_fit_edges).
 """
 
 import pickle

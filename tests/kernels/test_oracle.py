@@ -17,7 +17,7 @@ from support import oracle
 from support.calls import leaves, normal, rebuilt, rows_as
 
 ACTIVATIONS = sorted(oracle.ACTIVATIONS)
-SOURCES = Path(__file__).parent.parent.glob("csrc/kernels/isa/*.c")
+SOURCES = Path(__file__).parents[2].glob("csrc/kernels/isa/*.c")
 
 # Tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
 # 256 products; chunks of 256 rows.

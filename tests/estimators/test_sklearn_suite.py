@@ -9,7 +9,7 @@ import mlp_c
 
 # Tests of scikit-learn that are not run: name, reason.
 EXCLUDED = {
-    "test_gradient": "calls the private _loss_grad_lbfgs; test_kernels_oracle.py tests gradients",
+    "test_gradient": "calls the private _loss_grad_lbfgs; kernels/test_oracle.py tests gradients",
 }
 
 

@@ -1,8 +1,9 @@
 """Threads: the same bits on any number, and a defined answer where several use one model.
 
-Elsewhere: kernels on any number of threads (test_kernels_properties), how many a call runs on
-(test_threads), models fitted and used by eight threads (test_ecosystem), two threads that fit
-one model (test_fit_edges), threads that cannot be had (test_hostile_processes).
+Elsewhere: kernels on any number of threads (kernels/test_properties), how many a call runs on
+(system/test_threads), models fitted and used by eight threads (ecosystem/test_tools), two
+threads that fit one model (estimators/test_fit_edges), threads that cannot be had
+(test_processes).
 """
 
 import gc

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cloudpickle
 import joblib
@@ -344,7 +345,7 @@ WIDE = {"hidden_layer_sizes": (200,), "max_iter": 3, "n_threads": 2}
 
 FORK = """
 import os
-from test_ecosystem import WIDE, bits, data, make
+from ecosystem.test_tools import WIDE, bits, data, make
 
 X, y = data("MLPClassifier", 600, 50)
 before = bits(make("MLPClassifier", **WIDE).fit(X, y))
@@ -359,7 +360,7 @@ assert os.waitpid(child, 0)[1] == 0
 def test_a_child_forked_after_a_fit_fits():
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORK],
-        cwd=os.path.dirname(__file__),
+        cwd=Path(__file__).parents[1],
         timeout=60,
         check=True,
     )

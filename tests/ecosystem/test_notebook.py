@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 kernelspec = pytest.importorskip("ipykernel.kernelspec")
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "mnist.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "mnist.ipynb"
 
 # What the notebook printed when its core was NumPy.
 # fmt: off

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TRY_IT = """
 import mlp_c, numpy as np
 assert "site" in mlp_c.__file__, mlp_c.__file__

@@ -1,7 +1,7 @@
 """Objects and threads that change arguments as they are taken, or are not what they say.
 
-A result or an exception, and nothing outside the arrays that were given. Elsewhere: arrays
-that keep still (test_hostile_arrays), callbacks (test_hostile_callbacks).
+A result or an exception, and nothing outside the arrays that were given. Elsewhere: arrays that
+keep still (test_arrays), callbacks (test_callbacks).
 """
 
 import threading
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from hostile.test_arrays import ARGUMENTS, N_IN, N, clean, fitted
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
 from support import calls, processes
-from test_hostile_arrays import ARGUMENTS, N_IN, N, clean, fitted
 
 
 class Acting:

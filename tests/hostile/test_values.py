@@ -1,9 +1,10 @@
 """Values: numbers out of range, out of proportion or beyond counting have defined answers.
 
-Elsewhere: labels and options of the kernels (test_kernels_rejections), extreme logits,
-infinities and denormals in them (test_kernels_oracle); odd parameters and data that
-scikit-learn refuses, too (test_estimator_errors); classes in partial_fit and a single class
-(test_estimator_errors, test_fit_edges); random settings, weights of 0 among them (test_parity).
+Elsewhere: labels and options of the kernels (kernels/test_rejections), extreme logits,
+infinities and denormals in them (kernels/test_oracle); odd parameters and data that
+scikit-learn refuses, too (estimators/test_errors); classes in partial_fit and a single class
+(estimators/test_errors, estimators/test_fit_edges); random settings, weights of 0 among them
+(estimators/test_parity).
 """
 
 from decimal import Decimal

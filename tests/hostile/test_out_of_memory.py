@@ -66,7 +66,7 @@ print("whole")
 def test_a_failed_allocation_is_a_memory_error_and_the_call_works_again(case):
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, case],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,0 +1,1 @@
+"""The estimators and kernels where users put them: tools, scikit-learn's own classes, notebooks."""

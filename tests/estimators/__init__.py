@@ -1,0 +1,1 @@
+"""The estimators as scikit-learn means them: fits, parity, inputs, errors, callbacks."""

@@ -1,0 +1,1 @@
+"""The functions of the extension: their numbers, bits, memory and refusals."""

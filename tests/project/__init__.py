@@ -1,0 +1,1 @@
+"""The project itself: its package, imports, docstrings and campaigns."""

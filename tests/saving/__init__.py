@@ -1,0 +1,1 @@
+"""Models in pickles and files, and fits that are resumed."""

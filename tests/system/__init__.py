@@ -1,0 +1,1 @@
+"""What the package takes of the machine: threads."""
