@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from mlp_c import _core
-from mlp_c._initializers import INITIALIZERS, check_widths, draw
-from mlp_c._threads import effective_n_threads
+from mlp_c._network.initial_weights import INITIALIZERS, check_widths, draw
+from mlp_c._system.threads import effective_n_threads
 
 __all__ = [
     "initialize",

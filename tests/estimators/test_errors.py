@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import mlp_c
-from mlp_c import _training
+from mlp_c._training import loop
 
 rng = np.random.RandomState(0)
 X = rng.randn(30, 4)
@@ -330,7 +330,7 @@ def test_an_interrupt_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_training, "_watch_progress", interrupt)
+    monkeypatch.setattr(loop, "_watch_progress", interrupt)
     model = make(mlp_c, name)
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")
@@ -342,7 +342,7 @@ def test_an_interrupt_of_lbfgs_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlp_c._lbfgs.minimize", interrupt)
+    monkeypatch.setattr("mlp_c._training.lbfgs.minimize", interrupt)
     model = make(mlp_c, name, solver="lbfgs")
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")

@@ -9,7 +9,8 @@ from scipy import sparse
 from sklearn import neural_network
 
 import mlp_c
-from mlp_c import MLPClassifier, MLPRegressor, _guards
+from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c._training import guards
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = np.random.RandomState(0).randn(30, 4)
@@ -137,7 +138,7 @@ def test_two_threads_do_not_fit_one_estimator():
 @pytest.mark.thread_unsafe(reason="interrupts the end of any fit")
 def test_ctrl_c_as_a_fit_ends_leaves_a_model_that_can_be_fitted(monkeypatch):
     """A signal may be heard between any two calls, those that end a fit among them."""
-    end, calls = _guards._end_fit, []
+    end, calls = guards._end_fit, []
 
     def interrupted_end(*arguments):
         calls.append(arguments)
@@ -145,7 +146,7 @@ def test_ctrl_c_as_a_fit_ends_leaves_a_model_that_can_be_fitted(monkeypatch):
             raise KeyboardInterrupt
         end(*arguments)
 
-    monkeypatch.setattr(_guards, "_end_fit", interrupted_end)
+    monkeypatch.setattr(guards, "_end_fit", interrupted_end)
     model = MLPClassifier(max_iter=1)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, LABELS)

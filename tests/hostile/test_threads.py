@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from mlp_c import MLPClassifier, MLPRegressor
-from mlp_c._threads import effective_n_threads
+from mlp_c._system.threads import effective_n_threads
 from support.wide import X, Y, bits, in_a_thread, make
 
 pytestmark = pytest.mark.filterwarnings("ignore")

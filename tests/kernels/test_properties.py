@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
-from mlp_c import _blocks, _core, kernels
+from mlp_c import _core, kernels
+from mlp_c._system import blocks
 from support import calls
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
@@ -396,7 +397,7 @@ def test_a_bias_of_minus_zero_is_one_of_zero(n, hidden, dtype):
 @pytest.mark.parametrize(("n_in", "n_out"), [(3010, 699), (1, 2_000_001)])
 def test_large_layers_are_drawn_as_if_at_once(init, n_in, n_out, monkeypatch):
     """Though by blocks: an odd number of normals each, which are drawn in twos."""
-    monkeypatch.setattr(_blocks, "BLOCK_ELEMENTS", 999_999)
+    monkeypatch.setattr(blocks, "BLOCK_ELEMENTS", 999_999)
     random = np.random.RandomState(4)
     if init == "he_normal":
         want = random.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in), np.zeros(n_out)

@@ -9,7 +9,12 @@ import pytest
 import mlp_c
 from mlp_c import kernels
 
-MODULES = [module.name for module in pkgutil.iter_modules(mlp_c.__path__) if module.name != "_core"]
+MODULES = ["mlp_c"]
+MODULES += [
+    module.name
+    for module in pkgutil.walk_packages(mlp_c.__path__, "mlp_c.")
+    if module.name != "mlp_c._core"
+]
 NAMES = [f"mlp_c.{name}" for name in mlp_c.__all__ if name not in ("kernels", "__version__")]
 NAMES += [f"mlp_c.kernels.{name}" for name in kernels.__all__]
 
@@ -17,9 +22,9 @@ NAMES += [f"mlp_c.kernels.{name}" for name in kernels.__all__]
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_examples_give_what_they_say(module):
-    if module in ("_files", "_saving", "_checkpoint"):
+    if module in ("mlp_c", "mlp_c._saving.files", "mlp_c._saving.savable", "mlp_c.checkpoint"):
         pytest.importorskip("safetensors")
-    assert doctest.testmod(importlib.import_module(f"mlp_c.{module}")).failed == 0
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

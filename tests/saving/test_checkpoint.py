@@ -13,7 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mlp_c
-from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, _data, _files, resume
+from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, resume
+from mlp_c._saving import files
+from mlp_c._training.data import Data
 from runners import kill
 from support.settings import draw_setting
 from support.states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
@@ -289,7 +291,7 @@ def test_a_step_of_a_pipeline_writes_checkpoints(path):
 
 
 def test_a_fit_without_checkpoints_takes_no_fingerprint(monkeypatch):
-    monkeypatch.setattr(_data.Data, "fingerprint", property(lambda self: 1 / 0))
+    monkeypatch.setattr(Data, "fingerprint", property(lambda self: 1 / 0))
     model, data = setting("early stopping")
     model.set_callbacks(Interrupt(-1)).fit(*data)
 
@@ -425,7 +427,7 @@ def beyond(state):
 def test_a_checkpoint_that_no_fit_has_is_refused(what, path):
     model, data = setting("early stopping")
     interrupt(model, path, 3, data)
-    content = _files.read(path)
+    content = files.read(path)
     path.write_bytes(packed(content | {"checkpoint": FORGED[what](content["checkpoint"])}))
     with pytest.raises(ValueError, match=r"checkpoint|every"):
         resume(path, *data)
@@ -444,7 +446,7 @@ def test_a_checkpoint_that_no_fit_has_is_refused(what, path):
 def test_a_checkpoint_whose_model_was_in_no_such_fit_is_refused(part, name, value, path):
     model, data = setting("adam")
     interrupt(model, path, 3, data)
-    content = _files.read(path)
+    content = files.read(path)
     changed = value if name is None else content[part] | {name: value}
     content = content | {part: changed}
     if part == "fitted":

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_c
-from mlp_c import MLPClassifier, MLPRegressor, _atomic, _files
+from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c._saving import atomic, files
 from runners import kill
 from support.states import CASES, FORMS, NUMBERS, X, fitted, make, outcome, packed
 
@@ -172,10 +173,10 @@ def content_of(model, **changes):
 
 
 def test_a_file_that_is_cut_anywhere_is_refused(small):
-    assert _files.unpack(small)["class"] == "MLPRegressor"
+    assert files.unpack(small)["class"] == "MLPRegressor"
     for length in range(len(small)):
         with pytest.raises(ValueError, match="damaged"):
-            _files.unpack(small[:length])
+            files.unpack(small[:length])
 
 
 def test_a_file_with_any_bit_flipped_is_refused(small):
@@ -184,14 +185,14 @@ def test_a_file_with_any_bit_flipped_is_refused(small):
         for bit in range(8):
             flipped[position] ^= 1 << bit
             with pytest.raises(ValueError, match="damaged"):
-                _files.unpack(bytes(flipped))
+                files.unpack(bytes(flipped))
             flipped[position] ^= 1 << bit
 
 
 @pytest.mark.parametrize("more", [b"\0", b"more", bytes(1000)])
 def test_a_file_that_is_too_long_is_refused(small, more):
     with pytest.raises(ValueError, match="damaged"):
-        _files.unpack(small + more)
+        files.unpack(small + more)
 
 
 @pytest.mark.parametrize("contents", [b"", b"{}", bytes(8), b"\xff" * 100, b"\x80\x04N."])
@@ -212,7 +213,7 @@ def test_the_files_of_others_are_refused(path):
 
 def signed(contents):
     """With the digest that the file should have."""
-    start, stop = _files._find_digest(contents).span(1)
+    start, stop = files._find_digest(contents).span(1)
     zeroed = contents[:start] + b"0" * 64 + contents[stop:]
     return contents[:start] + hashlib.sha256(zeroed).hexdigest().encode() + contents[stop:]
 
@@ -314,10 +315,10 @@ def test_any_bytes_with_the_right_digest_are_refused_or_are_a_model(data):
     for _ in range(data.draw(st.integers(1, 4))):
         position = data.draw(st.integers(0, len(contents) - 1))
         contents[position] = data.draw(st.integers(0, 255))
-    if _files._find_digest(bytes(contents)) is None:
+    if files._find_digest(bytes(contents)) is None:
         return
     try:
-        model = _files.restore(_files.unpack(signed(bytes(contents))))
+        model = files.restore(files.unpack(signed(bytes(contents))))
     except ValueError:
         return
     if hasattr(model, "coefs_"):
@@ -341,7 +342,7 @@ def test_a_step_that_fails_leaves_the_old_file_and_no_other(step, error, path, m
     def fail(*_):
         raise error
 
-    where = _atomic if step == "open" else os
+    where = atomic if step == "open" else os
     monkeypatch.setattr(where, step, fail, raising=False)
     with pytest.raises(error):
         make("lbfgs").save(path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn import neural_network
 
 from mlp_c import MLPClassifier, MLPRegressor, from_sklearn
-from mlp_c._state import FORMAT
+from mlp_c._saving.state import FORMAT
 from support.states import CASES, FORMS, NUMBERS, TEXT, N, X, fitted, make, outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

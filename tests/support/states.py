@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import sklearn
 
-from mlp_c import MLPClassifier, MLPRegressor, _files
+from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c._saving import files
 
 N = 40
 X = np.random.default_rng(0).standard_normal((N, 4))
@@ -39,7 +40,7 @@ CASES = {
 
 def packed(content):
     """The bytes of a file."""
-    return b"".join(_files.pack(content))
+    return b"".join(files.pack(content))
 
 
 def make(case):

@@ -11,9 +11,9 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import mlp_c
-from mlp_c import _threads
-from mlp_c._cgroups import cpu_quota
-from mlp_c._threads import effective_n_threads
+from mlp_c._system import threads
+from mlp_c._system.cgroups import cpu_quota
+from mlp_c._system.threads import effective_n_threads
 
 TASKS = "/proc/self/task"
 counts_threads = pytest.mark.skipif(not os.path.isdir(TASKS), reason=f"needs Linux's {TASKS}")
@@ -56,7 +56,7 @@ def count_threads(call, *args):
 
 @pytest.fixture
 def five_cpus(monkeypatch):
-    monkeypatch.setattr(_threads, "_count_cpus", lambda affinity: 5)
+    monkeypatch.setattr(threads, "_count_cpus", lambda affinity: 5)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
@@ -239,6 +239,6 @@ def test_no_control_groups_no_quota(tmp_path):
 
 @pytest.mark.parametrize(("quota", "expected"), [(math.inf, 64), (2.5, 3), (0.1, 1)])
 def test_the_default_follows_the_quota(monkeypatch, quota, expected):
-    monkeypatch.setattr(_threads, "cpu_quota", lambda: quota)
-    monkeypatch.setattr(_threads.joblib, "cpu_count", lambda: 64)
-    assert _threads._count_cpus.__wrapped__(64) == expected
+    monkeypatch.setattr(threads, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(threads.joblib, "cpu_count", lambda: 64)
+    assert threads._count_cpus.__wrapped__(64) == expected

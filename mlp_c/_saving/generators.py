@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c import _checks
+from mlp_c._saving import checks
 
 _BIT_GENERATORS = {
     cls.__name__: cls
@@ -45,13 +45,13 @@ def decode_generator(name: str, value: Any) -> Any:
     """
     if not isinstance(value, dict):
         return value
-    _checks.entries(name, value, ["class", "state"])
-    cls = _checks.one_of("RandomState", "Generator")(f"{name}.class", value["class"])
+    checks.entries(name, value, ["class", "state"])
+    cls = checks.one_of("RandomState", "Generator")(f"{name}.class", value["class"])
     state = value["state"]
     if not isinstance(state, dict):
-        _checks.refuse(f"{name}.state", "a dict", state)
+        checks.refuse(f"{name}.state", "a dict", state)
     usual = ["MT19937"] if cls == "RandomState" else _BIT_GENERATORS
-    bits = _checks.one_of(*usual)(f"{name}.state.bit_generator", state.get("bit_generator"))
+    bits = checks.one_of(*usual)(f"{name}.state.bit_generator", state.get("bit_generator"))
     generator = getattr(np.random, cls)(_BIT_GENERATORS[bits](0))
     try:
         if cls == "RandomState":
@@ -70,10 +70,10 @@ def _check_use(name: str, state: Any) -> None:
     if state["bit_generator"] == "MT19937":
         key, pos = inner["key"], inner["pos"]
         if not 0 <= pos <= len(key):
-            _checks.refuse(f"{name}.state.pos", f"from 0 to {len(key)}", pos)
+            checks.refuse(f"{name}.state.pos", f"from 0 to {len(key)}", pos)
         if not (key[0] >> 31 or key[1:].any()):  # it would give nothing but zeros
-            _checks.refuse(f"{name}.state.key", "not all zero", key)
+            checks.refuse(f"{name}.state.key", "not all zero", key)
     elif state["bit_generator"] == "Philox":
         pos, size = state["buffer_pos"], len(state["buffer"])
         if not 0 <= pos <= size:
-            _checks.refuse(f"{name}.state.buffer_pos", f"from 0 to {size}", pos)
+            checks.refuse(f"{name}.state.buffer_pos", f"from 0 to {size}", pos)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c._blocks import blocks
+from mlp_c._system.blocks import blocks
 
 
 def write_atomically(path: Any, parts: list[bytes | memoryview]) -> None:

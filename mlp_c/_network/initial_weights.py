@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c._blocks import Array, blocks
+from mlp_c._system.blocks import Array, blocks
 
 _MAX_WEIGHTS = sys.maxsize // 8  # of float64
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from threadpoolctl import LibController
 
-from mlp_c._threads import MAX_THREADS, effective_n_threads
+from mlp_c._system.threads import MAX_THREADS, effective_n_threads
 from mlp_c._version import __version__
 
 

@@ -11,11 +11,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._data import Data
-from mlp_c._optimizers import new_optimizer
-from mlp_c._prediction import run_network
-from mlp_c._threads import effective_n_threads
-from mlp_c._warnings import warn_caller
+from mlp_c._estimators.prediction import run_network
+from mlp_c._system.threads import effective_n_threads
+from mlp_c._system.warnings import warn_caller
+from mlp_c._training.data import Data
+from mlp_c._training.optimizers import new_optimizer
 
 
 @dataclass

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c import _checks, _files
-from mlp_c._base import BaseMLP
-from mlp_c._data import Data
-from mlp_c._generators import decode_generator, encode_generator
-from mlp_c._training import Progress
+from mlp_c._estimators.base import BaseMLP
+from mlp_c._saving import checks, files
+from mlp_c._saving.generators import decode_generator, encode_generator
+from mlp_c._training.data import Data
+from mlp_c._training.loop import Progress
 
 # What a file has in `checkpoint`.
 _PARTS = ("every", "data", "generator", "position", "split", "best_weights", "converged")
@@ -62,6 +62,8 @@ class Checkpoint:
     True
     """
 
+    __module__ = "mlp_c"  # what pickles name, wherever this file lies
+
     def __init__(self, path: Any, every: int = 1) -> None:
         if not isinstance(every, Integral) or isinstance(every, bool):
             raise TypeError(f"every must be an integer of at least 1, got {type(every).__name__}")
@@ -82,7 +84,7 @@ class Checkpoint:
                 "Checkpoint goes with the solvers 'sgd' and 'adam', got 'lbfgs', whose state is "
                 "inside SciPy"
             )
-        _files.require_safetensors()
+        files.require_safetensors()
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Write as the first epoch begins, so that no file of another fit is left."""
@@ -101,7 +103,7 @@ class Checkpoint:
     def _write(self, estimator: Any) -> None:
         progress = estimator._progress
         if not progress.one_epoch:
-            _files.save(estimator, self.path, {"every": self.every, **_encode(progress)})
+            files.save(estimator, self.path, {"every": self.every, **_encode(progress)})
 
 
 def resume(
@@ -162,14 +164,14 @@ def resume(
     >>> first.n_iter_ == again.n_iter_
     True
     """
-    content = _files.read(path)
+    content = files.read(path)
     if "checkpoint" not in content:
         raise ValueError(f"{os.fspath(path)!r} holds a model and no checkpoint")
-    model = _files.restore(content)
+    model = files.restore(content)
     if model.solver == "lbfgs" or not {"_optimizer", "loss_curve_"} <= vars(model).keys():
         raise ValueError(f"{os.fspath(path)!r} holds no model that 'sgd' or 'adam' was fitting")
-    checkpoint = _checks.entries("checkpoint", content["checkpoint"], _PARTS)
-    every = _checks.count("checkpoint.every", checkpoint["every"])
+    checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS)
+    every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
     return model._resume(X, y, sample_weight, partial(_decode, checkpoint))
 
@@ -210,7 +212,7 @@ def _decode(checkpoint: dict[str, Any], model: Any, data: Data) -> Progress:
     split = checkpoint["split"]
     stops_early = model.early_stopping
     if {split is not None, model.validation_scores_ is not None} != {stops_early}:
-        _checks.refuse("checkpoint.split", f"that of early_stopping={stops_early}", split)
+        checks.refuse("checkpoint.split", f"that of early_stopping={stops_early}", split)
     held_out = None
     if split is not None:
         data.rows, held_out = _decode_split(split, len(data.y))
@@ -218,22 +220,22 @@ def _decode(checkpoint: dict[str, Any], model: Any, data: Data) -> Progress:
     if not isinstance(random_state, np.random.RandomState):
         random_state = decode_generator("checkpoint.generator", checkpoint["generator"])
         if not isinstance(random_state, np.random.RandomState):
-            _checks.refuse("checkpoint.generator", "a RandomState", random_state)
+            checks.refuse("checkpoint.generator", "a RandomState", random_state)
     return Progress(
         data,
         random_state,
-        _checks.permutation("checkpoint.position", checkpoint["position"], data.n),
+        checks.permutation("checkpoint.position", checkpoint["position"], data.n),
         held_out=held_out,
         best_weights=_decode_weights(checkpoint["best_weights"], model),
-        converged=_checks.flag("checkpoint.converged", checkpoint["converged"]),
+        converged=checks.flag("checkpoint.converged", checkpoint["converged"]),
     )
 
 
 def _decode_split(split: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows to train on and those held out: each row once."""
     if not isinstance(split, list) or [type(part) for part in split] != [np.ndarray] * 2:
-        _checks.refuse("checkpoint.split", "a list of two arrays", split)
-    rows = _checks.permutation("checkpoint.split", np.concatenate(split, axis=None), n)
+        checks.refuse("checkpoint.split", "a list of two arrays", split)
+    rows = checks.permutation("checkpoint.split", np.concatenate(split, axis=None), n)
     return rows[: split[0].size], rows[split[0].size :]
 
 
@@ -241,8 +243,8 @@ def _decode_weights(weights: Any, model: Any) -> Any:
     if weights is None:
         return None
     if not isinstance(weights, tuple) or len(weights) != 2:
-        _checks.refuse("checkpoint.best_weights", "a tuple of two lists", weights)
+        checks.refuse("checkpoint.best_weights", "a tuple of two lists", weights)
     return (
-        _checks.floats_like("checkpoint.best_weights[0]", weights[0], model.coefs_),
-        _checks.floats_like("checkpoint.best_weights[1]", weights[1], model.intercepts_),
+        checks.floats_like("checkpoint.best_weights[0]", weights[0], model.coefs_),
+        checks.floats_like("checkpoint.best_weights[1]", weights[1], model.intercepts_),
     )

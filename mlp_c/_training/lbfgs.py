@@ -8,9 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 
 from mlp_c import _core
-from mlp_c._data import Data
-from mlp_c._threads import effective_n_threads
-from mlp_c._warnings import warn_caller
+from mlp_c._system.threads import effective_n_threads
+from mlp_c._system.warnings import warn_caller
+from mlp_c._training.data import Data
 
 
 def minimize_loss(model: Any, data: Data, tasks: Any) -> None:

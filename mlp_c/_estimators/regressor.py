@@ -8,10 +8,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from mlp_c._base import BaseMLP
-from mlp_c._docs import documented
-from mlp_c._guards import one_fit_at_a_time
-from mlp_c._prediction import outputs_of
+from mlp_c._estimators.base import BaseMLP
+from mlp_c._estimators.docs import documented
+from mlp_c._estimators.prediction import outputs_of
+from mlp_c._training.guards import one_fit_at_a_time
 
 
 @documented
@@ -50,6 +50,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> round(model.score(X, y), 3)
     0.997
     """
+
+    __module__ = "mlp_c"  # what pickles name, wherever this file lies
 
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseMLP._parameter_constraints,

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlp_c import _core
-from mlp_c._data import is_taken_as_it_is, kernel_input_for_prediction
-from mlp_c._threads import threads_for_rows
+from mlp_c._system.threads import threads_for_rows
+from mlp_c._training.data import is_taken_as_it_is, kernel_input_for_prediction
 
 
 def run_network(

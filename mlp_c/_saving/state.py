@@ -21,9 +21,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from mlp_c import _checks, _labels
-from mlp_c._generators import decode_generator, encode_generator
-from mlp_c._optimizers import optimizer_from_state
+from mlp_c._estimators import labels
+from mlp_c._saving import checks
+from mlp_c._saving.generators import decode_generator, encode_generator
+from mlp_c._training.optimizers import optimizer_from_state
 from mlp_c._version import __version__
 
 FORMAT = 1
@@ -46,32 +47,32 @@ PARTS = ("format", "parameters", "requests", "fitted", "optimizer", "own")
 
 # What a fit has set as soon as there are weights, and what it sets later or in some fits.
 _NETWORK = {
-    "coefs_": lambda name, value: _checks.floats_list(name, value, ndim=2),
-    "intercepts_": lambda name, value: _checks.floats_list(name, value, ndim=1),
-    "n_features_in_": _checks.count,
-    "n_layers_": _checks.count,
-    "n_outputs_": _checks.count,
-    "n_iter_": _checks.count,
-    "t_": _checks.count,
-    "out_activation_": _checks.one_of("identity", "exp", "softmax", "logistic"),
+    "coefs_": lambda name, value: checks.floats_list(name, value, ndim=2),
+    "intercepts_": lambda name, value: checks.floats_list(name, value, ndim=1),
+    "n_features_in_": checks.count,
+    "n_layers_": checks.count,
+    "n_outputs_": checks.count,
+    "n_iter_": checks.count,
+    "t_": checks.count,
+    "out_activation_": checks.one_of("identity", "exp", "softmax", "logistic"),
 }
 _CLASSES = {
-    "classes_": _checks.labels,
-    "_target_kind": _checks.one_of(*_labels.KINDS),
+    "classes_": checks.labels,
+    "_target_kind": checks.one_of(*labels.KINDS),
 }
 _RECORD = {
-    "_no_improvement_count": _checks.count,
-    "loss_curve_": _checks.numbers,
-    "best_loss_": _checks.optional(_checks.number),
-    "validation_scores_": _checks.optional(_checks.numbers),
-    "best_validation_score_": _checks.optional(_checks.number),
+    "_no_improvement_count": checks.count,
+    "loss_curve_": checks.numbers,
+    "best_loss_": checks.optional(checks.number),
+    "validation_scores_": checks.optional(checks.numbers),
+    "best_validation_score_": checks.optional(checks.number),
 }
 _FITTED = {
     **_NETWORK,
     **_CLASSES,
     **_RECORD,
-    "feature_names_in_": _checks.labels,
-    "loss_": _checks.number,
+    "feature_names_in_": checks.labels,
+    "loss_": checks.number,
 }
 
 
@@ -103,7 +104,7 @@ def decode(cls: Any, state: Any) -> dict[str, Any]:
         If any part of the state is not what an estimator of that class can have.
     """
     check_format(state)
-    _checks.entries("the whole", state, PARTS)
+    checks.entries("the whole", state, PARTS)
     fitted = _decode_fitted(cls, state["fitted"])
     parameters = _decode_parameters(cls, state["parameters"], check="coefs_" in fitted)
     attributes = {**parameters, **fitted}
@@ -119,28 +120,28 @@ def decode(cls: Any, state: Any) -> dict[str, Any]:
 def check_format(state: Any) -> None:
     """Refuse a state of a version of this package that is newer, or older than states are."""
     if not isinstance(state, dict) or "format" not in state:
-        _checks.refuse("the whole", "a dict with a format", state)
-    if _checks.count("format", state["format"]) > FORMAT:
+        checks.refuse("the whole", "a dict with a format", state)
+    if checks.count("format", state["format"]) > FORMAT:
         raise ValueError(
             f"the state has format {state['format']}, and mlp_c {__version__} knows those up to "
             f"{FORMAT}: it was saved by a newer version"
         )
     if state["format"] < 1:
-        _checks.refuse("format", "at least 1", state["format"])
+        checks.refuse("format", "at least 1", state["format"])
 
 
 def _encode_labels(value: Any) -> Any:
     """Labels or names that are text or Python objects as a list, with the array's dtype."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "OU":
         return value
-    if value.nbytes > _checks.MAX_TEXT_BYTES:
+    if value.nbytes > checks.MAX_TEXT_BYTES:
         return value
     return {"dtype": value.dtype.str, "labels": value.tolist()}
 
 
 def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, Any]:
     """Parameters of the constructor, which takes anything; those of a fitted model are valid."""
-    _checks.entries("parameters", parameters, cls._get_param_names())
+    checks.entries("parameters", parameters, cls._get_param_names())
     parameters = dict(parameters)
     if "random_state" in parameters:
         generator = decode_generator("parameters.random_state", parameters["random_state"])
@@ -148,7 +149,7 @@ def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, A
     if check:
         validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
         if isinstance(parameters.get("n_threads"), bool):  # an integer to scikit-learn
-            _checks.refuse("parameters.n_threads", "None or an integer", parameters["n_threads"])
+            checks.refuse("parameters.n_threads", "None or an integer", parameters["n_threads"])
     return parameters
 
 
@@ -160,7 +161,7 @@ def _decode_fitted(cls: Any, state: Any) -> dict[str, Any]:
         required += [*_NETWORK, *(_CLASSES if is_classifier else ())]
     if isinstance(state, dict) and not state.keys().isdisjoint(_RECORD):
         required += _RECORD
-    _checks.entries("fitted", state, required, known)
+    checks.entries("fitted", state, required, known)
     fitted = {name: _FITTED[name](name, value) for name, value in state.items()}
     if "feature_names_in_" in fitted:
         _check_names(fitted)
@@ -177,7 +178,7 @@ def _decode_fitted(cls: Any, state: Any) -> dict[str, Any]:
 def _check_names(fitted: dict[str, Any]) -> None:
     names = fitted["feature_names_in_"]
     if len(names) != fitted.get("n_features_in_") or not all(isinstance(n, str) for n in names):
-        _checks.refuse("feature_names_in_", "n_features_in_ strings", names)
+        checks.refuse("feature_names_in_", "n_features_in_ strings", names)
 
 
 def _check_classes(fitted: dict[str, Any]) -> None:
@@ -187,17 +188,17 @@ def _check_classes(fitted: dict[str, Any]) -> None:
     except TypeError:  # of labels that have no order
         ascend = False
     if not ascend:
-        _checks.refuse("classes_", "in ascending order", classes)
+        checks.refuse("classes_", "in ascending order", classes)
     kind, expected = fitted["_target_kind"], "binary" if len(classes) <= 2 else "multiclass"
     if kind in ("binary", "multiclass") and kind != expected:
-        _checks.refuse("_target_kind", f"{expected!r} with {len(classes)} classes", kind)
+        checks.refuse("_target_kind", f"{expected!r} with {len(classes)} classes", kind)
 
 
 def _check_record(fitted: dict[str, Any]) -> None:
     """The loss is watched, or the validation score is."""
     absent = [fitted[name] is None for name in ("best_validation_score_", "validation_scores_")]
     if absent != [fitted["best_loss_"] is not None] * 2:
-        _checks.refuse(
+        checks.refuse(
             "best_loss_, best_validation_score_, validation_scores_",
             "the first or the others",
             [fitted["best_loss_"], fitted["best_validation_score_"], fitted["validation_scores_"]],
@@ -209,18 +210,18 @@ def _check_network(fitted: dict[str, Any]) -> None:
     coefs, intercepts = fitted["coefs_"], fitted["intercepts_"]
     shapes = [w.shape for w in coefs]
     if not coefs or any(left[1] != right[0] for left, right in pairwise(shapes)):
-        _checks.refuse("coefs_", "of shapes that fit each other", shapes)
+        checks.refuse("coefs_", "of shapes that fit each other", shapes)
     if [b.shape for b in intercepts] != [(n_out,) for _, n_out in shapes]:
-        _checks.refuse("intercepts_", f"as wide as {shapes}", [b.shape for b in intercepts])
+        checks.refuse("intercepts_", f"as wide as {shapes}", [b.shape for b in intercepts])
     if len(dtypes := {p.dtype.name for p in coefs + intercepts}) > 1:
-        _checks.refuse("coefs_ and intercepts_", "all of one dtype", sorted(dtypes))
+        checks.refuse("coefs_ and intercepts_", "all of one dtype", sorted(dtypes))
     for name, value in (
         ("n_features_in_", shapes[0][0]),
         ("n_outputs_", shapes[-1][1]),
         ("n_layers_", len(shapes) + 1),
     ):
         if fitted[name] != value:
-            _checks.refuse(name, f"{value} with weights of shapes {shapes}", fitted[name])
+            checks.refuse(name, f"{value} with weights of shapes {shapes}", fitted[name])
 
 
 def _check_outputs(fitted: dict[str, Any]) -> None:
@@ -229,9 +230,9 @@ def _check_outputs(fitted: dict[str, Any]) -> None:
     if "classes_" in fitted:
         kind, classes = fitted["_target_kind"], fitted["classes_"]
         activations = {"softmax" if kind == "multiclass" else "logistic"}
-        if _labels.count_outputs(kind, classes) != fitted["n_outputs_"]:
-            _checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
-    _checks.one_of(*activations)("out_activation_", fitted["out_activation_"])
+        if labels.count_outputs(kind, classes) != fitted["n_outputs_"]:
+            checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
+    checks.one_of(*activations)("out_activation_", fitted["out_activation_"])
 
 
 def _decode_requests(cls: Any, state: Any) -> MetadataRequest:
@@ -248,7 +249,7 @@ def _decode_requests(cls: Any, state: Any) -> MetadataRequest:
 
 def _decode_own(state: Any, taken: set[str]) -> dict[str, Any]:
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        _checks.refuse("own", "a dict by name", state)
+        checks.refuse("own", "a dict by name", state)
     if ours := [name for name in state if name in taken]:
-        _checks.refuse("own", "of names that are not the estimator's", ours)
+        checks.refuse("own", "of names that are not the estimator's", ours)
     return state

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from mlp_c import _core
-from mlp_c._threads import MAX_THREADS, effective_n_threads
+from mlp_c._system.threads import MAX_THREADS, effective_n_threads
 from mlp_c._version import __version__
 
 

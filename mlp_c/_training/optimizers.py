@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c import _checks
+from mlp_c._saving import checks
 
 Arrays = Sequence[np.ndarray[Any, np.dtype[Any]]]
 
@@ -150,12 +150,12 @@ def new_optimizer(model: Any) -> SGD | Adam:
     )
 
 
-_not_negative = _checks.within(0, np.inf)
-_fraction = _checks.within(0, 1)
+_not_negative = checks.within(0, np.inf)
+_fraction = checks.within(0, 1)
 _SGD_STATE = {
     "learning_rate_init": _not_negative,
     "learning_rate": _not_negative,
-    "schedule": _checks.one_of("constant", "invscaling", "adaptive"),
+    "schedule": checks.one_of("constant", "invscaling", "adaptive"),
     "power_t": _not_negative,
     "momentum": _fraction,
 }
@@ -164,7 +164,7 @@ _ADAM_STATE = {
     "beta_1": _fraction,
     "beta_2": _fraction,
     "epsilon": _not_negative,
-    "steps": _checks.counter,
+    "steps": checks.counter,
 }
 
 # By rule: the class, how many moments it keeps, and the checks of its other attributes.
@@ -185,17 +185,17 @@ def optimizer_from_state(state: Any, params: Arrays) -> SGD | Adam:
         If an attribute is not what an optimizer has, or the moments do not fit `params`.
     """
     if not isinstance(state, dict):
-        _checks.refuse("optimizer", "a dict", state)
-    rule = _checks.one_of(*_STATES)("optimizer.rule", state.get("rule"))
+        checks.refuse("optimizer", "a dict", state)
+    rule = checks.one_of(*_STATES)("optimizer.rule", state.get("rule"))
     cls, n_moments, constants = _STATES[rule]
-    _checks.entries("optimizer", state, ["rule", "moments", *constants])
+    checks.entries("optimizer", state, ["rule", "moments", *constants])
     moments = state["moments"]
     if not isinstance(moments, tuple) or len(moments) != n_moments:
-        _checks.refuse("optimizer.moments", f"a tuple of {n_moments} lists", moments)
+        checks.refuse("optimizer.moments", f"a tuple of {n_moments} lists", moments)
     optimizer = cls.__new__(cls)
     optimizer.rule = rule
     optimizer.moments = tuple(
-        _checks.floats_like(f"optimizer.moments[{m}]", arrays, params)
+        checks.floats_like(f"optimizer.moments[{m}]", arrays, params)
         for m, arrays in enumerate(moments)
     )
     for name, check in constants.items():

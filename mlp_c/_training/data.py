@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from mlp_c import _core
-from mlp_c._blocks import blocks
-from mlp_c._threads import effective_n_threads
+from mlp_c._system.blocks import blocks
+from mlp_c._system.threads import effective_n_threads
 
 # Above this fraction of pairs of neighbouring columns that are not both zero, to multiply
 # all elements is faster.

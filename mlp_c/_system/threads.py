@@ -9,7 +9,7 @@ from numbers import Integral
 import joblib
 from joblib.parallel import get_active_backend
 
-from mlp_c._cgroups import cpu_quota
+from mlp_c._system.cgroups import cpu_quota
 
 MAX_THREADS = 2**31 - 1
 

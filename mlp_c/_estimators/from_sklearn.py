@@ -79,8 +79,8 @@ def from_sklearn(model: Any) -> Any:
     >>> bool((ours.predict(X) == theirs.predict(X)).all())
     True
     """
-    from mlp_c._classifier import MLPClassifier
-    from mlp_c._regressor import MLPRegressor
+    from mlp_c._estimators.classifier import MLPClassifier
+    from mlp_c._estimators.regressor import MLPRegressor
 
     if isinstance(model, sklearn.neural_network.MLPClassifier):
         cls: Any = MLPClassifier

@@ -15,17 +15,17 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from mlp_c._blocks import blocks
-from mlp_c._callbacks import FitTasks, NoTasks
-from mlp_c._conversion import to_sklearn
-from mlp_c._data import Data, is_taken_as_it_is, kernel_input_for_fit
-from mlp_c._guards import one_fit_at_a_time, unchanged_if_refused
-from mlp_c._initializers import check_widths, draw
-from mlp_c._lbfgs import minimize_loss
-from mlp_c._parameters import refuse_huge, validate_changed
-from mlp_c._saving import SavableEstimator
-from mlp_c._training import Progress, begin, train
-from mlp_c._warnings import warn_caller
+from mlp_c._estimators.from_sklearn import to_sklearn
+from mlp_c._estimators.parameters import refuse_huge, validate_changed
+from mlp_c._network.initial_weights import check_widths, draw
+from mlp_c._saving.savable import SavableEstimator
+from mlp_c._system.blocks import blocks
+from mlp_c._system.warnings import warn_caller
+from mlp_c._training.callbacks import FitTasks, NoTasks
+from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
+from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
+from mlp_c._training.lbfgs import minimize_loss
+from mlp_c._training.loop import Progress, begin, train
 
 # The kernels' losses by the output activations they are canonical for.
 _LOSSES = {

@@ -11,11 +11,11 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from mlp_c import _labels
-from mlp_c._base import BaseMLP
-from mlp_c._docs import documented
-from mlp_c._guards import one_fit_at_a_time
-from mlp_c._prediction import outputs_of
+from mlp_c._estimators import labels
+from mlp_c._estimators.base import BaseMLP
+from mlp_c._estimators.docs import documented
+from mlp_c._estimators.prediction import outputs_of
+from mlp_c._training.guards import one_fit_at_a_time
 
 
 @documented
@@ -56,6 +56,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     0.98
     """
 
+    __module__ = "mlp_c"  # what pickles name, wherever this file lies
+
     loss = "log_loss"
 
     def __init__(
@@ -94,9 +96,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if keep_classes and hasattr(self, "classes_"):
             self._check_classes(unique_labels(y))
         else:
-            self._target_kind, self.classes_ = _labels.find_classes(y)
+            self._target_kind, self.classes_ = labels.find_classes(y)
         self.out_activation_ = "softmax" if self._target_kind == "multiclass" else "logistic"
-        return _labels.encode(self._target_kind, self.classes_, y)
+        return labels.encode(self._target_kind, self.classes_, y)
 
     def _check_classes(self, classes):
         if self.warm_start and set(classes) != set(self.classes_):
@@ -111,10 +113,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _count_outputs(self, y):
-        return _labels.count_outputs(self._target_kind, self.classes_)
+        return labels.count_outputs(self._target_kind, self.classes_)
 
     def _score_outputs(self, y, outputs, sample_weight):
-        hits = _labels.hits(self._target_kind, self.classes_, y, outputs)
+        hits = labels.hits(self._target_kind, self.classes_, y, outputs)
         return float(np.average(hits, weights=sample_weight))
 
     @available_if(lambda self: self._check_partial_fit())
@@ -143,7 +145,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if _check_partial_fit_first_call(self, classes):
             known = y if type_of_target(y).startswith("multilabel") else classes
-            self._target_kind, self.classes_ = _labels.find_classes(known)
+            self._target_kind, self.classes_ = labels.find_classes(known)
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Any:
@@ -161,7 +163,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
         """
         outputs = outputs_of(self, X)
-        return _labels.decode(self._target_kind, self.classes_, outputs)
+        return labels.decode(self._target_kind, self.classes_, outputs)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c import _checks, _state
-from mlp_c._atomic import write_atomically
-from mlp_c._blocks import blocks
+from mlp_c._saving import checks, state
+from mlp_c._saving.atomic import write_atomically
+from mlp_c._system.blocks import blocks
 
 _ENTRY = "mlp_c"
 _NO_DIGEST = b"0" * 64
@@ -110,17 +110,17 @@ def read(path: Any) -> dict[str, Any]:
 
 def restore(content: dict[str, Any]) -> Any:
     """The model that has the class and the state of what was read."""
-    cls = _classes()[_checks.one_of(*_classes())("class", content.get("class"))]
-    parts = [part for part in _state.PARTS if part != "own"]
-    _checks.entries("the whole", content, ["class", *parts], ["checkpoint"])
+    cls = _classes()[checks.one_of(*_classes())("class", content.get("class"))]
+    parts = [part for part in state.PARTS if part != "own"]
+    checks.entries("the whole", content, ["class", *parts], ["checkpoint"])
     model = cls.__new__(cls)
     model.__setstate__({part: content[part] for part in parts} | {"own": {}})
     return model
 
 
 def _classes() -> dict[Any, Any]:
-    from mlp_c._classifier import MLPClassifier
-    from mlp_c._regressor import MLPRegressor
+    from mlp_c._estimators.classifier import MLPClassifier
+    from mlp_c._estimators.regressor import MLPRegressor
 
     return {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 
@@ -167,7 +167,7 @@ def unpack(contents: bytes) -> dict[str, Any]:
     with _malformed():
         document = json.loads(json.loads(_header(contents))["__metadata__"][_ENTRY])
         del document["sha256"]
-    _state.check_format(document)
+    state.check_format(document)
     with _malformed(library.SafetensorError):
         tensors = library.numpy.load(contents)
         content = {key: _from_json(part, tensors) for key, part in document.items()}

@@ -4,7 +4,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from mlp_c import _files, _state
+from mlp_c._saving import files
+from mlp_c._saving.state import decode, encode
 
 
 class SavableEstimator(BaseEstimator):
@@ -45,16 +46,16 @@ class SavableEstimator(BaseEstimator):
         ...     mlp_c.load(path)
         MLPRegressor(alpha=0.5)
         """
-        _files.save(self, path)
+        files.save(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: not what belongs to a fit that is going on."""
         # Of a copy: another thread's fit adds and removes attributes.
-        return _state.encode(self, dict(super().__getstate__()))
+        return encode(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: Any) -> None:
         """Become what a state says, or raise a ValueError and stay the same."""
-        attributes = _state.decode(type(self), state)
+        attributes = decode(type(self), state)
         if "_fitting" in self.__dict__:
             raise RuntimeError(f"this {type(self).__name__} is being fitted")
         self.__dict__.clear()

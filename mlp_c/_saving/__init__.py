@@ -1,0 +1,1 @@
+"""How what was fitted is saved, and checked when it is read."""

@@ -1,0 +1,1 @@
+"""The machine and the process: threads, CPUs, memory in blocks, warnings."""

@@ -1,0 +1,1 @@
+"""How a network is trained: data, losses, update rules, and the loop over epochs."""
