@@ -7,16 +7,18 @@ any output is touched. The GIL is released while they run.
 """
 
 import math
-from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from mlp_c import _core
-from mlp_c._network.initial_weights import INITIALIZERS, check_widths, draw
+from mlp_c._network.activations import Activation
+from mlp_c._network.initial_weights import INITIALIZERS, Init, draw
+from mlp_c._network.widths import check_widths
+from mlp_c._system.blocks import Array, Arrays
 from mlp_c._system.threads import effective_n_threads
 
 __all__ = [
@@ -27,10 +29,6 @@ __all__ = [
     "backward",
     "sgd_step",
 ]
-
-Activation = Literal["identity", "logistic", "tanh", "relu"]
-Array = np.ndarray[Any, np.dtype[Any]]
-Arrays = Sequence[Array]
 
 
 def forward(
@@ -310,7 +308,7 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
 def initialize(
     layer_sizes: ArrayLike,
     *,
-    init: Literal["he_normal", "glorot_uniform"] = "he_normal",
+    init: Init = "he_normal",
     random_state: int | np.random.RandomState | np.random.Generator | None = None,
     dtype: DTypeLike = np.float64,
 ) -> tuple[list[Array], list[Array]]:

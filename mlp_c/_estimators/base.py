@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain, pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -17,7 +17,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from mlp_c._estimators.from_sklearn import to_sklearn
 from mlp_c._estimators.parameters import refuse_huge, validate_changed
-from mlp_c._network.initial_weights import check_widths, draw
+from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS, Init, draw
+from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import SavableEstimator
 from mlp_c._system.blocks import blocks
 from mlp_c._system.warnings import warn_caller
@@ -72,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
     epsilon: float
     n_iter_no_change: float
     max_fun: int
-    init: str
+    init: Init
     compute_dtype: str | None
     n_threads: int | None
     coefs_: list[np.ndarray]
@@ -81,7 +83,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's protocol)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -106,7 +108,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"glorot_uniform", "he_normal"})],
+        "init": [StrOptions(set(INITIALIZERS))],
         "compute_dtype": [StrOptions({"float32", "float64"}), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -253,7 +255,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         goes_on: bool,
     ) -> Data:
         """Check everything, and draw weights or check those to go on from."""
-        hidden = self._hidden_widths()
+        hidden = hidden_widths(self.hidden_layer_sizes)
         first = not (goes_on and hasattr(self, "coefs_"))
         data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
@@ -267,15 +269,6 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 f"on from, of shapes {[w.shape for w in self.coefs_]}"
             )
         return data
-
-    def _hidden_widths(self) -> list[int]:
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
-        if any(not isinstance(size, Integral) or isinstance(size, bool) for size in sizes):
-            raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return [int(size) for size in sizes]
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, keep_classes: bool

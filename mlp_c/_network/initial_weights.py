@@ -1,18 +1,17 @@
 """How initial weights and biases are drawn."""
 
-import itertools
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
 from mlp_c._system.blocks import Array, blocks
 
-_MAX_WEIGHTS = sys.maxsize // 8  # of float64
-
+Init = Literal["he_normal", "glorot_uniform"]
 Draw = Callable[[tuple[int, ...]], Array]
+Initializer = Callable[[Any, int, int, str], tuple[Draw, Draw]]
 
 
 def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
@@ -28,7 +27,25 @@ def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tupl
 
 
 # By name, what draws weights, and what biases, of a shape.
-INITIALIZERS = {"he_normal": _he_normal, "glorot_uniform": _glorot_uniform}
+INITIALIZERS: dict[Init, Initializer] = {
+    "he_normal": _he_normal,
+    "glorot_uniform": _glorot_uniform,
+}
+
+
+def draw(
+    init: Init, widths: Sequence[int], activation: str, random: Any, dtype: Any
+) -> tuple[list[Array], list[Array]]:
+    """Draw weights and biases for layers of `widths` in float64, then cast them.
+
+    The order is part of what a seed means: layer by layer, weights before biases.
+    """
+    weights, biases = [], []
+    for n_in, n_out in pairwise(widths):
+        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, activation)
+        weights.append(_drawn(draw_weights, (n_in, n_out), dtype))
+        biases.append(_drawn(draw_biases, (n_out,), dtype))
+    return weights, biases
 
 
 def _drawn(draw: Draw, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -37,24 +54,3 @@ def _drawn(draw: Draw, shape: tuple[int, ...], dtype: Any) -> Array:
     for block in blocks(array.reshape(-1)):
         block[...] = draw(block.shape)
     return array
-
-
-def check_widths(name: str, widths: Sequence[int]) -> None:
-    """Refuse layers, of an argument of this name, whose weights no memory can have places for."""
-    if any(n_in * n_out > _MAX_WEIGHTS for n_in, n_out in itertools.pairwise(widths)):
-        raise ValueError(f"{name} must make layers of at most {_MAX_WEIGHTS} weights")
-
-
-def draw(
-    init: str, widths: Sequence[int], activation: str, random: Any, dtype: Any
-) -> tuple[list[Array], list[Array]]:
-    """Weights and biases for layers of `widths`, drawn in float64 and then cast.
-
-    Layer by layer, weights before biases: the order is part of what a seed means.
-    """
-    weights, biases = [], []
-    for n_in, n_out in itertools.pairwise(widths):
-        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, activation)
-        weights.append(_drawn(draw_weights, (n_in, n_out), dtype))
-        biases.append(_drawn(draw_biases, (n_out,), dtype))
-    return weights, biases

@@ -5,14 +5,14 @@ A state may come from anywhere: what does not fit is a ValueError that names it.
 
 import re
 import reprlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from mlp_c._system.blocks import Array, Arrays
 
 # More than any training counts, and no more than floats and C's integers hold.
 _MAX_COUNT = 2**53
@@ -125,7 +125,7 @@ def floats_list(name: str, value: Any, ndim: int) -> list[Array]:
     return [floats(f"{name}[{i}]", array, ndim) for i, array in enumerate(value)]
 
 
-def floats_like(name: str, value: Any, like: Sequence[Array]) -> list[Array]:
+def floats_like(name: str, value: Any, like: Arrays) -> list[Array]:
     """A list of arrays of the shapes and dtypes of others."""
     if not isinstance(value, list) or len(value) != len(like):
         refuse(name, f"a list of {len(like)} arrays", value)

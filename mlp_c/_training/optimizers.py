@@ -5,14 +5,12 @@ keep up to date in place; it answers the end of an epoch and a plateau. Its attr
 state holds of it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mlp_c._saving import checks
-
-Arrays = Sequence[np.ndarray[Any, np.dtype[Any]]]
+from mlp_c._system.blocks import Arrays
 
 
 def _zeros_for(params: Arrays) -> Arrays:

@@ -1,0 +1,10 @@
+"""The activations that the kernels know, by name."""
+
+from typing import Literal, get_args
+
+Activation = Literal["identity", "logistic", "tanh", "relu"]
+OutputActivation = Literal["identity", "exp", "softmax", "logistic"]
+
+# Of the hidden layers, and of the last layer.
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+OUTPUT_ACTIVATIONS: tuple[OutputActivation, ...] = get_args(OutputActivation)
