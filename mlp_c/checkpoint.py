@@ -12,7 +12,9 @@ from mlp_c._estimators.base import BaseMLP
 from mlp_c._saving import checks, files
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._training.data import Data
-from mlp_c._training.loop import Progress
+from mlp_c._training.loop import Stochastic
+from mlp_c._training.model import Model
+from mlp_c._training.progress import Progress
 
 # What a file has in `checkpoint`.
 _PARTS = ("every", "data", "generator", "position", "split", "best_weights", "converged")
@@ -173,7 +175,14 @@ def resume(
     checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS)
     every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
-    return model._resume(X, y, sample_weight, partial(_decode, checkpoint))
+    return model._resume(X, y, sample_weight, partial(_go_on, checkpoint))
+
+
+def _go_on(
+    checkpoint: dict[str, Any], model: Model, data: Data, random_state: np.random.RandomState
+) -> Stochastic:
+    """Begin where a model was in a fit of the same data."""
+    return Stochastic(model, _decode(checkpoint, model, data))
 
 
 def _encode(progress: Progress) -> dict[str, Any]:
@@ -196,7 +205,7 @@ def _as_small(indices: np.ndarray) -> np.ndarray:
     return indices.astype(np.min_scalar_type(indices.max(initial=0)), copy=False)
 
 
-def _decode(checkpoint: dict[str, Any], model: Any, data: Data) -> Progress:
+def _decode(checkpoint: dict[str, Any], model: Model, data: Data) -> Progress:
     """Where a model was in a fit of the same data.
 
     Raises
@@ -239,7 +248,7 @@ def _decode_split(split: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     return rows[: split[0].size], rows[split[0].size :]
 
 
-def _decode_weights(weights: Any, model: Any) -> Any:
+def _decode_weights(weights: Any, model: Model) -> Any:
     if weights is None:
         return None
     if not isinstance(weights, tuple) or len(weights) != 2:

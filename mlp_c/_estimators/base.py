@@ -1,117 +1,54 @@
-"""What the estimators share: parameters, and the course of a fit."""
+"""What the estimators share: the course of a fit."""
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from itertools import chain, pairwise
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from mlp_c._estimators.from_sklearn import to_sklearn
-from mlp_c._estimators.parameters import refuse_huge, validate_changed
-from mlp_c._network.activations import ACTIVATIONS
-from mlp_c._network.initial_weights import INITIALIZERS, Init, draw
+from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
+from mlp_c._estimators.prediction import run_network
+from mlp_c._estimators.to_sklearn import to_sklearn
+from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
-from mlp_c._saving.savable import SavableEstimator
-from mlp_c._system.blocks import blocks
+from mlp_c._saving.savable import FITTING, SavableEstimator
+from mlp_c._system.blocks import Array, blocks
 from mlp_c._system.warnings import warn_caller
-from mlp_c._training.callbacks import FitTasks, NoTasks
+from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
-from mlp_c._training.lbfgs import minimize_loss
-from mlp_c._training.loop import Progress, begin, train
+from mlp_c._training.loop import Stochastic
+from mlp_c._training.model import Model
+from mlp_c._training.solvers import SOLVERS, Solver
+from mlp_c._training.stopping import RECORD
 
-# The kernels' losses by the output activations they are canonical for.
-_LOSSES = {
-    "softmax": "cross_entropy",
-    "logistic": "logistic_loss",
-    "identity": "squared_error",
-    "exp": "poisson_loss",
-}
-
-# What the stochastic solvers keep from fit to fit.
-_RECORD = (
-    "_optimizer",
-    "_no_improvement_count",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-)
+# Begins the training of a model whose data and weights are ready.
+Begin = Callable[["BaseMLP", Data, np.random.RandomState], Solver]
 
 
-class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
-    hidden_layer_sizes: Any
-    activation: str
-    solver: str
-    alpha: float
-    batch_size: int | str
-    learning_rate: str
-    learning_rate_init: float
-    power_t: float
-    max_iter: int
-    shuffle: bool
-    random_state: Any
-    tol: float
-    verbose: bool
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    init: Init
-    compute_dtype: str | None
-    n_threads: int | None
-    coefs_: list[np.ndarray]
-    intercepts_: list[np.ndarray]
-    out_activation_: str
+    n_features_in_: int
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's protocol)
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions(set(INITIALIZERS))],
-        "compute_dtype": [StrOptions({"float32", "float64"}), None],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    # The callbacks' part is scikit-learn's.
+    _of_a_fit = (
+        FITTING,
+        "_callback_fit_ctx",
+        "_parent_callback_ctx",
+        "_progress",
+        "_skl_callbacks_to_teardown",
+        "_valid_params",
+    )
 
     # The parameters are scikit-learn's; its pages describe them.
     _doc_link_module = "mlp_c"
@@ -133,41 +70,21 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
     # ---- what a subclass says ----
 
     @abstractmethod
-    def _encode_targets(self, y: Any, *, keep_classes: bool) -> np.ndarray:
+    def _encode_targets(self, y: Any, *, keep_classes: bool) -> Array:
         """Targets as the kernels take them; numbers are cast to the rows' dtype later.
 
         Sets ``out_activation_``.
         """
 
     @abstractmethod
-    def _count_outputs(self, y: np.ndarray) -> int:
+    def _count_outputs(self, y: Array) -> int:
         """Outputs of a network for encoded targets."""
-
-    @abstractmethod
-    def _score_outputs(
-        self, y: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None
-    ) -> float:
-        """Score the outputs of rows with the encoded targets `y`."""
-
-    @property
-    def _loss_name(self) -> str:
-        """The kernels' name of the loss, and so of its output activation."""
-        return _LOSSES[self.out_activation_]
-
-    def _loss_bounds(self, dtype: Any) -> tuple[float, float]:
-        """Least and greatest loss of a class, from clipping its probability."""
-        eps = float(np.finfo(dtype).eps)
-        return -float(np.log1p(-eps)), -float(np.log(eps))
-
-    def _loss_gradient_scale(self) -> float:
-        """What makes (output - target) the gradient of the loss that is reported."""
-        return 1.0
 
     # ---- fitting ----
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseMLP":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the model to rows `X` and targets `y`.
 
         Parameters
@@ -195,47 +112,39 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
             If a parameter, `X`, `y` or `sample_weight` is unsuitable, or the weights become
             infinite or NaN.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, SOLVERS[self.solver].begin, goes_on=self.warm_start)
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
-    def _resume(
-        self, X: Any, y: Any, sample_weight: Any, resumed: Callable[["BaseMLP", Data], Progress]
-    ) -> "BaseMLP":
-        """Go on with a fit from where `resumed` says that the model is, given the data."""
-        return self._fit(X, y, sample_weight, resumed=resumed)
+    def _resume(self, X: Any, y: Any, sample_weight: Any, begin: Begin) -> Self:
+        """Go on with a fit from where `begin` says that the model is."""
+        return self._fit(X, y, sample_weight, begin, goes_on=True)
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        incremental: bool = False,
-        resumed: Callable[["BaseMLP", Data], Progress] | None = None,
-    ) -> "BaseMLP":
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        goes_on = self.warm_start or incremental or resumed is not None
+    def _fit(self, X: Any, y: Any, sample_weight: Any, begin: Begin, *, goes_on: bool) -> Self:
+        """Fit the model, whose parameters are valid; leave it as it was if the data are not."""
         with unchanged_if_refused(self):
-            if incremental:
-                validate_changed(self)
-            random_state = check_random_state(self.random_state)
-            data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
-            progress: Progress | None = None
-            if self.solver != "lbfgs":
-                data = data.astype(self.coefs_[0].dtype)
-                if resumed is None:
-                    progress = begin(self, data, random_state, incremental=incremental)
-                else:
-                    progress = resumed(self, data)
-        tasks: Any = NoTasks()
-        if hasattr(self, "_skl_callbacks"):
-            tasks = FitTasks(self, 1 if incremental else self.max_iter, X, y, sample_weight)
-        if progress is None:
-            self._fit_lbfgs(data, tasks)
-        else:
-            self._fit_stochastic(progress, tasks)
+            solver = self._begin(X, y, sample_weight, begin, goes_on=goes_on)
+        return self._run(solver, X, y, sample_weight)
+
+    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Fit the model for one more epoch, as ``partial_fit`` does."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        with unchanged_if_refused(self):
+            validate_changed(self)
+            solver = self._begin(X, y, sample_weight, Stochastic.begin_epoch, goes_on=True)
+        return self._run(solver, X, y, sample_weight)
+
+    def _begin(self, X: Any, y: Any, sample_weight: Any, begin: Begin, *, goes_on: bool) -> Solver:
+        """Check everything, and make ready to train."""
+        random_state = check_random_state(self.random_state)
+        data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
+        return begin(self, data, random_state)
+
+    def _run(self, solver: Solver, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Train, and check what comes of it."""
+        tasks = report_to_callbacks(self, solver.max_epochs, X, y, sample_weight)
+        solver.run(tasks)
         tasks.end()
         parameters = chain(self.coefs_, self.intercepts_)
         if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
@@ -268,7 +177,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
                 f"on from, of shapes {[w.shape for w in self.coefs_]}"
             )
-        return data
+        return data.astype(SOLVERS[self.solver].work_dtype(self.coefs_[0].dtype))
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, keep_classes: bool
@@ -292,22 +201,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
                 DataConversionWarning,
             )
         if sample_weight is not None:
-            sample_weight = np.require(
-                _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True),
-                requirements=["C", "A"],
-            )
-            with np.errstate(over="ignore"):
-                weight_sum = sample_weight.sum(dtype=np.float64)
-            if not np.isfinite(weight_sum):
-                raise ValueError("the sum of sample_weight must be finite, got inf")
-            if weight_sum < np.finfo(dtype).tiny:  # nothing can be divided by it
-                raise ValueError(
-                    f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
-                    f"got {weight_sum}"
-                )
+            sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
-        work_dtype = np.float64 if self.solver == "lbfgs" else dtype
-        X = kernel_input_for_fit(X, work_dtype, self.n_threads)
+        X = kernel_input_for_fit(X, SOLVERS[self.solver].work_dtype(dtype), self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:
@@ -328,23 +224,13 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         self.coefs_, self.intercepts_ = draw(
             self.init, widths, self.activation, random_state, dtype
         )
-        for name in _RECORD:
+        for name in ("_optimizer", *RECORD.checks):
             self.__dict__.pop(name, None)
 
-    def _fit_lbfgs(self, data: Data, tasks: Any) -> None:
-        """Minimise in float64, whatever the dtype of the rows, which the weights keep."""
-        minimize_loss(self, data.astype(np.float64), tasks)
+    def _run_on_rows(self, X: Any, rows: Array, dtype: Any) -> Array:
+        return run_network(self, X, rows, dtype=dtype)
 
-    def _fit_stochastic(self, progress: Progress, tasks: Any) -> None:
-        self._progress = progress
-        try:
-            train(self, progress, tasks)
-        finally:
-            del self._progress
-        if progress.best_weights is not None:
-            self.coefs_, self.intercepts_ = progress.best_weights
-
-    def _copy_weights(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _copy_weights(self) -> tuple[list[Array], list[Array]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
 
     def _copy_progress(self) -> dict[str, Any]:
@@ -386,3 +272,21 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _checked_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array:
+    """Weights of the rows of `X`, in a dtype in which something can be divided by their sum."""
+    weights = np.require(
+        _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True),
+        requirements=["C", "A"],
+    )
+    with np.errstate(over="ignore"):
+        weight_sum = weights.sum(dtype=np.float64)
+    if not np.isfinite(weight_sum):
+        raise ValueError("the sum of sample_weight must be finite, got inf")
+    if weight_sum < np.finfo(dtype).tiny:
+        raise ValueError(
+            f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
+            f"got {weight_sum}"
+        )
+    return weights

@@ -14,10 +14,15 @@ from sklearn.utils.multiclass import (
 from mlp_c._estimators import labels
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented
+from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
 from mlp_c._estimators.prediction import outputs_of
+from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
+from mlp_c._training.losses import CLASSIFICATION_LOSSES
+from mlp_c._training.stopping import RECORD
 
 
+@stored_estimator
 @documented
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier.
@@ -60,6 +65,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     loss = "log_loss"
 
+    _fitted_parts = (
+        network_part([loss.out_activation for loss in CLASSIFICATION_LOSSES]),
+        labels.CLASSES,
+        RECORD,
+        FEATURE_NAMES,
+        FINAL_LOSS,
+    )
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -97,8 +110,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._check_classes(unique_labels(y))
         else:
             self._target_kind, self.classes_ = labels.find_classes(y)
-        self.out_activation_ = "softmax" if self._target_kind == "multiclass" else "logistic"
+        self.out_activation_ = self._choose_loss().out_activation
         return labels.encode(self._target_kind, self.classes_, y)
+
+    def _choose_loss(self):
+        return labels.loss_for(self._target_kind)
 
     def _check_classes(self, classes):
         if self.warm_start and set(classes) != set(self.classes_):
@@ -146,7 +162,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if _check_partial_fit_first_call(self, classes):
             known = y if type_of_target(y).startswith("multilabel") else classes
             self._target_kind, self.classes_ = labels.find_classes(known)
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit_one_epoch(X, y, sample_weight)
 
     def predict(self, X: Any) -> Any:
         """Predict the classes of rows.

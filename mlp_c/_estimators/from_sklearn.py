@@ -1,46 +1,14 @@
-"""Fitted models from and to scikit-learn."""
+"""Fitted models of scikit-learn's as ours."""
 
 from typing import Any
 
-import numpy as np
 import sklearn.neural_network
-from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-# What both libraries know by one name. The moments of an optimizer are not among it: to go
-# on with partial_fit after a conversion is to begin with new ones.
-_FITTED = (
-    "_no_improvement_count",
-    "best_loss_",
-    "best_validation_score_",
-    "classes_",
-    "feature_names_in_",
-    "loss_",
-    "loss_curve_",
-    "n_features_in_",
-    "n_iter_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
-    "t_",
-    "validation_scores_",
-)
-
-
-def _convert(model: Any, cls: Any) -> Any:
-    """An estimator of another class with the parameters both have and what was fitted."""
-    names = cls._get_param_names()
-    parameters = model.get_params(deep=False).items()
-    converted = cls(**{name: value for name, value in parameters if name in names})
-    converted.coefs_ = [np.array(w, order="C") for w in model.coefs_]
-    converted.intercepts_ = [np.array(b) for b in model.intercepts_]
-    for name in _FITTED:
-        if hasattr(model, name):
-            value = getattr(model, name)
-            setattr(converted, name, list(value) if isinstance(value, list) else value)
-    return converted
+from mlp_c._estimators.classifier import MLPClassifier
+from mlp_c._estimators.regressor import MLPRegressor
+from mlp_c._estimators.to_sklearn import convert
 
 
 def from_sklearn(model: Any) -> Any:
@@ -79,9 +47,6 @@ def from_sklearn(model: Any) -> Any:
     >>> bool((ours.predict(X) == theirs.predict(X)).all())
     True
     """
-    from mlp_c._estimators.classifier import MLPClassifier
-    from mlp_c._estimators.regressor import MLPRegressor
-
     if isinstance(model, sklearn.neural_network.MLPClassifier):
         cls: Any = MLPClassifier
     elif isinstance(model, sklearn.neural_network.MLPRegressor):
@@ -92,24 +57,9 @@ def from_sklearn(model: Any) -> Any:
             f"{type(model).__name__}"
         )
     check_is_fitted(model)
-    converted = _convert(model, cls)
+    converted = convert(model, cls)
     if is_classifier(model):
         binarizer = model._label_binarizer
         sparse = "sparse " if binarizer.sparse_input_ else ""
         converted._target_kind = sparse + binarizer.y_type_
-    return converted
-
-
-def to_sklearn(model: Any) -> Any:
-    """The model of scikit-learn's that a fitted one corresponds to."""
-    check_is_fitted(model)
-    if not is_classifier(model):
-        return _convert(model, sklearn.neural_network.MLPRegressor)
-    converted = _convert(model, sklearn.neural_network.MLPClassifier)
-    labels = model.classes_
-    if "multilabel" in model._target_kind:
-        labels = np.eye(len(labels), dtype=int)
-    if model._target_kind.startswith("sparse"):
-        labels = csr_matrix(labels)
-    converted._label_binarizer = LabelBinarizer().fit(labels)
     return converted

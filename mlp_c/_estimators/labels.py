@@ -6,6 +6,10 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import LabelBinarizer
 
+from mlp_c._saving import checks
+from mlp_c._saving.registry import FittedPart
+from mlp_c._training.losses import EXCLUSIVE_CLASSES, INDEPENDENT_CLASSES, Loss
+
 KINDS = ("binary", "multiclass", "multilabel-indicator", "sparse multilabel-indicator")
 
 
@@ -23,6 +27,11 @@ def find_classes(y: Any) -> tuple[str, np.ndarray]:
 def count_outputs(kind: str, classes: np.ndarray) -> int:
     """Outputs of a network for such labels: two classes share one."""
     return 1 if kind == "binary" else len(classes)
+
+
+def loss_for(kind: str) -> Loss:
+    """The loss for such labels, by whether several classes exclude each other."""
+    return EXCLUSIVE_CLASSES if kind == "multiclass" else INDEPENDENT_CLASSES
 
 
 def encode(kind: str, classes: np.ndarray, y: Any) -> np.ndarray:
@@ -59,3 +68,31 @@ def hits(kind: str, classes: np.ndarray, y: np.ndarray, outputs: np.ndarray) -> 
     if kind == "multiclass":
         return outputs.argmax(axis=1) == y
     return ((outputs > 0.5) == y).all(axis=1)
+
+
+# ---- what a state holds of them ----
+
+
+def _check_classes(fitted: dict[str, Any]) -> None:
+    """The classes ascend, and fit their kind and the network, if there is one."""
+    kind, classes = fitted["_target_kind"], fitted["classes_"]
+    try:
+        ascend = bool(np.all(classes[:-1] < classes[1:]))
+    except TypeError:  # of labels that have no order
+        ascend = False
+    if not ascend:
+        checks.refuse("classes_", "in ascending order", classes)
+    expected = "binary" if len(classes) <= 2 else "multiclass"
+    if kind in ("binary", "multiclass") and kind != expected:
+        checks.refuse("_target_kind", f"{expected!r} with {len(classes)} classes", kind)
+    if "coefs_" in fitted:
+        if count_outputs(kind, classes) != fitted["n_outputs_"]:
+            checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
+        checks.one_of(loss_for(kind).out_activation)("out_activation_", fitted["out_activation_"])
+
+
+CLASSES = FittedPart(
+    {"classes_": checks.labels, "_target_kind": checks.one_of(*KINDS)},
+    needed_with=("coefs_", "intercepts_"),
+    check_whole=_check_classes,
+)

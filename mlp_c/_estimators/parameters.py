@@ -1,10 +1,45 @@
-"""Checks of an estimator's parameters beside scikit-learn's."""
+"""What an estimator's parameters may be, and checks of them beside scikit-learn's."""
 
 import operator
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, InvalidParameterError
+import numpy as np
+from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
+
+from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS
+from mlp_c._training.schedules import SCHEDULES
+from mlp_c._training.solvers import SOLVERS
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "solver": [StrOptions(set(SOLVERS))],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "init": [StrOptions(set(INITIALIZERS))],
+    "compute_dtype": [StrOptions({"float32", "float64"}), None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+}
 
 
 def refuse_huge(model: Any) -> None:

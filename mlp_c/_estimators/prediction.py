@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlp_c import _core
 from mlp_c._system.threads import threads_for_rows
+from mlp_c._training import calls
 from mlp_c._training.data import is_taken_as_it_is, kernel_input_for_prediction
+from mlp_c._training.model import Model
 
 
 def run_network(
-    model: Any,
+    model: Model,
     X: Any,
     rows: np.ndarray | None = None,
     *,
@@ -23,19 +24,19 @@ def run_network(
     None with `check_finite` where `X`, dense and of `dtype`, has an element that is
     infinite or NaN.
     """
-    return _core.predict(
+    return calls.predict(
         X,
         rows,
         [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in model.coefs_],
         [b if b.dtype is dtype else b.astype(dtype, copy=False) for b in model.intercepts_],
         model.activation,
-        model._loss_name,
+        model.out_activation_,
         check_finite,
         threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
     )
 
 
-def outputs_of(model: Any, X: Any) -> np.ndarray:
+def outputs_of(model: Model, X: Any) -> np.ndarray:
     """Outputs of a fitted model for rows from a user.
 
     In the wider dtype of both, unless `compute_dtype` says otherwise.
@@ -55,7 +56,7 @@ def outputs_of(model: Any, X: Any) -> np.ndarray:
     return run_network(model, kernel_input_for_prediction(X, dtype), dtype=dtype)
 
 
-def _can_take(model: Any, X: Any) -> bool:
+def _can_take(model: Model, X: Any) -> bool:
     """Whether validation could find nothing in rows from a user but infinity and NaN."""
     fitted = vars(model)
     return (

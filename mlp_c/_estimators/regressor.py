@@ -10,10 +10,15 @@ from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented
+from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
 from mlp_c._estimators.prediction import outputs_of
+from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
+from mlp_c._training.losses import REGRESSION_LOSSES
+from mlp_c._training.stopping import RECORD
 
 
+@stored_estimator
 @documented
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
@@ -55,8 +60,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
+    _fitted_parts = (
+        network_part([loss.out_activation for loss in REGRESSION_LOSSES.values()]),
+        RECORD,
+        FEATURE_NAMES,
+        FINAL_LOSS,
+    )
 
     def __init__(
         self,
@@ -91,21 +102,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
-    def _loss_gradient_scale(self):
-        # The squared error is a mean over outputs, the Poisson deviance a sum.
-        return 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
-
     def _encode_targets(self, y, *, keep_classes):
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
-        if self.loss == "poisson" and np.min(y) < 0:
-            raise ValueError(f"y must not be negative for loss='poisson', got {np.min(y)}")
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        loss = self._choose_loss()
+        loss.domain.check(y, self.loss)
+        self.out_activation_ = loss.out_activation
         with np.errstate(over="ignore"):
             y = np.require(y, np.float64, "A").reshape(len(y), -1)
         if not np.isfinite(y).all():  # None among objects; beyond float64
             raise ValueError(f"y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
         return y
+
+    def _choose_loss(self):
+        return REGRESSION_LOSSES[self.loss]
 
     def _count_outputs(self, y):
         return y.shape[1]
@@ -136,7 +146,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self
             The estimator.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit_one_epoch(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets of rows.
@@ -156,5 +166,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
+        # The parameter may be anything: it is not validated yet.
+        loss = REGRESSION_LOSSES.get(self.loss) if isinstance(self.loss, str) else None
+        tags.target_tags.positive_only = loss is not None and loss.domain.least >= 0
         return tags

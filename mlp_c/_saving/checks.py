@@ -84,6 +84,10 @@ def within(low: float, high: float) -> Callable[[str, Any], float]:
     return check
 
 
+not_negative = within(0, np.inf)
+fraction = within(0, 1)
+
+
 def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     """A check for None, or what another check takes."""
     return lambda name, value: None if value is None else check(name, value)

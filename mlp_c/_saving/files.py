@@ -19,6 +19,7 @@ import numpy as np
 
 from mlp_c._saving import checks, state
 from mlp_c._saving.atomic import write_atomically
+from mlp_c._saving.registry import ESTIMATORS
 from mlp_c._system.blocks import blocks
 
 _ENTRY = "mlp_c"
@@ -40,9 +41,9 @@ def save(model: Any, path: Any, checkpoint: dict[str, Any] | None = None) -> Non
         If the model is of another class, or has something that a file cannot hold.
     """
     cls = type(model)
-    if cls is not _classes().get(cls.__name__):
+    if cls is not ESTIMATORS.get(cls.__name__):
         raise TypeError(
-            "a file holds an MLPClassifier or MLPRegressor of mlp_c's, got "
+            f"a file holds an {' or '.join(ESTIMATORS)} of mlp_c's, got "
             f"{cls.__module__}.{cls.__qualname__}"
         )
     content = {"class": cls.__name__, **model.__getstate__()}
@@ -110,19 +111,12 @@ def read(path: Any) -> dict[str, Any]:
 
 def restore(content: dict[str, Any]) -> Any:
     """The model that has the class and the state of what was read."""
-    cls = _classes()[checks.one_of(*_classes())("class", content.get("class"))]
+    cls = ESTIMATORS[checks.one_of(*ESTIMATORS)("class", content.get("class"))]
     parts = [part for part in state.PARTS if part != "own"]
     checks.entries("the whole", content, ["class", *parts], ["checkpoint"])
     model = cls.__new__(cls)
     model.__setstate__({part: content[part] for part in parts} | {"own": {}})
     return model
-
-
-def _classes() -> dict[Any, Any]:
-    from mlp_c._estimators.classifier import MLPClassifier
-    from mlp_c._estimators.regressor import MLPRegressor
-
-    return {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 
 
 # ---- the bytes of a file ----

@@ -1,15 +1,22 @@
 """How estimators are saved: pickles, copies and files."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
 from mlp_c._saving import files
+from mlp_c._saving.registry import FittedPart
 from mlp_c._saving.state import decode, encode
+
+# The attribute that marks an estimator as being fitted.
+FITTING = "_fitting"
 
 
 class SavableEstimator(BaseEstimator):
     """An estimator whose pickles, copies and files hold plain data, checked as it is read."""
+
+    _fitted_parts: ClassVar[tuple[FittedPart, ...]]
+    _of_a_fit: ClassVar[tuple[str, ...]]
 
     def save(self, path: Any) -> None:
         """Save the model to a file, which `mlp_c.load` reads.
@@ -56,7 +63,7 @@ class SavableEstimator(BaseEstimator):
     def __setstate__(self, state: Any) -> None:
         """Become what a state says, or raise a ValueError and stay the same."""
         attributes = decode(type(self), state)
-        if "_fitting" in self.__dict__:
+        if FITTING in self.__dict__:
             raise RuntimeError(f"this {type(self).__name__} is being fitted")
         self.__dict__.clear()
         super().__setstate__(attributes)

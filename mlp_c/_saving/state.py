@@ -13,76 +13,33 @@ But for ``own``, and parameters of unusual types, it is made of arrays of number
 strings, lists, tuples, dicts and None.
 """
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from mlp_c._estimators import labels
 from mlp_c._saving import checks
 from mlp_c._saving.generators import decode_generator, encode_generator
-from mlp_c._training.optimizers import optimizer_from_state
+from mlp_c._saving.registry import OPTIMIZERS, StoredEstimator, StoredOptimizer
+from mlp_c._system.blocks import Arrays
 from mlp_c._version import __version__
 
 FORMAT = 1
-
-# What an estimator has while it is being fitted only, or finds anew; the callbacks' part is
-# scikit-learn's.
-OF_A_FIT = (
-    "_callback_fit_ctx",
-    "_fitting",
-    "_parent_callback_ctx",
-    "_progress",
-    "_skl_callbacks_to_teardown",
-    "_valid_params",
-)
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
 
 PARTS = ("format", "parameters", "requests", "fitted", "optimizer", "own")
 
-# What a fit has set as soon as there are weights, and what it sets later or in some fits.
-_NETWORK = {
-    "coefs_": lambda name, value: checks.floats_list(name, value, ndim=2),
-    "intercepts_": lambda name, value: checks.floats_list(name, value, ndim=1),
-    "n_features_in_": checks.count,
-    "n_layers_": checks.count,
-    "n_outputs_": checks.count,
-    "n_iter_": checks.count,
-    "t_": checks.count,
-    "out_activation_": checks.one_of("identity", "exp", "softmax", "logistic"),
-}
-_CLASSES = {
-    "classes_": checks.labels,
-    "_target_kind": checks.one_of(*labels.KINDS),
-}
-_RECORD = {
-    "_no_improvement_count": checks.count,
-    "loss_curve_": checks.numbers,
-    "best_loss_": checks.optional(checks.number),
-    "validation_scores_": checks.optional(checks.numbers),
-    "best_validation_score_": checks.optional(checks.number),
-}
-_FITTED = {
-    **_NETWORK,
-    **_CLASSES,
-    **_RECORD,
-    "feature_names_in_": checks.labels,
-    "loss_": checks.number,
-}
 
-
-def encode(model: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]:
     """The state of an estimator with these attributes, whose arrays it shares."""
-    own = {name: value for name, value in attributes.items() if name not in OF_A_FIT}
+    own = {name: value for name, value in attributes.items() if name not in model._of_a_fit}
     parameters = {name: own.pop(name) for name in model._get_param_names() if name in own}
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
-    fitted = {name: _encode_labels(own.pop(name)) for name in _FITTED if name in own}
+    fitted = {name: _encode_labels(own.pop(name)) for name in _fitted(model) if name in own}
     optimizer = own.pop(_OPTIMIZER, None)
     requests = own.pop(_REQUESTS, None)
     return {
@@ -90,12 +47,12 @@ def encode(model: Any, attributes: dict[str, Any]) -> dict[str, Any]:
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
-        "optimizer": None if optimizer is None else dict(sorted(vars(optimizer).items())),
+        "optimizer": None if optimizer is None else _encode_optimizer(optimizer),
         "own": own,
     }
 
 
-def decode(cls: Any, state: Any) -> dict[str, Any]:
+def decode(cls: type[StoredEstimator], state: Any) -> dict[str, Any]:
     """The attributes of an estimator of class `cls` that has this state.
 
     Raises
@@ -110,11 +67,16 @@ def decode(cls: Any, state: Any) -> dict[str, Any]:
     attributes = {**parameters, **fitted}
     if state["optimizer"] is not None:
         weights = fitted.get("coefs_", []) + fitted.get("intercepts_", [])
-        attributes[_OPTIMIZER] = optimizer_from_state(state["optimizer"], weights)
+        attributes[_OPTIMIZER] = _decode_optimizer(state["optimizer"], weights)
     if state["requests"] is not None:
         attributes[_REQUESTS] = _decode_requests(cls, state["requests"])
-    taken = {*parameters, *_FITTED, *OF_A_FIT, _OPTIMIZER, _REQUESTS}
+    taken = {*parameters, *_fitted(cls), *cls._of_a_fit, _OPTIMIZER, _REQUESTS}
     return {**attributes, **_decode_own(state["own"], taken)}
+
+
+def _fitted(model: StoredEstimator | type[StoredEstimator]) -> dict[str, Any]:
+    """The checks of all that a fit sets, by name."""
+    return {name: check for part in model._fitted_parts for name, check in part.checks.items()}
 
 
 def check_format(state: Any) -> None:
@@ -139,7 +101,9 @@ def _encode_labels(value: Any) -> Any:
     return {"dtype": value.dtype.str, "labels": value.tolist()}
 
 
-def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, Any]:
+def _decode_parameters(
+    cls: type[StoredEstimator], parameters: Any, *, check: bool
+) -> dict[str, Any]:
     """Parameters of the constructor, which takes anything; those of a fitted model are valid."""
     checks.entries("parameters", parameters, cls._get_param_names())
     parameters = dict(parameters)
@@ -153,86 +117,45 @@ def _decode_parameters(cls: Any, parameters: Any, *, check: bool) -> dict[str, A
     return parameters
 
 
-def _decode_fitted(cls: Any, state: Any) -> dict[str, Any]:
-    is_classifier = issubclass(cls, ClassifierMixin)
-    known = [name for name in _FITTED if is_classifier or name not in _CLASSES]
-    required = []
-    if isinstance(state, dict) and not state.keys().isdisjoint(("coefs_", "intercepts_")):
-        required += [*_NETWORK, *(_CLASSES if is_classifier else ())]
-    if isinstance(state, dict) and not state.keys().isdisjoint(_RECORD):
-        required += _RECORD
-    checks.entries("fitted", state, required, known)
-    fitted = {name: _FITTED[name](name, value) for name, value in state.items()}
-    if "feature_names_in_" in fitted:
-        _check_names(fitted)
-    if "_target_kind" in fitted and "classes_" in fitted:
-        _check_classes(fitted)
-    if "best_loss_" in fitted:
-        _check_record(fitted)
-    if "coefs_" in fitted:
-        _check_network(fitted)
-        _check_outputs(fitted)
+def _decode_fitted(cls: type[StoredEstimator], state: Any) -> dict[str, Any]:
+    known = _fitted(cls)
+    names = state.keys() if isinstance(state, dict) else set()
+    needed = [part for part in cls._fitted_parts if not names.isdisjoint(part.needed_with)]
+    checks.entries("fitted", state, [name for part in needed for name in part.checks], known)
+    fitted = {name: known[name](name, value) for name, value in state.items()}
+    for part in cls._fitted_parts:
+        if part.checks.keys() <= fitted.keys():
+            part.check_whole(fitted)
     return fitted
 
 
-def _check_names(fitted: dict[str, Any]) -> None:
-    names = fitted["feature_names_in_"]
-    if len(names) != fitted.get("n_features_in_") or not all(isinstance(n, str) for n in names):
-        checks.refuse("feature_names_in_", "n_features_in_ strings", names)
+def _encode_optimizer(optimizer: StoredOptimizer) -> dict[str, Any]:
+    entries = {"rule": optimizer.rule, "moments": optimizer.moments, **optimizer.entries()}
+    return dict(sorted(entries.items()))
 
 
-def _check_classes(fitted: dict[str, Any]) -> None:
-    classes = fitted["classes_"]
-    try:
-        ascend = bool(np.all(classes[:-1] < classes[1:]))
-    except TypeError:  # of labels that have no order
-        ascend = False
-    if not ascend:
-        checks.refuse("classes_", "in ascending order", classes)
-    kind, expected = fitted["_target_kind"], "binary" if len(classes) <= 2 else "multiclass"
-    if kind in ("binary", "multiclass") and kind != expected:
-        checks.refuse("_target_kind", f"{expected!r} with {len(classes)} classes", kind)
+def _decode_optimizer(state: Any, params: Arrays) -> StoredOptimizer:
+    """The optimizer of `params` that a dict stands for.
 
-
-def _check_record(fitted: dict[str, Any]) -> None:
-    """The loss is watched, or the validation score is."""
-    absent = [fitted[name] is None for name in ("best_validation_score_", "validation_scores_")]
-    if absent != [fitted["best_loss_"] is not None] * 2:
-        checks.refuse(
-            "best_loss_, best_validation_score_, validation_scores_",
-            "the first or the others",
-            [fitted["best_loss_"], fitted["best_validation_score_"], fitted["validation_scores_"]],
-        )
-
-
-def _check_network(fitted: dict[str, Any]) -> None:
-    """The weights and biases are a chain of layers, and all of one dtype."""
-    coefs, intercepts = fitted["coefs_"], fitted["intercepts_"]
-    shapes = [w.shape for w in coefs]
-    if not coefs or any(left[1] != right[0] for left, right in pairwise(shapes)):
-        checks.refuse("coefs_", "of shapes that fit each other", shapes)
-    if [b.shape for b in intercepts] != [(n_out,) for _, n_out in shapes]:
-        checks.refuse("intercepts_", f"as wide as {shapes}", [b.shape for b in intercepts])
-    if len(dtypes := {p.dtype.name for p in coefs + intercepts}) > 1:
-        checks.refuse("coefs_ and intercepts_", "all of one dtype", sorted(dtypes))
-    for name, value in (
-        ("n_features_in_", shapes[0][0]),
-        ("n_outputs_", shapes[-1][1]),
-        ("n_layers_", len(shapes) + 1),
-    ):
-        if fitted[name] != value:
-            checks.refuse(name, f"{value} with weights of shapes {shapes}", fitted[name])
-
-
-def _check_outputs(fitted: dict[str, Any]) -> None:
-    """The outputs of a classifier fit its labels, those of a regressor have no labels."""
-    activations = {"identity", "exp"}
-    if "classes_" in fitted:
-        kind, classes = fitted["_target_kind"], fitted["classes_"]
-        activations = {"softmax" if kind == "multiclass" else "logistic"}
-        if labels.count_outputs(kind, classes) != fitted["n_outputs_"]:
-            checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
-    checks.one_of(*activations)("out_activation_", fitted["out_activation_"])
+    Raises
+    ------
+    ValueError
+        If an entry is not what its rule has, or the moments do not fit `params`.
+    """
+    if not isinstance(state, dict):
+        checks.refuse("optimizer", "a dict", state)
+    cls = OPTIMIZERS[checks.one_of(*OPTIMIZERS)("optimizer.rule", state.get("rule"))]
+    checks.entries("optimizer", state, ["rule", "moments", *cls.stored])
+    moments = state["moments"]
+    if not isinstance(moments, tuple) or len(moments) != cls.n_moments:
+        checks.refuse("optimizer.moments", f"a tuple of {cls.n_moments} lists", moments)
+    return cls.restore(
+        tuple(
+            checks.floats_like(f"optimizer.moments[{m}]", arrays, params)
+            for m, arrays in enumerate(moments)
+        ),
+        {name: check(f"optimizer.{name}", state[name]) for name, check in cls.stored.items()},
+    )
 
 
 def _decode_requests(cls: Any, state: Any) -> MetadataRequest:

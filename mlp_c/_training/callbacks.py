@@ -1,6 +1,21 @@
 """scikit-learn's callbacks, told of a fit as one task with a subtask for every epoch."""
 
-from typing import Any
+from typing import Any, Protocol
+
+from mlp_c._training.model import Model
+
+
+class Tasks(Protocol):
+    """A fit as callbacks see it."""
+
+    def begin_epoch(self) -> None:
+        """Report that an epoch, or an iteration of L-BFGS, begins."""
+
+    def end_epoch(self) -> bool:
+        """Report its end; whether a callback asks to stop."""
+
+    def end(self) -> None:
+        """Report the end of the fit."""
 
 
 class FitTasks:
@@ -16,7 +31,9 @@ class FitTasks:
         What ``fit`` was given, for the callbacks that ask for it.
     """
 
-    def __init__(self, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimator: Model, max_epochs: int, X: Any, y: Any, sample_weight: Any
+    ) -> None:
         self._estimator = estimator
         self._fit = estimator._init_callback_context(max_subtasks=max_epochs)
         self._epoch: Any = None
@@ -29,7 +46,7 @@ class FitTasks:
         self._fit.call_on_fit_task_begin(**self._arguments)
 
     def begin_epoch(self) -> None:
-        """Report that an epoch, or an iteration of lbfgs, begins."""
+        """Report that an epoch, or an iteration of L-BFGS, begins."""
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._arguments)
 
@@ -61,3 +78,12 @@ class NoTasks:
 
     def end(self) -> None:
         """Do nothing."""
+
+
+def report_to_callbacks(
+    estimator: Model, max_epochs: int, X: Any, y: Any, sample_weight: Any
+) -> Tasks:
+    """What a fit is to report to, which hears of its beginning."""
+    if not hasattr(estimator, "_skl_callbacks"):
+        return NoTasks()
+    return FitTasks(estimator, max_epochs, X, y, sample_weight)

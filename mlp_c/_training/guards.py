@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+from mlp_c._saving.savable import FITTING
+
 
 def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     """Refuse to fit an estimator that a callback or another thread finds being fitted."""
@@ -13,7 +15,7 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         token = object()
         try:
-            if vars(self).setdefault("_fitting", token) is not token:
+            if vars(self).setdefault(FITTING, token) is not token:
                 raise RuntimeError(f"this {type(self).__name__} is being fitted already")
             return method(self, *args, **kwargs)
         finally:
@@ -27,8 +29,8 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _end_fit(model: Any, token: object) -> None:
     """Let others fit a model, if the fit that the token stands for has not done so."""
-    if vars(model).get("_fitting") is token:
-        vars(model).pop("_fitting", None)
+    if vars(model).get(FITTING) is token:
+        vars(model).pop(FITTING, None)
 
 
 @contextmanager

@@ -1,20 +1,23 @@
 """The solver 'lbfgs': SciPy's optimiser on the kernels' loss and gradient."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 
-from mlp_c import _core
+from mlp_c._system.blocks import Array
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
+from mlp_c._training import calls
+from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
+from mlp_c._training.model import Model
 
 
-def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
-    """Minimise a model's loss over all of the data; everything in float64.
+class LBFGS:
+    """Minimises a model's loss over all of the data at once; everything in float64.
 
     Parameters
     ----------
@@ -22,75 +25,104 @@ def minimize_loss(model: Any, data: Data, tasks: Any) -> None:
         Its ``coefs_`` and ``intercepts_`` are where to start, and are replaced, in their dtype.
     data : Data
         The data, to be computed with in float64.
-    tasks : FitTasks or NoTasks
-        Told of every iteration; may stop the optimisation.
     """
-    n_threads = effective_n_threads(model.n_threads)
-    loss = (model._loss_name, *model._loss_bounds(np.float64), model._loss_gradient_scale())
-    n_layers = len(model.coefs_)
-    shapes = [p.shape for p in model.coefs_ + model.intercepts_]
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
 
-    def unpack(vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def __init__(self, model: Model, data: Data) -> None:
+        self._model = model
+        self._data = data
+        self._loss = model._choose_loss()
+        self.max_epochs: int = model.max_iter
+
+    @classmethod
+    def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
+        """Begin a fit, whose weights are drawn or kept; nothing more is random."""
+        return cls(model, data)
+
+    @staticmethod
+    def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return in which dtype to compute for weights of a dtype: always in float64."""
+        return np.dtype(np.float64)
+
+    def run(self, tasks: Tasks) -> None:
+        """Minimise, and leave the weights of the last iteration."""
+        model = self._model
+        self._tasks = tasks
+        self._dtype = model.coefs_[0].dtype
+        self._n_threads = effective_n_threads(model.n_threads)
+        self._shapes = [p.shape for p in model.coefs_ + model.intercepts_]
+        self._ends = np.cumsum([np.prod(shape, dtype=int) for shape in self._shapes])
+        start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
+        model.n_iter_ = 0
+        try:
+            tasks.begin_epoch()
+            result = minimize(
+                self._loss_and_gradient,
+                start.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=self._end_iteration,
+                options={
+                    "maxfun": model.max_fun,
+                    "maxiter": model.max_iter,
+                    "gtol": model.tol,
+                    **_get_additional_lbfgs_options_dict("iprint", 1 if model.verbose else -1),
+                },
+            )
+        except KeyboardInterrupt:
+            warn_caller("Training interrupted by user.")
+            return
+        model.coefs_, model.intercepts_ = self._unpack(result.x.astype(self._dtype, copy=False))
+        model.loss_ = float(result.fun)
+        model.n_iter_ = result.nit
+        if result.status not in (0, 99):  # converged; stopped by a callback
+            warn_caller(
+                f"lbfgs failed to converge after {result.nit} iteration(s) "
+                f"(status={result.status}): {result.message}. More iterations "
+                f"(max_iter={model.max_iter}), more evaluations (max_fun={model.max_fun}) or "
+                "scaled data may help.",
+                ConvergenceWarning,
+            )
+
+    def _unpack(self, vector: Array) -> tuple[list[Array], list[Array]]:
         """Views of a vector of all parameters: weights, then biases."""
         views = [
             part.reshape(shape)
-            for part, shape in zip(np.split(vector, ends[:-1]), shapes, strict=True)
+            for part, shape in zip(np.split(vector, self._ends[:-1]), self._shapes, strict=True)
         ]
+        n_layers = len(views) // 2
         return views[:n_layers], views[n_layers:]
 
-    def loss_and_gradient(vector: np.ndarray) -> tuple[float, np.ndarray]:
+    def _loss_and_gradient(self, vector: Array) -> tuple[float, Array]:
         gradient = np.empty_like(vector)
-        value = _core.loss_gradient(
-            data.X,
-            data.y,
-            data.sample_weight,
-            *unpack(vector),
-            model.activation,
-            loss,
-            float(model.alpha),
-            *unpack(gradient),
-            n_threads,
-        )
-        return value, gradient
+        return calls.loss_gradient(self._arguments(vector, gradient)), gradient
 
-    def after_iteration(intermediate_result: Any) -> None:
-        model.coefs_, model.intercepts_ = unpack(intermediate_result.x.astype(dtype))
+    def _arguments(self, vector: Array, gradient: Array) -> dict[str, Any]:
+        """What the loss of the parameters in `vector` takes, and where its gradient goes."""
+        model, data = self._model, self._data
+        weights, biases = self._unpack(vector)
+        dweights, dbiases = self._unpack(gradient)
+        return {
+            "X": data.X,
+            "y": data.y,
+            "sample_weight": data.sample_weight,
+            "weights": weights,
+            "biases": biases,
+            "activation": model.activation,
+            "loss": self._loss.for_kernels(np.float64),
+            "gradient_scale": self._loss.gradient_scale(model.n_outputs_),
+            "l2": float(model.alpha),
+            "dweights": dweights,
+            "dbiases": dbiases,
+            "n_threads": self._n_threads,
+        }
+
+    def _end_iteration(self, intermediate_result: Any) -> None:
+        """Record an iteration; SciPy knows a callback that takes its result by this name."""
+        model = self._model
+        model.coefs_, model.intercepts_ = self._unpack(intermediate_result.x.astype(self._dtype))
         model.loss_ = float(intermediate_result.fun)
         model.n_iter_ += 1
-        if tasks.end_epoch():
+        if self._tasks.end_epoch():
             raise StopIteration
         if model.n_iter_ < model.max_iter:
-            tasks.begin_epoch()
-
-    dtype = model.coefs_[0].dtype
-    start = np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_]).astype(np.float64)
-    model.n_iter_ = 0
-    try:
-        tasks.begin_epoch()
-        result = minimize(
-            loss_and_gradient,
-            start,
-            method="L-BFGS-B",
-            jac=True,
-            callback=after_iteration,
-            options={
-                "maxfun": model.max_fun,
-                "maxiter": model.max_iter,
-                "gtol": model.tol,
-                **_get_additional_lbfgs_options_dict("iprint", 1 if model.verbose else -1),
-            },
-        )
-    except KeyboardInterrupt:
-        warn_caller("Training interrupted by user.")
-        return
-    model.coefs_, model.intercepts_ = unpack(result.x.astype(dtype, copy=False))
-    model.loss_ = float(result.fun)
-    model.n_iter_ = result.nit
-    if result.status not in (0, 99):  # converged; stopped by a callback
-        warn_caller(
-            f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-            f"{result.message}. More iterations (max_iter={model.max_iter}), more evaluations "
-            f"(max_fun={model.max_fun}) or scaled data may help.",
-            ConvergenceWarning,
-        )
+            self._tasks.begin_epoch()

@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import mlp_c
-from mlp_c._training import loop
 
 rng = np.random.RandomState(0)
 X = rng.randn(30, 4)
@@ -330,7 +329,7 @@ def test_an_interrupt_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_watch_progress", interrupt)
+    monkeypatch.setattr("mlp_c._training.loop.is_plateau", interrupt)
     model = make(mlp_c, name)
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")

@@ -1,0 +1,39 @@
+"""Where a fit by a stochastic solver stands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlp_c._system.blocks import Array
+from mlp_c._training.data import Data
+
+
+@dataclass
+class Progress:
+    """Where a fit stands, but for what the model itself holds.
+
+    Attributes
+    ----------
+    data : Data
+        What to train on.
+    random_state : RandomState
+        Draws the order of the rows, one shuffle of the last order for every epoch.
+    position : ndarray of int
+        The last order, of ``data.rows``.
+    held_out : ndarray of int or None
+        The rows whose score decides about stopping; the training loss does where None.
+    best_weights : (list of ndarrays, list of ndarrays) or None
+        Weights and biases when that score was best, in this fit.
+    one_epoch : bool
+        Whether to stop after one epoch in any case, as ``partial_fit`` does.
+    converged : bool
+        Whether the model no longer improves.
+    """
+
+    data: Data
+    random_state: np.random.RandomState
+    position: Array
+    held_out: Array | None = None
+    best_weights: tuple[list[Array], list[Array]] | None = None
+    one_epoch: bool = False
+    converged: bool = False

@@ -1,0 +1,154 @@
+"""When a training ends: the record of its epochs, and what counts in it as progress."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlp_c._saving import checks
+from mlp_c._saving.registry import FittedPart
+from mlp_c._training.model import Model
+from mlp_c._training.progress import Progress
+
+# ---- the record ----
+
+
+def _check_record(fitted: dict[str, Any]) -> None:
+    """The loss is watched, or the validation score is."""
+    absent = [fitted[name] is None for name in ("best_validation_score_", "validation_scores_")]
+    if absent != [fitted["best_loss_"] is not None] * 2:
+        checks.refuse(
+            "best_loss_, best_validation_score_, validation_scores_",
+            "the first or the others",
+            [fitted["best_loss_"], fitted["best_validation_score_"], fitted["validation_scores_"]],
+        )
+
+
+_RECORD_CHECKS = {
+    "_no_improvement_count": checks.count,
+    "loss_curve_": checks.numbers,
+    "best_loss_": checks.optional(checks.number),
+    "validation_scores_": checks.optional(checks.numbers),
+    "best_validation_score_": checks.optional(checks.number),
+}
+RECORD = FittedPart(_RECORD_CHECKS, tuple(_RECORD_CHECKS), _check_record)
+
+
+def begin_record(model: Model) -> None:
+    """Begin the record of the training, or what the last fit had no use for of it."""
+    if not hasattr(model, "loss_curve_"):
+        model.loss_curve_ = []
+    watched = "best_validation_score_" if model.early_stopping else "best_loss_"
+    if getattr(model, watched, None) is None:
+        model._no_improvement_count = 0
+        model.best_loss_ = None if model.early_stopping else np.inf
+        model.validation_scores_ = [] if model.early_stopping else None
+        model.best_validation_score_ = -np.inf if model.early_stopping else None
+
+
+# ---- what is watched ----
+
+
+class Watch(ABC):
+    """A number of each epoch, which is to improve on the best before it by more than ``tol``."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def measure(self) -> float:
+        """Return the number of the epoch that has ended."""
+
+    @abstractmethod
+    def report(self, value: float) -> str | None:
+        """Return what to print of it; None where that is printed already."""
+
+    @abstractmethod
+    def improves(self, value: float) -> bool:
+        """Whether it is an improvement."""
+
+    @abstractmethod
+    def record(self, value: float) -> None:
+        """Record it in the model."""
+
+
+class TrainingLoss(Watch):
+    """The loss of the epoch."""
+
+    name = "Training loss"
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def measure(self) -> float:
+        """Return the loss, which the epoch has given."""
+        return self._model.loss_
+
+    def report(self, value: float) -> None:
+        """Return None: every epoch prints its loss."""
+
+    def improves(self, value: float) -> bool:
+        """Whether the loss is lower than the best by ``tol``."""
+        return not value > self._model.best_loss_ - self._model.tol
+
+    def record(self, value: float) -> None:
+        """Record the least loss."""
+        if value < self._model.best_loss_:
+            self._model.best_loss_ = value
+
+
+class ValidationScore(Watch):
+    """The score on the rows held out."""
+
+    name = "Validation score"
+
+    def __init__(self, model: Model, progress: Progress, rows: Any) -> None:
+        data = progress.data
+        self._model, self._progress, self._rows = model, progress, rows
+        self._y = data.y[rows]
+        self._weight = None if data.sample_weight is None else data.sample_weight[rows]
+
+    def measure(self) -> float:
+        """Score the present weights."""
+        data = self._progress.data
+        outputs = self._model._run_on_rows(data.X, self._rows, data.dtype)
+        return self._model._score_outputs(self._y, outputs, self._weight)
+
+    def report(self, value: float) -> str:
+        """Return the score in words."""
+        return f"Validation score: {value:f}"
+
+    def improves(self, value: float) -> bool:
+        """Whether the score is higher than the best by ``tol``."""
+        return not value < self._model.best_validation_score_ + self._model.tol
+
+    def record(self, value: float) -> None:
+        """Record the score, and the weights that have the best."""
+        model = self._model
+        model.validation_scores_.append(value)
+        if value > model.best_validation_score_:
+            model.best_validation_score_ = value
+            self._progress.best_weights = model._copy_weights()
+
+
+def watch(model: Model, progress: Progress) -> Watch:
+    """What decides about stopping in a fit."""
+    if progress.held_out is None:
+        return TrainingLoss(model)
+    return ValidationScore(model, progress, progress.held_out)
+
+
+# ---- deciding ----
+
+
+def is_plateau(model: Model, improved: bool) -> bool:
+    """Count an epoch; whether too many have brought no improvement."""
+    model._no_improvement_count = 0 if improved else model._no_improvement_count + 1
+    return model._no_improvement_count > model.n_iter_no_change
+
+
+def describe_plateau(model: Model, watched: Watch) -> str:
+    """A plateau in words."""
+    return (
+        f"{watched.name} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
+        "consecutive epochs."
+    )
