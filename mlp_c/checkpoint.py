@@ -102,7 +102,7 @@ class Checkpoint:
     def teardown(self, estimator: Any, context: Any) -> None:
         """Leave the file."""
 
-    def _write(self, estimator: Any) -> None:
+    def _write(self, estimator: BaseMLP) -> None:
         progress = estimator._progress
         if not progress.one_epoch:
             files.save(estimator, self.path, {"every": self.every, **_encode(progress)})

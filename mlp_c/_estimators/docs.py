@@ -1,14 +1,26 @@
 """What the docstrings of both estimators have in common."""
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
-_PARAMETERS = """
+from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS
+from mlp_c._training.schedules import SCHEDULES
+from mlp_c._training.solvers import SOLVERS
+
+
+def _options(names: Iterable[str]) -> str:
+    """The names that a parameter may have, as numpydoc writes them."""
+    return f"{{{', '.join(map(repr, names))}}}"
+
+
+_PARAMETERS = f"""
 hidden_layer_sizes : int or array-like of int of shape (n_hidden,), default=(100,)
     The widths of the hidden layers; an empty sequence is a linear model.
-activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+activation : {_options(ACTIVATIONS)}, default='relu'
     The activation of the hidden layers.
-solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+solver : {_options(SOLVERS)}, default='adam'
     What minimises the loss: SciPy's L-BFGS-B over all rows at once, or batches of rows with
     stochastic gradient descent or Adam.
 alpha : float, default=0.0001
@@ -17,7 +29,7 @@ alpha : float, default=0.0001
 batch_size : int or 'auto', default='auto'
     Rows in a batch of a stochastic solver; 'auto' is ``min(200, n_samples)``. A larger number
     than there are rows is clipped, with a warning.
-learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+learning_rate : {_options(SCHEDULES)}, default='constant'
     The learning rate's schedule, with solver 'sgd': constant; divided by
     ``(rows seen + 1) ** power_t`` at the end of every epoch; or divided by 5 on every plateau,
     until it is 1e-6.
@@ -58,10 +70,10 @@ n_iter_no_change : int or inf, default=10
     Epochs without improvement that make a plateau.
 max_fun : int, default=15000
     The most evaluations of the loss by 'lbfgs'.
-init : {'glorot_uniform', 'he_normal'}, default='glorot_uniform'
+init : {_options(INITIALIZERS)}, default='glorot_uniform'
     How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
     ``2 / n_in`` with biases zero.
-compute_dtype : {'float32', 'float64'} or None, default=None
+compute_dtype : {{'float32', 'float64'}} or None, default=None
     The dtype of the weights and the arithmetic of 'sgd' and 'adam'; None for float32 where the
     training rows are float32, else float64. Dense rows of another dtype are converted a batch
     at a time; `coefs_` have this dtype, and predictions are made in it. Going on from earlier

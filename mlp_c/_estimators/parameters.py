@@ -2,7 +2,7 @@
 
 import operator
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
@@ -42,7 +42,17 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-def refuse_huge(model: Any) -> None:
+class Constrained(Protocol):
+    """An estimator, as far as the checks of its parameters know it."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]]
+    _valid_params: list[Any]
+
+    def _validate_params(self) -> None:
+        """Refuse parameters that the constraints do not allow."""
+
+
+def refuse_huge(model: Constrained) -> None:
     """Refuse what scikit-learn takes for a real number, but no float64 holds.
 
     And integers so long that Python makes no text of them, nor scikit-learn a message.
@@ -64,7 +74,7 @@ def refuse_huge(model: Any) -> None:
             ) from None
 
 
-def validate_changed(model: Any) -> None:
+def validate_changed(model: Constrained) -> None:
     """Check all parameters if one is another object than when they were last found good.
 
     For ``partial_fit`` of a fitted model, where scikit-learn checks none, to save time.

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlp_c._system.blocks import Array, blocks
 
-Init = Literal["he_normal", "glorot_uniform"]
+Init = Literal["glorot_uniform", "he_normal"]
 Draw = Callable[[tuple[int, ...]], Array]
 Initializer = Callable[[Any, int, int, str], tuple[Draw, Draw]]
 
@@ -28,8 +28,8 @@ def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tupl
 
 # By name, what draws weights, and what biases, of a shape.
 INITIALIZERS: dict[Init, Initializer] = {
-    "he_normal": _he_normal,
     "glorot_uniform": _glorot_uniform,
+    "he_normal": _he_normal,
 }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mlp_c._saving import checks, state
 from mlp_c._saving.atomic import write_atomically
-from mlp_c._saving.registry import ESTIMATORS
+from mlp_c._saving.registry import ESTIMATORS, StoredEstimator
 from mlp_c._system.blocks import blocks
 
 _ENTRY = "mlp_c"
@@ -32,7 +32,7 @@ _DIGEST = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')
 _TENSOR_TYPES = "?bBhHiIlLqQefd"
 
 
-def save(model: Any, path: Any, checkpoint: dict[str, Any] | None = None) -> None:
+def save(model: StoredEstimator, path: Any, checkpoint: dict[str, Any] | None = None) -> None:
     """Write a model, without what is the user's own, and what a checkpoint has besides.
 
     Raises

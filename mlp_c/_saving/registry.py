@@ -48,7 +48,11 @@ class StoredEstimator(Protocol):
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
 
     @classmethod
-    def _get_param_names(cls) -> list[str]: ...
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state."""
 
 
 class StoredOptimizer(Protocol):

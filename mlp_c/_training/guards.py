@@ -27,14 +27,14 @@ def one_fit_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _end_fit(model: Any, token: object) -> None:
+def _end_fit(model: object, token: object) -> None:
     """Let others fit a model, if the fit that the token stands for has not done so."""
     if vars(model).get(FITTING) is token:
         vars(model).pop(FITTING, None)
 
 
 @contextmanager
-def unchanged_if_refused(model: Any) -> Iterator[None]:
+def unchanged_if_refused(model: object) -> Iterator[None]:
     """Leave a model as it was where what it is to learn from is refused."""
     state = vars(model)
     before = dict(state)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
+from mlp_c._system.blocks import Array
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Progress
 
@@ -101,7 +102,7 @@ class ValidationScore(Watch):
 
     name = "Validation score"
 
-    def __init__(self, model: Model, progress: Progress, rows: Any) -> None:
+    def __init__(self, model: Model, progress: Progress, rows: Array) -> None:
         data = progress.data
         self._model, self._progress, self._rows = model, progress, rows
         self._y = data.y[rows]
