@@ -5,6 +5,7 @@ is here as well: the names that others hold on to when files move.
 """
 
 import ast
+import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def find_includes(root: Path, path: Path) -> Iterator[Use]:
     """The files of the tree that a C source or header includes."""
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if found := re.match(r'\s*#\s*include\s*"([^"]+)"', line):
-            beside = path.parent / found[1]
+            beside = Path(os.path.normpath(path.parent / found[1]))
             yield (beside if beside.exists() else root / found[1]), number
 
 
@@ -225,7 +226,7 @@ FOUND = {
     ),
     "a circle of includes": (
         C,
-        {"base/a.h": '#include "b.h"\n', "base/b.h": '#include "base/a.h"\n'},
+        {"base/a.h": '#include "../base/b.h"\n', "base/b.h": '#include "base/a.h"\n'},
         [
             "base/a.h:1: goes in a circle: base/a.h > base/b.h > base/a.h",
             "base/b.h:1: goes in a circle: base/b.h > base/a.h > base/b.h",

@@ -1,5 +1,6 @@
 """The stochastic solvers: where a fit begins, and the loop over its epochs."""
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from mlp_c._training.data import Data
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import RULES
 from mlp_c._training.progress import Progress
-from mlp_c._training.stopping import Watch, begin_record, describe_plateau, is_plateau, watch
+from mlp_c._training.stopping import Watch, begin_record, describe_plateau, reaches_plateau, watch
 
 
 class Stochastic:
@@ -95,24 +96,24 @@ class Stochastic:
                     progress.position = shuffle(
                         progress.position, random_state=progress.random_state
                     )
-                order = None if in_order else progress.data.rows[progress.position]
-                arguments = self._arguments(order, batch_size, n_threads)
-                self._record_loss(*calls.train_epoch(arguments))
+                self._record_loss(
+                    *calls.train_epoch(self._arguments(in_order, batch_size, n_threads))
+                )
                 self._end_epoch(watched)
                 if tasks.end_epoch() or progress.one_epoch:
                     break
         except KeyboardInterrupt:
             warn_caller("Training interrupted by user.")
 
-    def _arguments(self, order: Array | None, batch_size: int, n_threads: int) -> dict[str, Any]:
-        """What an epoch over the rows of `order` takes; over all rows if it is None."""
+    def _arguments(self, in_order: bool, batch_size: int, n_threads: int) -> dict[str, Any]:
+        """What an epoch takes, over all rows as they lie or in the order that was drawn."""
         model, data, optimizer = self._model, self._progress.data, self._model._optimizer
-        n_steps = -(-data.n // batch_size)
+        n_steps = math.ceil(data.n / batch_size)
         return {
             "X": data.X,
             "y": data.y,
             "sample_weight": data.sample_weight,
-            "order": order,
+            "order": None if in_order else data.rows[self._progress.position],
             "weights": model.coefs_,
             "biases": model.intercepts_,
             "activation": model.activation,
@@ -141,7 +142,7 @@ class Stochastic:
         self._print(watched.report(value))
         improved = watched.improves(value)
         watched.record(value)
-        plateau = is_plateau(model, improved)
+        plateau = reaches_plateau(model, improved)
         schedule.end_epoch(model.t_)
         if plateau:
             progress.converged, answer = schedule.answer_plateau()

@@ -141,7 +141,7 @@ def watch(model: Model, progress: Progress) -> Watch:
 # ---- deciding ----
 
 
-def is_plateau(model: Model, improved: bool) -> bool:
+def reaches_plateau(model: Model, improved: bool) -> bool:
     """Count an epoch; whether too many have brought no improvement."""
     model._no_improvement_count = 0 if improved else model._no_improvement_count + 1
     return model._no_improvement_count > model.n_iter_no_change

@@ -329,7 +329,7 @@ def test_an_interrupt_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlp_c._training.loop.is_plateau", interrupt)
+    monkeypatch.setattr("mlp_c._training.loop.reaches_plateau", interrupt)
     model = make(mlp_c, name)
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")
