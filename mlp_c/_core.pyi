@@ -6,13 +6,19 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Sequence[Array]
 Rows = Array | tuple[Array, None] | tuple[Array, Array, Array, int]
+Activations = str | Sequence[str]
+
+# The named fields of training: csrc/python/training.c lists them. A loss and a rule are dicts of
+# "name" and the constants that csrc/kernels/lists.h gives it.
+Fields = dict[str, Any]
 
 def forward(
     X: Array,
     weights: Arrays,
     biases: Arrays,
-    activation: str,
+    activation: Activations,
     out: Arrays | None,
+    slopes: Arrays | None,
     n_threads: int,
     /,
 ) -> list[Array]: ...
@@ -25,50 +31,23 @@ def backward(
     activations: Arrays,
     dlogits: Array,
     weights: Arrays,
-    activation: str,
+    activation: Activations,
+    slopes: Arrays | None,
     out: tuple[Arrays, Arrays] | None,
     n_threads: int,
     /,
 ) -> tuple[list[Array], list[Array]]: ...
 def sgd_step(params: Arrays, grads: Arrays, learning_rate: float, /) -> None: ...
-def train_epoch(
-    X: Rows,
-    y: Array,
-    sample_weight: Array | None,
-    order: Array | None,
-    weights: Arrays,
-    biases: Arrays,
-    activation: str,
-    loss: tuple[str, float, float],
-    l2: float,
-    batch_size: int,
-    optimizer: tuple[str, float, float, float, float, float],
-    moments: tuple[Arrays, ...],
-    steps: Array,
-    n_threads: int,
-    /,
-) -> tuple[float, int]: ...
-def loss_gradient(
-    X: Rows,
-    y: Array,
-    sample_weight: Array | None,
-    weights: Arrays,
-    biases: Arrays,
-    activation: str,
-    loss: tuple[str, float, float, float],
-    l2: float,
-    dweights: Arrays,
-    dbiases: Arrays,
-    n_threads: int,
-    /,
-) -> float: ...
+def train_epoch(fields: Fields, /) -> tuple[float, int]: ...
+def loss_gradient(fields: Fields, /) -> float: ...
+def loss(fields: Fields, /) -> float: ...
 def predict(
     X: Rows,
     order: Array | None,
     weights: Arrays,
     biases: Arrays,
-    activation: str,
-    loss: str,
+    activation: Activations,
+    output: str,
     check_finite: bool,
     n_threads: int,
     /,
@@ -76,6 +55,7 @@ def predict(
 def index_nonzeros(
     X: Array, dtype: str, max_density: float, max_bytes: float, n_threads: int, /
 ) -> Rows | None: ...
+def names() -> dict[str, Any]: ...
 def set_isa(limit: str, /) -> str: ...
 def config() -> dict[str, Any]: ...
 def thread_limit() -> int: ...

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from mlp_c import _core
-from mlp_c._network.activations import Activation
+from mlp_c._network.activations import Activations
 from mlp_c._network.initial_weights import INITIALIZERS, Init, draw
 from mlp_c._network.widths import check_widths
 from mlp_c._system.blocks import Array, Arrays
@@ -36,16 +36,24 @@ def forward(
     weights: Arrays,
     biases: Arrays,
     *,
-    activation: Activation = "relu",
+    activation: Activations = "relu",
     out: Arrays | None = None,
+    slopes: Arrays | None = None,
     n_threads: int | None = None,
 ) -> list[Array]:
     r"""Activations of every layer for the rows of `X`.
 
-    .. math:: A_0 = X, \qquad A_{l+1} = f(A_l W_l + b_l)
+    .. math:: A_0 = X, \qquad Z_l = A_l W_l + b_l, \qquad A_{l+1} = f_l(Z_l)
 
-    with :math:`f` the activation for the hidden layers and the identity for the
-    last one, whose rows are the logits.
+    with :math:`f_l` the activation of a hidden layer, and the identity for the last
+    layer, whose rows are the logits. Of one input :math:`z`, the activations are
+
+    .. math::
+        \mathrm{identity} = z, \quad
+        \mathrm{logistic} = \frac{1}{1 + e^{-z}}, \quad
+        \mathrm{tanh} = \tanh z, \quad
+        \mathrm{relu} = \max(z, 0), \quad
+        \mathrm{gelu} = \frac{z}{2} \left(1 + \mathrm{erf} \frac{z}{\sqrt 2}\right)
 
     Parameters
     ----------
@@ -56,11 +64,16 @@ def forward(
         A single matrix is a network without hidden layers.
     biases : list of ndarrays of shape (n_out,), dtype of `X`
         One vector a layer.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        The hidden layers' activation.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'gelu'} or list of these, default='relu'
+        The hidden layers' activation, or one for each of them.
     out : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
         Where to write the activations, one array a layer. Must not overlap each
         other or an input. New arrays where None.
+    slopes : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
+        Where to write the derivatives :math:`f_l'(Z_l)`, one array a hidden layer,
+        as `backward` takes them. It needs those of 'gelu'; those of the other
+        activations it also has from their values. Must not overlap each other, an
+        output or an input. Not written where None.
     n_threads : int, default=None
         Threads to use, at least 1; None for what this process may use. The result
         has the same bits for any number.
@@ -85,7 +98,7 @@ def forward(
     References
     ----------
     Goodfellow, Bengio & Courville, *Deep Learning* (2016), section 6.5.4,
-    algorithm 6.3.
+    algorithm 6.3. Hendrycks & Gimpel, "Gaussian error linear units" (2016), section 2.
 
     Examples
     --------
@@ -96,8 +109,16 @@ def forward(
     >>> biases = [np.zeros(2), np.array([0.5])]
     >>> forward(X, weights, biases)
     [array([[3., 0.]]), array([[3.5]])]
+
+    The slopes of relu, for `backward`:
+
+    >>> slopes = [np.empty((1, 2))]
+    >>> outputs = forward(X, weights, biases, slopes=slopes)
+    >>> slopes
+    [array([[1., 0.]])]
     """
-    return _core.forward(X, weights, biases, activation, out, effective_n_threads(n_threads))
+    n_threads = effective_n_threads(n_threads)
+    return _core.forward(X, weights, biases, activation, out, slopes, n_threads)
 
 
 def softmax(logits: Array, *, out: Array | None = None) -> Array:
@@ -203,7 +224,8 @@ def backward(
     dlogits: Array,
     weights: Arrays,
     *,
-    activation: Activation = "relu",
+    activation: Activations = "relu",
+    slopes: Arrays | None = None,
     out: tuple[Arrays, Arrays] | None = None,
     n_threads: int | None = None,
 ) -> tuple[list[Array], list[Array]]:
@@ -212,7 +234,17 @@ def backward(
     .. math::
         \frac{\partial L}{\partial W_l} = A_l^\top \Delta_l, \qquad
         \frac{\partial L}{\partial b_l} = \sum_i \Delta_{l,i}, \qquad
-        \Delta_{l-1} = (\Delta_l W_l^\top) \odot f'(Z_{l-1})
+        \Delta_{l-1} = (\Delta_l W_l^\top) \odot f_{l-1}'(Z_{l-1})
+
+    The derivatives :math:`f'(z)` are read from `slopes`. Without them they are computed
+    from the activations :math:`a = f(z)`: 1 for the identity, :math:`a (1 - a)` for the
+    logistic function, :math:`1 - a^2` for tanh, and for relu 1 where :math:`a > 0`, else
+    0. What :math:`a` is does not tell the derivative of gelu, which is
+
+    .. math:: f'(z) = \Phi(z) + z \, \varphi(z)
+
+    with :math:`\Phi` and :math:`\varphi` the distribution function and the density of the
+    standard normal distribution.
 
     Parameters
     ----------
@@ -224,8 +256,12 @@ def backward(
         The gradient of the loss with respect to the logits.
     weights : list of ndarrays of shape (n_in, n_out), dtype of `X`
         The weights given to `forward`.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        The hidden layers' activation. The derivative of relu at 0 is 0.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'gelu'} or list of these, default='relu'
+        The hidden layers' activation, or one for each of them. The derivative of relu
+        at 0 is 0.
+    slopes : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
+        What `forward` wrote to its `slopes`, one array a hidden layer. Must be given
+        if one of them has 'gelu'.
     out : tuple (dweights, dbiases) of lists of ndarrays, dtype of `X`, default=None
         Where to write the gradients. Must not overlap each other or an input.
     n_threads : int, default=None
@@ -240,7 +276,11 @@ def backward(
     Raises
     ------
     TypeError, ValueError
-        As `forward` does.
+        As `forward` does, or if slopes are needed and not given.
+
+    See Also
+    --------
+    forward : The activations and slopes.
 
     References
     ----------
@@ -256,10 +296,20 @@ def backward(
     >>> backward(X, activations, np.array([[0.5]]), weights)
     ([array([[0.5],
            [1. ]])], [array([0.5])])
+
+    With a hidden layer of gelu:
+
+    >>> weights, biases = [np.ones((2, 1)), np.ones((1, 1))], [np.zeros(1), np.zeros(1)]
+    >>> slopes = [np.empty((1, 1))]
+    >>> activations = forward(X, weights, biases, activation="gelu", slopes=slopes)
+    >>> dlogits = np.array([[0.5]])
+    >>> dweights, _ = backward(X, activations, dlogits, weights, activation="gelu", slopes=slopes)
+    >>> dweights[0].round(3)
+    array([[0.506],
+           [1.012]])
     """
-    return _core.backward(
-        X, activations, dlogits, weights, activation, out, effective_n_threads(n_threads)
-    )
+    n_threads = effective_n_threads(n_threads)
+    return _core.backward(X, activations, dlogits, weights, activation, slopes, out, n_threads)
 
 
 def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:

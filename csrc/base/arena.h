@@ -1,5 +1,5 @@
-/* Hands out pieces of one block of memory. With no block it only counts, so one
- * layout function both sizes a workspace and divides it. */
+/* Hands out parts of one block of memory. Without a block it only counts, so that one function
+ * that lays a workspace out both sizes and divides it. */
 #ifndef MLP_ARENA_H
 #define MLP_ARENA_H
 
@@ -13,9 +13,10 @@ typedef struct {
 
 enum { MLP_ALIGNMENT = 64 };
 
-/* rows * cols elements of item bytes each, on a cache line of its own. */
+/* rows * cols elements of `item` bytes each, on a cache line of their own; NULL where the arena
+ * only counts. */
 static inline void *
-mlp_take(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols, size_t item)
+mlp_alloc(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols, size_t item)
 {
     size_t bytes, end;
     if (__builtin_mul_overflow((size_t)rows, (size_t)cols, &bytes)
@@ -26,9 +27,9 @@ mlp_take(mlp_arena *arena, ptrdiff_t rows, ptrdiff_t cols, size_t item)
         arena->used = SIZE_MAX;
         return NULL;
     }
-    void *piece = arena->base == NULL ? NULL : arena->base + arena->used;
+    void *part = arena->base == NULL ? NULL : arena->base + arena->used;
     arena->used = end;
-    return piece;
+    return part;
 }
 
 #endif

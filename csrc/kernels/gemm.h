@@ -1,62 +1,36 @@
-/* C = start + A B for strided A, B, C: the three products of a layer differ in
- * their views and their start only.
+/* C = start + A B for strided A, B, C: the three products of a layer differ in their views and
+ * their start only.
  *
- * B is packed before, in panels of TILE_COLS columns, where it was made or last changed,
- * once for all members and all products with it. A is read where it lies, one element
- * broadcast to a vector of products. A tile of C stays in registers while it runs through
- * a block of the inner dimension, and goes on from where the last block left it: each
- * element of C is one sum in index order.
+ * B is packed before, in panels of TILE_COLS columns, where it was made or last changed, once for
+ * all members and all products with it. A is read where it lies, one element broadcast to a vector
+ * of products. A tile of C stays in registers while it runs through a block of the inner dimension,
+ * and goes on from where the last block left it: each element of C is one sum in index order.
  */
+#ifndef MLP_GEMM_TEMPLATE
+#define MLP_GEMM_TEMPLATE
 
-enum {
-    FN(TILE_COLS) = TILE_VECTORS * LANES,
-    FN(BLOCK_INNER) = 256,
-    FN(BLOCK_ROWS) = 96 / TILE_ROWS * TILE_ROWS,
-    FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
-    /* Input units in a piece of work on a gradient: at least 24, whole tiles, and whole
-     * panels of the transposed weights, lest members write to the same lines of these.
-     * A panel's width is a power of two. */
-    FN(WHOLE_UNITS) = TILE_ROWS * FN(TILE_COLS) / (TILE_ROWS & -TILE_ROWS),
-    FN(BLOCK_UNITS) = (23 / FN(WHOLE_UNITS) + 1) * FN(WHOLE_UNITS),
-};
+#include "kernels/poll.h"
+#include "kernels/tuning.h"
+#include "kernels/vector.h"
 
-/* B: data[panel][p][j] = b[p][panel * TILE_COLS + j]; what is past the last column leads to
- * nothing that is kept. */
-typedef struct {
-    REAL *data;
-    ptrdiff_t inner;
-} PACKED;
+#define PANEL FN(panel)
+#define FACTOR FN(factor)
+#define TILE FN(tile)
+#define PRODUCT FN(product)
 
-/* Where a product starts: at a vector added to each row of C, at zero (a NULL
- * bias), or at what C holds. */
-typedef struct {
-    const mlp_matrix *bias;
-    bool accumulate;
-} GEMM_START;
-
-static PACKED
-FN(take_packed)(mlp_arena *arena, ptrdiff_t inner, ptrdiff_t cols)
-{
-    ptrdiff_t panels = cols / FN(TILE_COLS) + (cols % FN(TILE_COLS) != 0), width;
-    if (__builtin_mul_overflow(panels, FN(TILE_COLS) * (ptrdiff_t)sizeof(REAL), &width)) {
-        width = PTRDIFF_MAX;
-    }
-    return (PACKED){mlp_take(arena, inner, width, 1), inner};
-}
-
-/* Packs b, of which (row, col) is the first element, at its place among others; not all of it
- * where the team is to stop. */
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
-         const PACKED *packed)
+         const mlp_packed *packed)
 {
-    ptrdiff_t work = 0;
+    assert(row >= 0 && col >= 0 && row + b->rows <= packed->inner);
+    mlp_poller poller = {worker, 0};
     for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
         ptrdiff_t within = (col + j) % FN(TILE_COLS);
-        n = FN(TILE_COLS) - within < b->cols - j ? FN(TILE_COLS) - within : b->cols - j;
-        REAL *to = packed->data + (col + j - within) * packed->inner + row * FN(TILE_COLS) + within;
+        n = mlp_min(FN(TILE_COLS) - within, b->cols - j);
+        REAL *panel = (REAL *)packed->data + (col + j - within) * packed->inner;
+        REAL *to = panel + row * FN(TILE_COLS) + within;
         bool whole = b->col_stride == 1 && (n % LANES == 0 || (b->padded && j + n == b->cols));
-        for (SEGMENT rows = {0}; FN(next_segment)(worker, b->rows, &rows);) {
+        for (mlp_segment rows = {0}; mlp_next_segment(worker, b->rows, &rows);) {
             for (ptrdiff_t p = rows.begin; p < rows.end; p++, to += FN(TILE_COLS)) {
                 const REAL *from = FN(at)(b, p, j);
                 for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
@@ -68,103 +42,128 @@ FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
                 }
             }
         }
-        if (FN(poll_work)(worker, &work, b->rows * n)) {
+        if (mlp_poll_after(&poller, b->rows * n)) {
             return;
         }
     }
 }
 
-/* One tile: the first TILE_ROWS of c's rows, or as many as there are, and n_vectors of its
- * columns, go on from `start`, or from themselves if that is NULL, with inner products of
- * rows of a and one packed panel. Rows past the last repeat it; they are computed and not
- * stored. A whole tile is stored as it is computed; rows, cols and c_col are not asked. */
+/* The first factor of a tile: element p of row i is data[i * row_stride + p * inner_stride]. */
+typedef struct {
+    const REAL *data;
+    ptrdiff_t row_stride, inner_stride;
+} FACTOR;
+
+/* The second: `inner` rows of a packed panel. */
+typedef struct {
+    const REAL *data;
+    ptrdiff_t inner;
+} PANEL;
+
+/* What a tile computes: the first TILE_ROWS rows, or as many as there are, and the first vectors
+ * of columns. */
+typedef struct {
+    REAL *data;
+    ptrdiff_t row_stride, col_stride;
+    ptrdiff_t rows, cols; /* that there are */
+} TILE;
+
+/* One tile: n_vectors of c's columns go on from `start`, or from themselves if that is NULL, with
+ * inner products of rows of a and one panel. Rows past the last repeat it; they are computed and
+ * not stored. Where the compiler sees that c is whole, it leaves out all that is for others. */
 static inline ALWAYS_INLINE void
-FN(gemm_tile)(int n_vectors, bool whole, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_inner,
-              const REAL *panel, ptrdiff_t inner, const VEC *start, REAL *c, ptrdiff_t c_row,
-              ptrdiff_t c_col, ptrdiff_t rows, ptrdiff_t cols)
+FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
 {
     VEC sums[TILE_ROWS][TILE_VECTORS];
     const REAL *a_rows[TILE_ROWS];
-    if (whole) {
-        rows = TILE_ROWS;
-        cols = n_vectors * LANES;
-        c_col = 1;
-    }
     for (ptrdiff_t i = 0; i < TILE_ROWS; i++) {
-        ptrdiff_t row = i < rows ? i : rows - 1;
-        a_rows[i] = a + row * a_row;
+        ptrdiff_t row = i < c.rows ? i : c.rows - 1;
+        a_rows[i] = a.data + row * a.row_stride;
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
-            sums[i][v] = start != NULL ? start[v]
-                                       : FN(load)(c + row * c_row + v * LANES * c_col, c_col,
-                                                  cols - v * LANES);
+            REAL *p = c.data + row * c.row_stride + v * LANES * c.col_stride;
+            sums[i][v] = start != NULL ? start[v] : FN(load)(p, c.col_stride, c.cols - v * LANES);
         }
     }
-    for (ptrdiff_t p = 0, at = 0; p < inner; p++, at += a_inner) {
-        const VEC *b = (const VEC *)panel;
+    for (ptrdiff_t p = 0, at = 0; p < b.inner; p++, at += a.inner_stride) {
+        const VEC *b_row = (const VEC *)b.data;
         for (ptrdiff_t i = 0; i < TILE_ROWS; i++) {
             for (ptrdiff_t v = 0; v < n_vectors; v++) {
-                sums[i][v] += a_rows[i][at] * b[v];
+                sums[i][v] += a_rows[i][at] * b_row[v];
             }
         }
-        panel += FN(TILE_COLS);
+        b.data += FN(TILE_COLS);
     }
-    for (ptrdiff_t i = 0; i < TILE_ROWS && i < rows; i++) {
+    for (ptrdiff_t i = 0; i < TILE_ROWS && i < c.rows; i++) {
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
-            FN(store)(c + i * c_row + v * LANES * c_col, c_col, cols - v * LANES, sums[i][v]);
+            REAL *p = c.data + i * c.row_stride + v * LANES * c.col_stride;
+            FN(store)(p, c.col_stride, c.cols - v * LANES, sums[i][v]);
         }
     }
 }
 
-/* A column of tiles: the rows begin to end of c, whose columns from j on are a panel's. */
+/* A column of tiles: all rows of c, and its first n_vectors of columns, which are a panel's. */
 static inline ALWAYS_INLINE void
-FN(gemm_tiles)(int n_vectors, const mlp_matrix *a, ptrdiff_t p, const REAL *panel, ptrdiff_t inner,
-               GEMM_START start, ptrdiff_t j, const mlp_matrix *c, ptrdiff_t begin, ptrdiff_t end)
+FN(multiply_panel)(int n_vectors, const mlp_matrix *a, PANEL b, mlp_start start,
+                   const mlp_matrix *c)
 {
     VEC first[TILE_VECTORS] = {0};
     for (ptrdiff_t v = 0; v < n_vectors && start.bias != NULL; v++) {
-        ptrdiff_t at = j + v * LANES, stride = start.bias->col_stride;
+        ptrdiff_t at = v * LANES, stride = start.bias->col_stride;
         first[v] = FN(load_biases)(FN(at)(start.bias, 0, at), stride, c->cols - at);
     }
-    const VEC *from = p == 0 && !start.accumulate ? first : NULL;
-    ptrdiff_t a_row = a->row_stride, a_inner = a->col_stride, cols = c->cols - j;
-    bool is_whole = c->col_stride == 1 && (c->padded || cols >= n_vectors * LANES);
-    ptrdiff_t i = begin;
-    for (; is_whole && i + TILE_ROWS <= end; i += TILE_ROWS) {
-        FN(gemm_tile)
-        (n_vectors, true, FN(at)(a, i, p), a_row, a_inner, panel, inner, from, FN(at)(c, i, j),
-         c->row_stride, 1, 0, 0);
+    const VEC *from = start.accumulate ? NULL : first;
+    FACTOR rows = {NULL, a->row_stride, a->col_stride};
+    bool is_whole = c->col_stride == 1 && (c->padded || c->cols >= n_vectors * LANES);
+    ptrdiff_t i = 0;
+    for (; is_whole && i + TILE_ROWS <= c->rows; i += TILE_ROWS) {
+        rows.data = FN(at)(a, i, 0);
+        TILE tile = {FN(at)(c, i, 0), c->row_stride, 1, TILE_ROWS, n_vectors * LANES};
+        FN(multiply_tile)(n_vectors, rows, b, from, tile);
     }
-    for (; i < end; i += TILE_ROWS) {
-        FN(gemm_tile)
-        (n_vectors, false, FN(at)(a, i, p), a_row, a_inner, panel, inner, from, FN(at)(c, i, j),
-         c->row_stride, c->col_stride, end - i, cols);
+    for (; i < c->rows; i += TILE_ROWS) {
+        rows.data = FN(at)(a, i, 0);
+        TILE tile = {FN(at)(c, i, 0), c->row_stride, c->col_stride, c->rows - i, c->cols};
+        FN(multiply_tile)(n_vectors, rows, b, from, tile);
     }
 }
 
-/* The rows begin to end of c, in a block of its columns from `first` on. Returns whether
- * the team is to stop: then not all of it is done. */
+/* Some rows of a product. */
+typedef struct {
+    mlp_matrix a, c;
+    const mlp_packed *b;
+    mlp_start start;
+} PRODUCT;
+
+/* A block of columns of c, from `first` on. Returns whether the team is to stop. */
 static bool
-FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
-               GEMM_START start, ptrdiff_t first, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t *work)
+FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
 {
-    ptrdiff_t inner = a->cols, p = 0;
-    ptrdiff_t last = c->cols - first < FN(BLOCK_COLS) ? c->cols : first + FN(BLOCK_COLS);
+    const mlp_matrix *bias = product->start.bias;
+    ptrdiff_t inner = product->a.cols, rows = product->c.rows, p = 0;
+    ptrdiff_t last = first + mlp_min(product->c.cols - first, FN(BLOCK_COLS));
     do { /* once even where inner is 0: C is then its start */
-        ptrdiff_t n = inner - p < FN(BLOCK_INNER) ? inner - p : FN(BLOCK_INNER);
+        ptrdiff_t n = mlp_min(inner - p, FN(BLOCK_INNER));
+        mlp_matrix a = mlp_cols_of(&product->a, p, p + n);
         for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
-            const REAL *panel = b->data + j * b->inner + p * FN(TILE_COLS);
-            ptrdiff_t n_vectors = (c->cols - j + LANES - 1) / LANES;
-            switch (n_vectors < TILE_VECTORS ? n_vectors : TILE_VECTORS) {
-            case 1: FN(gemm_tiles)(1, a, p, panel, n, start, j, c, begin, end); break;
-            case 2: FN(gemm_tiles)(2, a, p, panel, n, start, j, c, begin, end); break;
+            mlp_matrix c = mlp_cols_of(&product->c, j, product->c.cols), biases;
+            mlp_start start = {NULL, product->start.accumulate || p > 0};
+            if (bias != NULL) {
+                biases = mlp_cols_of(bias, j, bias->cols);
+                start.bias = &biases;
+            }
+            const REAL *panel = (const REAL *)product->b->data + j * product->b->inner;
+            PANEL b = {panel + p * FN(TILE_COLS), n};
+            switch (mlp_min(mlp_ceil_div(c.cols, LANES), TILE_VECTORS)) {
+            case 1: FN(multiply_panel)(1, &a, b, start, &c); break;
+            case 2: FN(multiply_panel)(2, &a, b, start, &c); break;
 #if TILE_VECTORS == 4
-            case 3: FN(gemm_tiles)(3, a, p, panel, n, start, j, c, begin, end); break;
-            case 4: FN(gemm_tiles)(4, a, p, panel, n, start, j, c, begin, end); break;
+            case 3: FN(multiply_panel)(3, &a, b, start, &c); break;
+            case 4: FN(multiply_panel)(4, &a, b, start, &c); break;
 #elif TILE_VECTORS != 2
 #error "TILE_VECTORS must be 2 or 4"
 #endif
             }
-            if (FN(poll_work)(worker, work, (end - begin) * (n + 1))) {
+            if (mlp_poll_after(poller, rows * (n + 1))) {
                 return true;
             }
         }
@@ -173,20 +172,22 @@ FN(gemm_block)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const m
     return false;
 }
 
-/* Returns whether the team is to stop: then not all of c is done. The packed columns of a
- * block stay in the last-level cache while all rows pass. */
 static bool
-FN(gemm)(mlp_worker *worker, const mlp_matrix *a, const PACKED *b, const mlp_matrix *c,
-         GEMM_START start)
+FN(multiply)(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b, const mlp_matrix *c,
+             mlp_start start)
 {
-    ptrdiff_t work = 0;
+    assert(a->rows == c->rows && a->cols <= b->inner);
+    mlp_poller poller = {worker, 0};
     for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
         for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
-            ptrdiff_t last = c->rows - i < FN(BLOCK_ROWS) ? c->rows : i + FN(BLOCK_ROWS);
-            if (FN(gemm_block)(worker, a, b, c, start, j, i, last, &work)) {
+            ptrdiff_t end = i + mlp_min(c->rows - i, FN(BLOCK_ROWS));
+            PRODUCT rows = {mlp_rows_of(a, i, end), mlp_rows_of(c, i, end), b, start};
+            if (FN(multiply_block)(&poller, &rows, j)) {
                 return true;
             }
         }
     }
     return false;
 }
+
+#endif

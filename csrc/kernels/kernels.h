@@ -1,339 +1,234 @@
 /* The kernels and what each promises.
  *
- * Every kernel exists once per dtype and per instruction set, behind a table
- * (mlp_kernels) that cpu.h hands out. A kernel is a body for mlp_run: all
- * members of the team call it with the same arguments, and it shares its work
- * out among them so that no sum is ever split: the results have the same bits
- * on any number of threads. Kernels do not allocate; each says how much
- * workspace it needs, and finds it, zeroed, in the first member of its arguments.
- * Where the team is stopped, outputs may be written in part.
+ * Every kernel exists once for each dtype and each instruction set, behind a table, mlp_kernels,
+ * that isa.h hands out. A kernel computes what one member of a team is to compute: it knows
+ * matrices, rows and pairs, but neither layers nor batches; network/ calls it.
  *
- * Sums run in index order from their start value (the bias, +0 for -0, or +0), whatever
- * the blocking, so that a kernel gives one answer for one input on all
- * instruction sets that have fused multiply-add.
+ * Kernels do not allocate. They poll now and then (threads/team.h). Where the team is to stop they
+ * end early, and what they write may be written in part; those that return bool then return true.
  *
- * To add a kernel: an argument struct and a line of MLP_KERNELS here, and a
- * template that defines FN(name) and, unless it needs none, FN(name_workspace).
+ * Sums run in index order from their start (a bias, +0 for -0, or +0), however the work is blocked
+ * and shared, so that a kernel gives one answer for one input on all instruction sets that have
+ * fused multiply-add.
+ *
+ * To add a kernel: its type with its contract and a line of MLP_KERNELS here, and a function
+ * FN(name) in one of the templates that instance.h includes.
  */
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "base/views.h"
+#include "kernels/data.h"
+#include "kernels/lists.h"
 #include "threads/team.h"
 
-typedef enum { MLP_FLOAT32, MLP_FLOAT64, MLP_N_DTYPES } mlp_dtype;
-
-/* A view of somebody's array. Strides count elements and may be zero or
- * negative. A vector is one row. */
+/* The second factor of a product, packed in panels of tile_cols columns:
+ * data[panel][p][j] = b[p][panel * tile_cols + j]. What is past the last column leads to nothing
+ * that is kept. */
 typedef struct {
-    void *data;
-    ptrdiff_t rows, cols;
-    ptrdiff_t row_stride, col_stride;
-    bool padded; /* a kernel's own: rows may be read and written up to a whole vector */
-} mlp_matrix;
+    void *data; /* NULL where it is not packed */
+    ptrdiff_t inner;
+} mlp_packed;
 
-/* What the elements of dense rows may be: code, C type, and the function that gives
- * their value (rows.h). A kernel converts those that are not of its dtype as it
- * needs them. */
-#define MLP_ELEMENTS(E)        \
-    E(FLOAT32, float, plain)   \
-    E(FLOAT64, double, plain)  \
-    E(FLOAT16, uint16_t, half) \
-    E(BOOL, uint8_t, truth)    \
-    E(INT8, int8_t, plain)     \
-    E(INT16, int16_t, plain)   \
-    E(INT32, int32_t, plain)   \
-    E(INT64, int64_t, plain)   \
-    E(UINT8, uint8_t, plain)   \
-    E(UINT16, uint16_t, plain) \
-    E(UINT32, uint32_t, plain) \
-    E(UINT64, uint64_t, plain)
-
-typedef enum {
-#define E(CODE, type, value) MLP_OF_##CODE,
-    MLP_ELEMENTS(E)
-#undef E
-} mlp_element;
-
-_Static_assert((int)MLP_OF_FLOAT32 == MLP_FLOAT32 && (int)MLP_OF_FLOAT64 == MLP_FLOAT64,
-               "the kernels' dtypes come first, in their order");
-
-/* Rows of a dense array, or of a sparse one (CSR). Of a sparse array, and of a dense
- * one that is said to be, only elements that are not zero, and for some a neighbour that
- * is, are multiplied, in the order of their columns. Where values are paired, there are
- * two of them, of columns 2c and 2c + 1, to each of `columns`, which has c; one that has no
- * column, past an odd number of them, is 0. */
+/* Where a product starts: at a vector added to each row of C, at zero (a NULL bias), or at what C
+ * holds. */
 typedef struct {
-    ptrdiff_t rows, cols;
-    mlp_matrix dense; /* the elements, where values is NULL; strides count them */
-    mlp_element element;
-    ptrdiff_t item; /* bytes of one */
-    bool is_sparse;
-    bool is_paired;
-    const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
-    const void *columns;       /* theirs, ascending in a row */
-    int column_bytes;          /* 2 or 4 of an unsigned integer or 8 of a signed one */
-    const int64_t *row_starts; /* rows + 1, not descending, within columns */
-    ptrdiff_t row_places;      /* the most values, or pairs, that a row has to multiply */
-} mlp_input;
+    const mlp_matrix *bias;
+    bool accumulate;
+} mlp_start;
 
-/* Hidden activations: code, name. Their templates are in activations.h. */
-#define MLP_ACTIVATIONS(A) \
-    A(IDENTITY, identity)  \
-    A(LOGISTIC, logistic)  \
-    A(TANH, tanh)          \
-    A(RELU, relu)
-
-typedef enum {
-#define A(CODE, name) MLP_##CODE,
-    MLP_ACTIVATIONS(A)
-#undef A
-} mlp_activation;
-
-/* Layer l maps widths weights[l].rows -> weights[l].cols; biases[l] is one row. */
+/* What the losses of the rows begin to end of a span are computed from, and where they go. */
 typedef struct {
-    ptrdiff_t n_layers;
-    mlp_activation activation; /* of all layers but the last, which is linear */
-    mlp_matrix *weights;
-    mlp_matrix *biases;
-} mlp_network;
+    mlp_span span;
+    ptrdiff_t begin, end;
+    mlp_matrix logits; /* of the span's rows; contiguous */
+    mlp_matrix deltas; /* gradients in the logits, likewise; absent where nobody asks for them */
+    double *losses;    /* of the span's rows, times their sample weights */
+    double scale;      /* what the gradients are multiplied with, beside the sample weight */
+} mlp_loss_rows;
 
-/* What the loss compares with: one label a row, or one row of targets each. */
+enum {
+    MLP_MAX_PARTS = 4,    /* of the first layer's columns: see network/slices.h */
+    MLP_PART_COLS = 16,   /* a part of the first layer begins at a multiple of so many columns */
+    MLP_SQUARE_LANES = 16 /* partial sums of squares, the same on every instruction set */
+};
+
+/* Where the sums of a matrix's squared elements go, by row and, in a row, by part: sums of
+ * neighbouring parts are `stride` apart. A part ends with a column that is a multiple of
+ * MLP_SQUARE_LANES, or the last one. */
 typedef struct {
-    const int32_t *labels; /* each in [0, number of outputs), or NULL */
-    mlp_matrix matrix;     /* used where labels is NULL */
-    bool is_bool;          /* matrix holds bool, not the kernel's dtype */
-} mlp_targets;
+    double *sums; /* NULL where nobody asks for them */
+    ptrdiff_t stride;
+    ptrdiff_t n_parts, ends[MLP_MAX_PARTS];
+} mlp_squares;
 
-/* Losses with their canonical output activations: code, name, output. Their
- * templates are in losses.h. */
-#define MLP_LOSSES(L)                         \
-    L(CROSS_ENTROPY, cross_entropy, softmax)  \
-    L(LOGISTIC_LOSS, logistic_loss, logistic) \
-    L(SQUARED_ERROR, squared_error, identity) \
-    L(POISSON_LOSS, poisson_loss, exp)
-
-typedef enum {
-#define L(CODE, name, output) MLP_##CODE,
-    MLP_LOSSES(L)
-#undef L
-} mlp_loss_function;
-
-/* The loss of a class of probability p is -log(p + eps), held within [floor,
- * ceiling]; the gradient knows of neither. */
+/* A parameter, or some rows of it, with its gradient and moments, as many as the rule keeps. */
 typedef struct {
-    mlp_loss_function function;
-    double eps, floor, ceiling;
-    double gradient_scale; /* what the gradient is multiplied with in training, 1 for none */
-} mlp_loss;
+    mlp_matrix value, gradient, moments[MLP_MAX_MOMENTS];
+} mlp_update_rows;
 
-/* Update rules: code, name, moments they keep. Their templates are in
- * update.h. */
-#define MLP_RULES(R)         \
-    R(SGD, sgd, 0)           \
-    R(MOMENTUM, momentum, 1) \
-    R(NESTEROV, nesterov, 1) \
-    R(ADAM, adam, 2)
-
-typedef enum {
-#define R(CODE, name, moments) MLP_##CODE,
-    MLP_RULES(R)
-#undef R
-} mlp_rule;
-
-enum { MLP_MAX_MOMENTS = 2 };
-
-/* An update rule and its constants. */
+/* One step of an update rule for one parameter. */
 typedef struct {
-    mlp_rule rule;
+    const mlp_rule *rule;
     double learning_rate;
-    double momentum;                /* of momentum and nesterov */
-    double beta_1, beta_2, epsilon; /* of adam */
-    int64_t steps;                  /* updates made before, for adam */
-} mlp_optimizer;
+    double l2;      /* l2 * value is added to the gradient */
+    int64_t number; /* of the step, counted from 1 */
+} mlp_step;
 
-/* What a network is trained on: rows, their targets and weights. */
+/* Rows of a dense array whose pairs are counted or listed, and the room that a member has for one
+ * converted row. */
 typedef struct {
-    mlp_input x;
-    mlp_targets targets;
-    const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
-    const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
-    ptrdiff_t n;
-    ptrdiff_t places; /* where x is sparse: mlp_count_places of all of them */
-} mlp_data;
+    const mlp_input *x;
+    ptrdiff_t begin, end;
+    void *row;
+} mlp_scan;
 
-static inline ptrdiff_t
-mlp_data_row(const mlp_data *data, ptrdiff_t i)
-{
-    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
-}
-
-/* How many values, or pairs, n sparse rows of the data from `first` on have at most;
- * PTRDIFF_MAX if beyond any memory. */
-static inline ptrdiff_t
-mlp_count_places(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
-{
-    const int64_t *starts = data->x.row_starts;
-    ptrdiff_t places = 0;
-    bool overflows = starts == NULL && __builtin_mul_overflow(n, data->x.row_places, &places);
-    for (ptrdiff_t i = first; i < first + n && starts != NULL; i++) {
-        ptrdiff_t row = mlp_data_row(data, i);
-        overflows |= __builtin_add_overflow(places, starts[row + 1] - starts[row], &places);
-    }
-    return overflows ? PTRDIFF_MAX : places;
-}
-
-/* What is minimised over a batch of rows r with weights w_r:
- *     (sum of w_r loss_r + l2 / 2 * sum of squared weights) / sum of w_r */
+/* Where list_pairs writes: the pairs of row i and their columns, of column_bytes 2 or 4, to
+ * row_starts[i] and on. */
 typedef struct {
-    mlp_network network;
-    mlp_loss loss;
-    double l2;
-} mlp_objective;
-
-/* activations[l] (n, weights[l].cols) written for every layer, the last one
- * without its activation (the logits). x (n, weights[0].rows), weights and
- * biases read. Outputs overlap nothing. Rows are shared out. */
-typedef struct {
-    void *workspace;
-    mlp_matrix x;
-    mlp_network network;
-    mlp_matrix *activations;
-} mlp_forward_args;
-
-/* out (n, k) written: exp(logits) / sum(exp(logits)) by row. logits read. */
-typedef struct {
-    void *workspace;
-    mlp_matrix logits, out;
-} mlp_softmax_args;
-
-/* dlogits (n, k) written: (p - y) / n with p the softmax of a row.
- * total_loss written: the sum over rows, in order. logits, targets read.
- * For a team of one. */
-typedef struct {
-    void *workspace;
-    mlp_matrix logits, dlogits;
-    mlp_targets targets;
-    mlp_loss loss;
-    double total_loss;
-} mlp_softmax_cross_entropy_args;
-
-/* dweights[l], dbiases[l] written, shaped as the weights and biases. x,
- * activations (of the hidden layers, as forward left them), dlogits and
- * weights read; biases unused. Outputs overlap nothing. Input units are shared
- * out, and hidden units of the first layer; a sum over rows is whole, on one thread, in row
- * order. */
-typedef struct {
-    void *workspace;
-    mlp_matrix x;
-    mlp_network network;
-    const mlp_matrix *activations;
-    mlp_matrix dlogits;
-    mlp_matrix *dweights, *dbiases;
-} mlp_backward_args;
-
-/* params[i] updated in place from grads[i], of its shape, by a rule that keeps no moments. By one
- * thread. A stop leaves the rest as it was. */
-typedef struct {
-    void *workspace;
-    ptrdiff_t n_params;
-    mlp_matrix *params;
-    const mlp_matrix *grads;
-    mlp_optimizer optimizer;
-} mlp_update_args;
-
-/* One pass over the data in batches: forward, loss, backward, update. Data read;
- * the network's weights and biases and the moments (first those of the weights,
- * then those of the biases) updated in place, piece by piece as a batch's gradients
- * come to be whole. Of the first layer, a team may update copies, which are written back in
- * the end.
- * A stop waits for a batch's last piece, so that they are those after a whole batch, but for 30 ms
- * at most: then some may be a batch further. A batch
- * whose sample weights sum to 0, or to less than any normal number, is passed over. total_loss
- * written: the sum over batches of objective * rows, with the weights before the update. */
-typedef struct {
-    void *workspace;
-    mlp_data data;
-    mlp_objective objective;
-    ptrdiff_t batch_size;
-    mlp_matrix *moments[MLP_MAX_MOMENTS];
-    mlp_optimizer optimizer;
-    double total_loss;
-    ptrdiff_t rows; /* written: of the batches that were not passed over */
-    int64_t steps;  /* written: updates made, one for each whole one of these */
-} mlp_train_epoch_args;
-
-/* loss and its gradient, dweights and dbiases, written: the objective over all of
- * the data, which is read, as is the network. */
-typedef struct {
-    void *workspace;
-    mlp_data data;
-    mlp_objective objective;
-    mlp_matrix *dweights, *dbiases;
-    double loss;
-} mlp_loss_gradient_args;
-
-/* Rows too few to pack weights for, which costs more than to multiply them as they lie.
- * To look for the zeros of such rows costs little, and saves much if there are some. */
-enum { MLP_FEW_ROWS = 4 };
-
-/* out (n, k) written: the last layer's outputs for the rows of the data, whose
- * targets and weights are not looked at, with the output activation of a loss.
- * data and network read. Rows are shared out; no activation is kept for more than
- * a chunk of them. With check_finite, for a dense array of the kernel's dtype,
- * found_non_finite is set where a row has an element that is infinite or NaN; out is
- * then not to be used. */
-typedef struct {
-    void *workspace;
-    mlp_data data;
-    mlp_network network;
-    mlp_loss_function loss;
-    mlp_matrix out;
-    bool check_finite;
-    atomic_bool found_non_finite;
-} mlp_predict_args;
-
-/* count_nonzeros: counts[i] written: how many pairs of elements, of columns 2c and 2c + 1
- * of row i of x, a dense array, are not both zero. Then, with row_starts made of them,
- * list_nonzeros: these pairs written to values, of the kernel's dtype, and their c to
- * columns: uint16_t where column_bytes is 2, else uint32_t. x read. Rows are shared out. */
-typedef struct {
-    void *workspace;
-    mlp_input x;
-    int64_t *counts;
     const int64_t *row_starts;
-    void *values, *columns;
+    void *pairs, *columns;
     int column_bytes;
-} mlp_nonzeros_args;
+} mlp_pair_lists;
 
-/* Every kernel with the function that says what workspace it needs. */
-#define MLP_KERNELS(K)                        \
-    K(forward, forward_workspace)             \
-    K(softmax, no_workspace)                  \
-    K(softmax_cross_entropy, no_workspace)    \
-    K(backward, backward_workspace)           \
-    K(update, no_workspace)                   \
-    K(train_epoch, train_epoch_workspace)     \
-    K(loss_gradient, loss_gradient_workspace) \
-    K(predict, predict_workspace)             \
-    K(count_nonzeros, nonzeros_workspace)     \
-    K(list_nonzeros, nonzeros_workspace)
+/* ---- rows (load.h, strips.h, rows.h, nonzeros.h) ---- */
 
+/* Loads rows->begin to end of the span: dense rows are gathered and converted unless they are used
+ * in place; of sparse ones pairs are loaded, and n_pairs is written. */
+typedef void mlp_load_rows_kernel(mlp_worker *worker, mlp_rows *rows);
+
+/* Lists the loaded rows begin to end, whole strips, by column. */
+typedef bool mlp_list_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
+
+/* Whether all elements of dense rows of the kernel's dtype are finite. */
+typedef bool mlp_are_finite_kernel(mlp_worker *worker, const mlp_span *span);
+
+/* counts[i] = how many pairs row i has. */
+typedef void mlp_count_pairs_kernel(mlp_worker *worker, const mlp_scan *scan, int64_t *counts);
+
+/* Lists them; zeros take the place of those that are no longer there. */
+typedef void mlp_list_pairs_kernel(mlp_worker *worker, const mlp_scan *scan,
+                                   const mlp_pair_lists *lists);
+
+/* ---- products and sums (gemm.h, row_product.h, sparse.h, sums.h) ---- */
+
+/* Packs b, whose first element is (row, col) of the packed matrix. */
+typedef void mlp_pack_kernel(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
+                             const mlp_packed *packed);
+
+/* c = start + a b */
+typedef bool mlp_multiply_kernel(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b,
+                                 const mlp_matrix *c, mlp_start start);
+
+/* out = bias + a weights, for rows of a too few to pack the weights for. */
+typedef bool mlp_multiply_few_kernel(mlp_worker *worker, const mlp_matrix *a,
+                                     const mlp_matrix *weights, const mlp_matrix *bias,
+                                     const mlp_matrix *out);
+
+/* out = bias + (rows begin to end) weights, of sparse rows: by columns where the rows are listed
+ * and many, and out is padded; else row by row. */
+typedef bool mlp_multiply_pairs_kernel(mlp_worker *worker, const mlp_rows *rows,
+                                       const mlp_matrix *weights, const mlp_matrix *bias,
+                                       const mlp_matrix *out);
+
+/* sums = x^T deltas for the columns of x from `begin` on, an even number, as many as sums has
+ * rows; or that added to sums. x is listed. The rows of deltas and sums are padded, and sums has
+ * room for one row more where its number of rows is odd. */
+typedef void mlp_multiply_pairs_transposed_kernel(mlp_worker *worker, const mlp_pairs *x,
+                                                  ptrdiff_t begin, const mlp_matrix *deltas,
+                                                  bool accumulate, const mlp_matrix *sums);
+
+/* out = the sum of the rows of m, in order; or that added to out. */
+typedef void mlp_sum_rows_kernel(mlp_worker *worker, const mlp_matrix *m, bool accumulate,
+                                 const mlp_matrix *out);
+
+/* ---- activations (activations.h) ---- */
+
+/* a = f(z), where a may be z; and slopes = f'(z), unless they are absent. */
+typedef void mlp_activate_kernel(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
+                                 const mlp_matrix *a, const mlp_matrix *slopes);
+
+/* deltas *= slopes; where slopes are absent, deltas *= f'(z) as computed from a = f(z). */
+typedef void mlp_apply_slopes_kernel(mlp_worker *worker, mlp_activation activation,
+                                     const mlp_matrix *a, const mlp_matrix *slopes,
+                                     const mlp_matrix *deltas);
+
+/* to = from, of one shape. Does not poll. */
+typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
+
+/* ---- outputs and losses (outputs.h, softmax.h, losses.h) ---- */
+
+/* z = the output activation of the rows of z. */
+typedef void mlp_apply_output_kernel(mlp_worker *worker, mlp_output output, const mlp_matrix *z);
+
+/* Losses of rows and, unless deltas are absent, their gradients in the logits. */
+typedef void mlp_compute_losses_kernel(mlp_worker *worker, const mlp_loss *loss,
+                                       const mlp_loss_rows *rows);
+
+/* out = softmax(logits), row by row. */
+typedef void mlp_softmax_kernel(mlp_worker *worker, const mlp_matrix *logits,
+                                const mlp_matrix *out);
+
+/* dlogits = (p - y) / n with p the softmax of a row. Returns the sum of the losses, in order. */
+typedef double mlp_softmax_cross_entropy_kernel(mlp_worker *worker, const mlp_loss *loss,
+                                                const mlp_matrix *logits,
+                                                const mlp_targets *targets,
+                                                const mlp_matrix *dlogits);
+
+/* ---- updates (rules.h, update.h) ---- */
+
+/* Updates a parameter and its moments in place. Writes the sums of squares of the values before. */
+typedef void mlp_update_kernel(mlp_worker *worker, const mlp_step *step,
+                               const mlp_update_rows *rows, const mlp_squares *squares);
+
+/* out = gradient + l2 * value. Writes the sums of squares of the values. */
+typedef void mlp_add_l2_kernel(mlp_worker *worker, double l2, const mlp_update_rows *rows,
+                               const mlp_matrix *out, const mlp_squares *squares);
+
+#define MLP_KERNELS(K)           \
+    K(load_rows)                 \
+    K(list_rows)                 \
+    K(are_finite)                \
+    K(count_pairs)               \
+    K(list_pairs)                \
+    K(pack)                      \
+    K(multiply)                  \
+    K(multiply_few)              \
+    K(multiply_pairs)            \
+    K(multiply_pairs_transposed) \
+    K(sum_rows)                  \
+    K(activate)                  \
+    K(apply_slopes)              \
+    K(copy)                      \
+    K(apply_output)              \
+    K(compute_losses)            \
+    K(softmax)                   \
+    K(softmax_cross_entropy)     \
+    K(update)                    \
+    K(add_l2)
+
+/* The kernels of one dtype and instruction set, and the sizes that fit them. */
 typedef struct {
-    mlp_body *run;
-    /* Bytes of workspace for these arguments; SIZE_MAX if beyond any memory. */
-    size_t (*workspace)(const void *args, int n_threads);
-} mlp_kernel;
-
-typedef struct {
-#define K(name, workspace) mlp_kernel name;
+    mlp_dtype dtype;
+    ptrdiff_t lanes;     /* elements of a vector */
+    ptrdiff_t tile_rows; /* of the register tile of a product */
+    ptrdiff_t tile_cols;
+    ptrdiff_t block_rows;  /* rows of a product that go through a block of columns together */
+    ptrdiff_t block_units; /* input units in a task on a gradient: whole tiles, and whole panels of
+                              the transposed weights, to avoid false sharing */
+    ptrdiff_t entry_bytes; /* of a listed pair */
+#define K(name) mlp_##name##_kernel *name;
     MLP_KERNELS(K)
 #undef K
 } mlp_kernels;
+
+enum {
+    MLP_STRIP_ROWS = 128,      /* rows of sparse data that are listed together: their vectors of
+                                  outputs fill the first-level cache */
+    MLP_SUMS_BYTES = 16 << 10, /* of a block of input units of sparse rows */
+    MLP_FEW_ROWS = 4           /* rows too few to pack weights for, which costs more than to
+                                  multiply them as they lie */
+};
 
 /* The tables, one a dtype, of each instruction set (isa/<name>.c). */
 extern const mlp_kernels mlp_kernels_baseline[MLP_N_DTYPES];

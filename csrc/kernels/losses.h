@@ -1,108 +1,167 @@
-/* Losses by row, with the output activations they are canonical for: then the
- * gradient of the loss in the logits is (output - target).
+/* Losses of rows of logits, with their gradients in these.
  *
- * A loss is a line of MLP_LOSSES in kernels.h, a function NAME_row here and, if
- * its output activation is new, a function OUTPUT_row.
+ * A loss is a line of MLP_LOSSES in lists.h and a function NAME_row here. All that are here have
+ * an output activation that they are canonical for: the gradient is (output - target).
  */
+#ifndef MLP_LOSSES_TEMPLATE
+#define MLP_LOSSES_TEMPLATE
 
-/* The activation of one row of outputs, in place. */
-static void
-FN(map_row)(FN(vector_function) * f, mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
+#include "kernels/functions.h"
+#include "kernels/poll.h"
+#include "kernels/softmax.h"
+
+#define LOSS_ROW FN(loss_row)
+
+/* A row of logits, its targets, and what its gradient is multiplied with and written to. */
+typedef struct {
+    ROW z;
+    const mlp_targets *targets;
+    ptrdiff_t number; /* of the row among the targets */
+    REAL scale;
+    ROW gradient; /* without data where nobody asks for it */
+} LOSS_ROW;
+
+/* The targets of LANES outputs from j on, zero past the last. */
+static inline VEC
+FN(load_targets)(const mlp_targets *targets, ptrdiff_t row, ptrdiff_t j)
 {
-    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+    const mlp_matrix *m = &targets->matrix;
+    if (!targets->is_bool) {
+        return FN(load)(FN(at)(m, row, j), m->col_stride, m->cols - j);
+    }
+    const uint8_t *p = (const uint8_t *)m->data + row * m->row_stride + j * m->col_stride;
+    VEC y = {0};
+    for (ptrdiff_t lane = 0; lane < LANES && lane < m->cols - j; lane++) {
+        y[lane] = (REAL)(p[lane * m->col_stride] != 0);
+    }
+    return y;
+}
+
+/* ---- of a row's softmax ---- */
+
+/* -log(p + eps) for a class of probability p and logit z, held within the loss's bounds. With
+ * eps = 0 it is log(sum) - shifted logit, which stays finite where the probability itself
+ * underflows: in double, where the difference of any two float logits is finite. */
+static inline ALWAYS_INLINE double
+FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
+{
+    const double floor = loss->cross_entropy.floor, ceiling = loss->cross_entropy.ceiling;
+    double value;
+    if (loss->cross_entropy.eps > 0) {
+        value = -(double)FN(log)(FN(splat)(p + (REAL)loss->cross_entropy.eps))[0];
+    }
+    else {
+        value = (double)FN(log)(FN(splat)(row.sum))[0] - ((double)z - (double)row.largest);
+    }
+    value = value < floor ? floor : value;
+    return value > ceiling ? ceiling : value;
+}
+
+/* The probability of a class of logit z. */
+static REAL
+FN(probability)(REAL z, ROW_SUMS row)
+{
+    return FN(exp)(FN(splat)(z - row.largest))[0] / row.sum;
+}
+
+/* Without a gradient, of targets or a label. */
+static double
+FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    const ROW z = row->z;
+    const mlp_targets *targets = row->targets;
+    const bool needs_p = loss->cross_entropy.eps > 0;
+    ROW_SUMS sums = FN(sums_of_exponentials)(worker, z);
+    if (targets->labels != NULL) {
+        REAL logit = z.data[targets->labels[row->number] * z.stride];
+        return FN(class_loss)(loss, logit, needs_p ? FN(probability)(logit, sums) : 0, sums);
+    }
+    double total = 0;
+    for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
-            REAL *p = z + j * stride;
-            FN(store)(p, stride, k - j, f(FN(load)(p, stride, k - j)));
+            VEC y = FN(load_targets)(targets, row->number, j);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
+                if (y[lane] != 0) { /* 0 log 0 = 0 */
+                    REAL logit = z.data[(j + lane) * z.stride];
+                    REAL p = needs_p ? FN(probability)(logit, sums) : 0;
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p, sums);
+                }
+            }
         }
     }
+    return total;
 }
 
-static void
-FN(softmax_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
+/* With a gradient, which first has room for the exponentials. */
+static double
+FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    FN(normalize_row)(worker, z, stride, k, z, stride);
-}
-
-static void
-FN(logistic_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
-{
-    FN(map_row)(FN(logistic), worker, z, stride, k);
-}
-
-static void
-FN(identity_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
-{
-    (void)worker;
-    (void)z;
-    (void)stride;
-    (void)k;
-}
-
-static void
-FN(exp_row)(mlp_worker *worker, REAL *z, ptrdiff_t stride, ptrdiff_t k)
-{
-    FN(map_row)(FN(exp), worker, z, stride, k);
-}
-
-/* z = the output activation of a loss, for one row of k logits. */
-static void
-FN(output_row)(mlp_worker *worker, mlp_loss_function loss, REAL *z, ptrdiff_t stride, ptrdiff_t k)
-{
-    switch (loss) {
-#define L(CODE, name, output) \
-    case MLP_##CODE: FN(output##_row)(worker, z, stride, k); break;
-        MLP_LOSSES(L)
-#undef L
+    const ROW z = row->z, d = row->gradient;
+    const mlp_targets *targets = row->targets;
+    const REAL scale = row->scale;
+    ROW_SUMS sums = FN(exponentials_of)(worker, z, d);
+    if (targets->labels != NULL) {
+        ptrdiff_t label = targets->labels[row->number];
+        assert(0 <= label && label < z.n);
+        REAL p = d.data[label * d.stride] / sums.sum;
+        for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                REAL *out = d.data + j * d.stride;
+                VEC e = FN(load)(out, d.stride, z.n - j);
+                FN(store)(out, d.stride, z.n - j, e / sums.sum * scale);
+            }
+        }
+        d.data[label * d.stride] = (p - 1) * scale;
+        return FN(class_loss)(loss, z.data[label * z.stride], p, sums);
     }
+    double total = 0;
+    for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            REAL *out = d.data + j * d.stride;
+            VEC y = FN(load_targets)(targets, row->number, j);
+            VEC p = FN(load)(out, d.stride, z.n - j) / sums.sum;
+            FN(store)(out, d.stride, z.n - j, (p - y) * scale);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
+                if (y[lane] != 0) { /* 0 log 0 = 0 */
+                    REAL logit = z.data[(j + lane) * z.stride];
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
+                }
+            }
+        }
+    }
+    return total;
 }
+
+static double
+FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return row->gradient.data == NULL ? FN(cross_entropy_value)(worker, loss, row)
+                                      : FN(cross_entropy_with_gradient)(worker, loss, row);
+}
+
+/* ---- of outputs one by one ---- */
 
 /* Loss of LANES outputs of one row, and their gradient. */
 typedef VEC FN(output_loss)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient);
 
-/* -y log p - (1 - y) log(1 - p), with -log p = log(1 + exp(-z)). */
-static inline VEC
-FN(logistic_output)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
-{
-    VEC shared = FN(log)(1 + FN(exp)(FN(select)(z < 0, z, -z)));
-    VEC positive = FN(clamp)(shared + FN(select)(z < 0, -z, FN(splat)(0)), (REAL)loss->floor,
-                             (REAL)loss->ceiling);
-    VEC negative = FN(clamp)(shared + FN(select)(z > 0, z, FN(splat)(0)), (REAL)loss->floor,
-                             (REAL)loss->ceiling);
-    *gradient = FN(logistic)(z) - y;
-    return y * positive + (1 - y) * negative;
-}
-
-/* (z - y)^2 / 2 */
-static inline VEC
-FN(squared_output)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
-{
-    (void)loss;
-    *gradient = z - y;
-    return (REAL)0.5 * *gradient * *gradient;
-}
-
-/* Half the Poisson deviance: y log(y / p) - y + p, with log p = z; 0 log 0 = 0. */
-static inline VEC
-FN(poisson_output)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
-{
-    (void)loss;
-    *gradient = FN(exp)(z) - y;
-    VEC weighted = y * (FN(log)(y) - z);
-    return FN(select)(y == 0, FN(splat)(0), weighted) + *gradient;
-}
-
-/* One row: d = gradient * scale; returns the sum of the outputs' losses. */
+/* Returns the sum of the losses of a row's outputs. Where the compiler sees that nobody asks for
+ * the gradient, it leaves out what is computed for that alone. */
 static inline ALWAYS_INLINE double
-FN(sum_outputs)(FN(output_loss) * f, mlp_worker *worker, const mlp_loss *loss, const REAL *z,
-                ptrdiff_t k, const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(sum_some_outputs)(bool with_gradient, FN(output_loss) * f, mlp_worker *worker,
+                     const mlp_loss *loss, const LOSS_ROW *row)
 {
+    const REAL *z = row->z.data;
+    REAL *d = row->gradient.data;
+    const ptrdiff_t k = row->z.n;
     double total = 0;
-    for (SEGMENT some = {0}; FN(next_segment)(worker, k, &some);) {
+    for (mlp_segment some = {0}; mlp_next_segment(worker, k, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             VEC gradient;
-            VEC y = FN(load_targets)(targets, row, j);
+            VEC y = FN(load_targets)(row->targets, row->number, j);
             VEC value = f(loss, FN(load)(z + j, 1, k - j), y, &gradient);
-            FN(store)(d + j, 1, k - j, gradient * scale);
+            if (with_gradient) {
+                FN(store)(d + j, 1, k - j, gradient * row->scale);
+            }
             for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
                 total += (double)value[lane];
             }
@@ -111,46 +170,116 @@ FN(sum_outputs)(FN(output_loss) * f, mlp_worker *worker, const mlp_loss *loss, c
     return total;
 }
 
-static double
-FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+static inline ALWAYS_INLINE double
+FN(sum_outputs)(FN(output_loss) * f, mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return FN(softmax_loss_row)(worker, loss, z, 1, k, targets, row, scale, d, 1);
+    assert(row->z.stride == 1 && row->gradient.stride == 1);
+    return row->gradient.data == NULL ? FN(sum_some_outputs)(false, f, worker, loss, row)
+                                      : FN(sum_some_outputs)(true, f, worker, loss, row);
+}
+
+/* -y log p - (1 - y) log(1 - p), with -log p = log(1 + exp(-z)). */
+static inline VEC
+FN(logistic_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    const REAL floor = (REAL)loss->logistic_loss.floor;
+    const REAL ceiling = (REAL)loss->logistic_loss.ceiling;
+    VEC shared = FN(log)(1 + FN(exp)(FN(select)(z < 0, z, -z)));
+    VEC positive = FN(clamp)(shared + FN(select)(z < 0, -z, FN(splat)(0)), floor, ceiling);
+    VEC negative = FN(clamp)(shared + FN(select)(z > 0, z, FN(splat)(0)), floor, ceiling);
+    *gradient = FN(logistic)(z) - y;
+    return y * positive + (1 - y) * negative;
+}
+
+/* (z - y)^2 / 2 */
+static inline VEC
+FN(squared_error_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    (void)loss;
+    *gradient = z - y;
+    return (REAL)0.5 * *gradient * *gradient;
+}
+
+/* Half the Poisson deviance: y log(y / p) - y + p, with log p = z; 0 log 0 = 0. */
+static inline VEC
+FN(poisson_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    (void)loss;
+    *gradient = FN(exp)(z) - y;
+    VEC weighted = y * (FN(log)(y) - z);
+    return FN(select)(y == 0, FN(splat)(0), weighted) + *gradient;
 }
 
 static double
-FN(logistic_loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(logistic_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return FN(sum_outputs)(FN(logistic_output), worker, loss, z, k, targets, row, scale, d);
+    return FN(sum_outputs)(FN(logistic_loss_of), worker, loss, row);
 }
 
 /* The mean over outputs; the gradient is that of their sum. */
 static double
-FN(squared_error_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-                      const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(squared_error_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return FN(sum_outputs)(FN(squared_output), worker, loss, z, k, targets, row, scale, d)
-           / (double)k;
+    return FN(sum_outputs)(FN(squared_error_of), worker, loss, row) / (double)row->z.n;
 }
 
 static double
-FN(poisson_loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-                     const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(poisson_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return FN(sum_outputs)(FN(poisson_output), worker, loss, z, k, targets, row, scale, d);
+    return FN(sum_outputs)(FN(poisson_loss_of), worker, loss, row);
 }
 
-/* The loss of one row of k logits; d = its gradient * scale. Contiguous rows. */
+/* ---- the kernels ---- */
+
 static double
-FN(loss_row)(mlp_worker *worker, const mlp_loss *loss, const REAL *z, ptrdiff_t k,
-             const mlp_targets *targets, ptrdiff_t row, REAL scale, REAL *d)
+FN(loss_of_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    switch (loss->function) {
-#define L(CODE, name, output) \
-    case MLP_##CODE: return FN(name##_row)(worker, loss, z, k, targets, row, scale, d);
+    switch (loss->code) {
+#define L(CODE, name, constants) \
+    case MLP_##CODE: return FN(name##_row)(worker, loss, row);
         MLP_LOSSES(L)
 #undef L
     }
     return 0;
 }
+
+static void
+FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows *rows)
+{
+    const mlp_data *data = rows->span.data;
+    const mlp_matrix *logits = &rows->logits, *deltas = &rows->deltas;
+    const bool with_gradient = deltas->data != NULL;
+    const REAL scale = (REAL)rows->scale;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t i = rows->begin; i < rows->end && !mlp_poll_after(&poller, logits->cols); i++) {
+        const ptrdiff_t number = mlp_data_row(data, rows->span.first + i);
+        const REAL *weights = data->sample_weight;
+        const REAL weight = weights == NULL ? 1 : weights[number];
+        LOSS_ROW row = {
+            .z = {FN(at)(logits, i, 0), 1, logits->cols},
+            .targets = &data->targets,
+            .number = number,
+            .scale = weight * scale,
+            .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
+        };
+        rows->losses[i] = (double)weight * FN(loss_of_row)(worker, loss, &row);
+    }
+}
+
+static double
+FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_matrix *logits,
+                          const mlp_targets *targets, const mlp_matrix *dlogits)
+{
+    assert(loss->code == MLP_CROSS_ENTROPY);
+    const REAL scale = 1 / (REAL)logits->rows;
+    ptrdiff_t n = logits->cols == 0 ? 0 : logits->rows;
+    double total = 0;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
+        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, FN(row_of)(dlogits, i)};
+        total += FN(cross_entropy_with_gradient)(worker, loss, &row);
+    }
+    return total;
+}
+
+#endif

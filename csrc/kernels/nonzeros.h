@@ -1,32 +1,22 @@
-/* The kernels that list the pairs of a dense array: count_nonzeros, list_nonzeros. */
+/* Counting and listing the pairs of a dense array. */
+#ifndef MLP_NONZEROS_TEMPLATE
+#define MLP_NONZEROS_TEMPLATE
 
-/* Room for a converted row, each member's own. */
-static REAL *
-FN(take_row)(mlp_arena *arena, const mlp_input *x, int n_threads, int rank)
-{
-    REAL *rows = mlp_take(arena, n_threads, x->cols, sizeof(REAL));
-    return rows == NULL ? NULL : rows + rank * x->cols;
-}
+#include "kernels/pairs.h"
+#include "kernels/poll.h"
+#include "kernels/rows.h"
 
-static size_t
-FN(nonzeros_workspace)(const void *arguments, int n_threads)
-{
-    mlp_arena arena = {NULL, 0};
-    FN(take_row)(&arena, &((const mlp_nonzeros_args *)arguments)->x, n_threads, 0);
-    return arena.used;
-}
-
-/* How many pairs a row of n elements has; or less where the team is to stop. */
+/* How many pairs a row has; or less where the team is to stop. */
 static ptrdiff_t
-FN(count_pairs)(mlp_worker *worker, const REAL *row, ptrdiff_t stride, ptrdiff_t n)
+FN(count_pairs_of_row)(mlp_worker *worker, ROW row)
 {
     BITS_VEC counts = {0};
-    for (SEGMENT some = {0}; FN(next_segment)(worker, n, &some);) {
+    for (mlp_segment some = {0}; mlp_next_segment(worker, row.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             /* In even lanes, an element and the next; asked for as is_pair does. */
-            const REAL *p = row + j * stride;
-            BITS_VEC elements = (BITS_VEC)FN(load)(p, stride, n - j);
-            BITS_VEC next = (BITS_VEC)FN(load)(p + stride, stride, n - j - 1);
+            const REAL *p = row.data + j * row.stride;
+            BITS_VEC elements = (BITS_VEC)FN(load)(p, row.stride, row.n - j);
+            BITS_VEC next = (BITS_VEC)FN(load)(p + row.stride, row.stride, row.n - j - 1);
             counts -= ((elements | next) & ~SIGN_BIT) != 0;
         }
     }
@@ -38,40 +28,39 @@ FN(count_pairs)(mlp_worker *worker, const REAL *row, ptrdiff_t stride, ptrdiff_t
 }
 
 static void
-FN(count_nonzeros)(mlp_worker *worker, void *arguments)
+FN(count_pairs)(mlp_worker *worker, const mlp_scan *scan, int64_t *counts)
 {
-    mlp_nonzeros_args *args = arguments;
-    const mlp_input *x = &args->x;
-    mlp_arena arena = {args->workspace, 0};
-    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
-    ptrdiff_t begin, end, stride, work = 0;
-    mlp_share(worker->size, worker->rank, x->rows, 1, &begin, &end);
-    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        const REAL *row = FN(dense_row)(worker, x, i, room, &stride);
-        args->counts[i] = FN(count_pairs)(worker, row, stride, x->cols);
+    const mlp_input *x = scan->x;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t i = scan->begin; i < scan->end && !mlp_poll_after(&poller, x->cols); i++) {
+        counts[i] = FN(count_pairs_of_row)(worker, FN(dense_row)(worker, x, i, scan->row));
     }
 }
 
 static void
-FN(list_nonzeros)(mlp_worker *worker, void *arguments)
+FN(list_pairs)(mlp_worker *worker, const mlp_scan *scan, const mlp_pair_lists *lists)
 {
-    mlp_nonzeros_args *args = arguments;
-    const mlp_input *x = &args->x;
-    mlp_arena arena = {args->workspace, 0};
-    REAL *room = FN(take_row)(&arena, x, worker->size, worker->rank);
-    int bytes = args->column_bytes;
-    ptrdiff_t begin, end, stride, work = 0;
-    mlp_share(worker->size, worker->rank, x->rows, 1, &begin, &end);
-    for (ptrdiff_t i = begin; i < end && !FN(poll_work)(worker, &work, x->cols); i++) {
-        ptrdiff_t start = args->row_starts[i], n = args->row_starts[i + 1] - start;
-        PAIR *pairs = (PAIR *)args->values + start;
-        char *columns = (char *)args->columns + start * bytes;
-        const REAL *row = FN(dense_row)(worker, x, i, room, &stride);
-        ptrdiff_t found = bytes == 2
-                              ? FN(list_pairs)(worker, row, stride, x->cols, pairs, columns, 2, n)
-                              : FN(list_pairs)(worker, row, stride, x->cols, pairs, columns, 4, n);
+    const mlp_input *x = scan->x;
+    int bytes = lists->column_bytes;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t i = scan->begin; i < scan->end && !mlp_poll_after(&poller, x->cols); i++) {
+        ptrdiff_t start = lists->row_starts[i], n = lists->row_starts[i + 1] - start;
+        char *columns = (char *)lists->columns + start * bytes;
+        PAIR_LIST list = {(PAIR *)lists->pairs + start, columns, bytes, n};
+        ROW row = FN(dense_row)(worker, x, i, scan->row);
+        ptrdiff_t found;
+        if (bytes == 2) {
+            list.column_bytes = 2;
+            found = FN(list_pairs_of_row)(worker, row, list);
+        }
+        else {
+            list.column_bytes = 4;
+            found = FN(list_pairs_of_row)(worker, row, list);
+        }
         /* Fewer than were counted, where another thread has changed them. */
-        memset(pairs + found, 0, (size_t)(n - found) * sizeof(PAIR));
+        memset(list.pairs + found, 0, (size_t)(n - found) * sizeof(PAIR));
         memset(columns + found * bytes, 0, (size_t)((n - found) * bytes));
     }
 }
+
+#endif

@@ -1,68 +1,81 @@
-/* Long work in pieces of a few ms at most, with a poll between them, so that Ctrl-C is heard in
+/* Long work in segments of a few ms at most, with a poll between them, so that Ctrl-C is heard in
  * time.
  *
- * Where a poll says to stop, loops over pieces end, and those around them.
- * What a function that polls returns is then not to be used; that, the next barrier tells all.
+ * Where a poll says to stop, loops over segments end, and the loops around them. What a function
+ * that polls returns is then not to be used. The next barrier tells all members.
  */
+#ifndef MLP_POLL_H
+#define MLP_POLL_H
+
+#include "base/sizes.h"
+#include "base/views.h"
+#include "threads/team.h"
 
 /* Between two polls: elements of a row, or multiply-adds. */
-enum { FN(POLL_WORK) = 1 << 16 };
+enum { MLP_POLL_WORK = 1 << 16 };
 
-/* Adds a step to the work done since the last poll, and polls if that is enough;
- * returns whether to stop. */
+/* The work that a member has done since it last polled. */
+typedef struct {
+    mlp_worker *worker;
+    ptrdiff_t work;
+} mlp_poller;
+
+/* Adds a step, and polls if that makes enough; returns whether to stop. */
 static inline bool
-FN(poll_work)(mlp_worker *worker, ptrdiff_t *work, ptrdiff_t step)
+mlp_poll_after(mlp_poller *poller, ptrdiff_t step)
 {
-    *work += step;
-    if (*work < FN(POLL_WORK)) {
+    poller->work += step;
+    if (poller->work < MLP_POLL_WORK) {
         return false;
     }
-    *work = 0;
-    return mlp_poll(worker);
+    poller->work = 0;
+    return mlp_poll(poller->worker);
 }
 
 /* Elements begin to end of a row. */
 typedef struct {
     ptrdiff_t begin, end;
-} SEGMENT;
+} mlp_segment;
 
-/* Goes on to the next of n elements; returns whether there are any, and no stop was asked for,
- * which is not asked before the first. Begins with {0}; ends where it last came to. */
-static inline ALWAYS_INLINE bool
-FN(next_segment)(mlp_worker *worker, ptrdiff_t n, SEGMENT *segment)
+/* Goes on to the next segment of n elements. Returns whether there is one. Polls before each but
+ * the first, and returns false on a stop. Begins with {0}; ends where it last came to. */
+static inline __attribute__((always_inline)) bool
+mlp_next_segment(mlp_worker *worker, ptrdiff_t n, mlp_segment *segment)
 {
     if (segment->end == n || (segment->end > 0 && mlp_poll(worker))) {
         return false;
     }
     segment->begin = segment->end;
-    segment->end = n - segment->begin < FN(POLL_WORK) ? n : segment->begin + FN(POLL_WORK);
+    segment->end = segment->begin + mlp_min(n - segment->begin, MLP_POLL_WORK);
     return true;
 }
 
 /* Some whole rows of a matrix, or where these are long some columns of one. */
 typedef struct {
     ptrdiff_t row, end_row, col, end_col;
-} BLOCK;
+} mlp_block;
 
-/* Goes on to the next block; returns whether there is one, and no stop was asked for, which is not
- * asked before the first. Begins with {0}. */
-static bool
-FN(next_block)(mlp_worker *worker, const mlp_matrix *m, BLOCK *block)
+/* Goes on to the next block. Returns whether there is one. Polls before each but the first, and
+ * returns false on a stop. Begins with {0}. */
+static inline bool
+mlp_next_block(mlp_worker *worker, const mlp_matrix *m, mlp_block *block)
 {
-    enum { MOST = FN(POLL_WORK) / 4 }; /* elements, of which a step may load four, and tanh */
-    ptrdiff_t cols = m->cols < MOST ? m->cols : MOST, rows = cols == 0 ? m->rows : MOST / cols;
+    enum { MOST = MLP_POLL_WORK / 4 }; /* elements, of which a step may load four, and tanh */
+    ptrdiff_t cols = mlp_min(m->cols, MOST), rows = cols == 0 ? m->rows : MOST / cols;
     bool same_rows = block->end_row > 0 && block->end_col < m->cols;
     block->row = same_rows ? block->row : block->end_row;
     block->col = same_rows ? block->end_col : 0;
-    block->end_row = m->rows - block->row < rows ? m->rows : block->row + rows;
-    block->end_col = m->cols - block->col < cols ? m->cols : block->col + cols;
+    block->end_row = block->row + mlp_min(m->rows - block->row, rows);
+    block->end_col = block->col + mlp_min(m->cols - block->col, cols);
     bool is_first = block->row == 0 && block->col == 0;
     return block->row < m->rows && cols > 0 && (is_first || !mlp_poll(worker));
 }
 
 static inline mlp_matrix
-FN(block_of)(const mlp_matrix *m, const BLOCK *block)
+mlp_block_of(const mlp_matrix *m, const mlp_block *block)
 {
-    mlp_matrix rows = FN(rows_of)(m, block->row, block->end_row);
-    return FN(cols_of)(&rows, block->col, block->end_col);
+    mlp_matrix rows = mlp_rows_of(m, block->row, block->end_row);
+    return mlp_cols_of(&rows, block->col, block->end_col);
 }
+
+#endif

@@ -207,6 +207,7 @@ mlp_view_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
         /* The stride of a dimension of one element is arbitrary. */
         .row_stride = last == 1 && memory->shape[0] > 1 ? memory->strides[0] : 0,
         .col_stride = memory->shape[last] > 1 ? memory->strides[last] : 0,
+        .item = (int)item,
     };
     if ((expected->rows != MLP_ANY && view.rows != expected->rows)
         || (expected->cols != MLP_ANY && view.cols != expected->cols)) {
@@ -232,7 +233,7 @@ mlp_ndim(const mlp_call *call, Py_ssize_t i)
 }
 
 mlp_matrix
-mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
+mlp_arg_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
 {
     PyObject *array = mlp_require_array(call, obj, expected);
     return array != NULL && mlp_check_dtype(call, array, expected)
@@ -241,10 +242,10 @@ mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
 }
 
 mlp_matrix
-mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows, ptrdiff_t cols,
-                mlp_access access)
+mlp_arg_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows, ptrdiff_t cols,
+               mlp_access access)
 {
-    return mlp_take_array(call, obj, &(mlp_expectation){name, MLP_ANY, 2, rows, cols, access});
+    return mlp_arg_array(call, obj, &(mlp_expectation){name, MLP_ANY, 2, rows, cols, access});
 }
 
 /* ---- new arrays ---- */
@@ -324,7 +325,7 @@ bool
 mlp_ready(mlp_call *call)
 {
     Py_ssize_t n = call->n_arrays;
-    located *arrays = mlp_take_memory(call, n, sizeof *arrays);
+    located *arrays = mlp_alloc_for(call, n, sizeof *arrays);
     if (arrays == NULL) {
         return false;
     }
@@ -345,7 +346,7 @@ mlp_ready(mlp_call *call)
 }
 
 void *
-mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item)
+mlp_alloc_for(mlp_call *call, Py_ssize_t n, size_t item)
 {
     size_t bytes;
     void **block = NULL;

@@ -1,10 +1,9 @@
 /* The arrays of one call as checked views.
  *
- * A call takes its arrays one after the other. What cannot be used as it lies
- * sets TypeError or ValueError, naming the argument, what came and what was
- * expected, and makes the rest of the call do nothing, so that a function takes
- * all it needs, asks once whether the call is ready, and ends it. Nothing is
- * converted. All functions need the GIL.
+ * A call takes its arguments one after the other (mlp_arg_*). What cannot be used as it lies sets
+ * TypeError or ValueError, naming the argument, what came and what was expected, and makes the rest
+ * of the call do nothing. So a function takes all it needs, asks once whether the call is ready,
+ * and ends it. Nothing is converted. All functions need the GIL.
  */
 #ifndef MLP_PYARRAYS_H
 #define MLP_PYARRAYS_H
@@ -12,7 +11,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "kernels/kernels.h"
+#include "base/views.h"
 #include "python/overlap.h"
 
 typedef enum { MLP_READ, MLP_WRITE } mlp_access;
@@ -73,35 +72,46 @@ mlp_go_on(mlp_call *call, ptrdiff_t i)
 void mlp_set_dtype(mlp_call *call, PyObject *name);
 
 /* A matrix of the call's dtype and these sizes; a size may be MLP_ANY. */
-mlp_matrix mlp_take_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
-                           ptrdiff_t cols, mlp_access access);
+mlp_matrix mlp_arg_matrix(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t rows,
+                          ptrdiff_t cols, mlp_access access);
 
 /* A new matrix of the call's dtype, kept by the call; NULL if it failed. */
 PyObject *mlp_new_matrix(mlp_call *call, ptrdiff_t rows, ptrdiff_t cols);
 
 /* Zeroed memory for n items until the end; NULL if the call failed. */
-void *mlp_take_memory(mlp_call *call, Py_ssize_t n, size_t item);
+void *mlp_alloc_for(mlp_call *call, Py_ssize_t n, size_t item);
 
-/* ---- lists of arrays (lists.c) ---- */
+/* ---- lists (lists.c) ---- */
+
+/* What the arrays of a list must be, besides `like` another's. */
+static inline mlp_expectation
+mlp_expect(const char *name, int ndim, ptrdiff_t rows, mlp_access access)
+{
+    return (mlp_expectation){name, MLP_ANY, ndim, rows, MLP_ANY, access};
+}
+
+/* What a list or tuple holds, as a tuple that the call keeps, whatever becomes of the list; NULL,
+ * with the call failed, where it is neither, or holds another number than n (or MLP_ANY). Of a
+ * subclass, what it holds: its methods are not asked. `of` says what it is to hold: "arrays". */
+PyObject *mlp_arg_items(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n,
+                        const char *of);
 
 /* A list of arrays of one or two dimensions (ndim MLP_ANY) or of ndim. */
-mlp_list mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim,
-                       mlp_access access);
+mlp_list mlp_arg_list(mlp_call *call, PyObject *obj, mlp_expectation each);
 
-/* A list of as many arrays as like's, with their columns; rows and ndim may be
- * MLP_LIKE. A vector is one row. */
-mlp_list mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like,
-                            ptrdiff_t rows, int ndim, mlp_access access);
+/* A list of as many arrays as like's, with their columns; rows and ndim may be MLP_LIKE. A vector
+ * is one row. */
+mlp_list mlp_arg_list_like(mlp_call *call, PyObject *obj, mlp_list like, mlp_expectation each);
 
-/* A list of n arrays followed by as many, taken right after it and viewed by next. */
-mlp_list mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next);
+/* A list followed by another, taken right after it. */
+mlp_list mlp_join(mlp_call *call, mlp_list list, mlp_list next);
 
 /* A new list of new arrays of such shapes, kept by the call; NULL if it failed. */
 PyObject *mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim);
 
-/* ---- for data.c and lists.c: the steps that taking an array is made of ---- */
+/* ---- for the other arguments: the steps that taking an array is made of ---- */
 
-enum { MLP_TEXT_BYTES = 96 }; /* for a part of a message */
+enum { MLP_TEXT_BYTES = 256 }; /* for a part of a message */
 
 /* Sets `type` with "<name> must <what>, got <came>" and fails the call. Takes over
  * came, which may be NULL with an exception set. */
@@ -133,7 +143,7 @@ mlp_matrix mlp_view_array(mlp_call *call, PyObject *array, const mlp_expectation
 int mlp_ndim(const mlp_call *call, Py_ssize_t i);
 
 /* All of these. */
-mlp_matrix mlp_take_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected);
+mlp_matrix mlp_arg_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected);
 
 /* A new vector of cols elements (ndim 1) or matrix, kept by the call; NULL if it failed. */
 PyObject *mlp_new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum);

@@ -21,7 +21,7 @@ check_vector(mlp_call *call, PyArrayObject *array, const mlp_expectation *expect
 /* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. What is
  * checked before is checked again of the copy: another thread may change the array. */
 static PyArrayObject *
-take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
+arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
 {
     mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
@@ -60,30 +60,52 @@ take_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrd
     return call->failed ? NULL : copy;
 }
 
-/* A contiguous vector of n elements (or MLP_ANY), or of pairs of them if it is a matrix and
- * is_paired is not NULL, which then receives that: of the call's dtype where `integers` is
- * false, else of integers of 2, 4 or 8 bytes, which *bytes receives. */
-static const void *
-take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, bool integers,
-                int *bytes, bool *is_paired)
+/* What the elements of a contiguous array are to be: of the call's dtype, also in pairs, a matrix
+ * of two columns; double; or integers of 2, 4 or 8 bytes. */
+typedef enum { REALS, REALS_OR_PAIRS, DOUBLES, INTEGERS } element_type;
+
+/* A contiguous array. */
+typedef struct {
+    const char *data; /* NULL if the call failed */
+    ptrdiff_t n;      /* elements, or pairs */
+    int item;         /* bytes of an element */
+    bool is_paired;
+} vector;
+
+/* Whether an array has elements of this type; fails the call if not. */
+static bool
+check_elements(mlp_call *call, PyArrayObject *array, element_type type,
+               const mlp_expectation *expected)
 {
-    mlp_expectation expected = {name, MLP_ANY, 1, 1, *n, MLP_READ};
+    bool is_native = PyArray_ISNOTSWAPPED(array);
+    if (type == DOUBLES && (PyArray_TYPE(array) != NPY_DOUBLE || !is_native)) {
+        mlp_reject_dtype(call, expected, "have dtype float64", (PyObject *)array);
+    }
+    else if (type == INTEGERS
+             && (!PyArray_ISINTEGER(array) || !is_native || PyArray_ITEMSIZE(array) == 1)) {
+        mlp_reject_dtype(call, expected, "hold integers of 2, 4 or 8 bytes", (PyObject *)array);
+    }
+    else if (type == REALS || type == REALS_OR_PAIRS) {
+        mlp_check_dtype(call, (PyObject *)array, expected);
+    }
+    return !call->failed;
+}
+
+/* A contiguous vector of n elements (or MLP_ANY), or pairs, where it lies. */
+static vector
+arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, element_type type)
+{
+    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
     if (array == NULL) {
-        return NULL;
+        return (vector){0};
     }
-    bool paired = is_paired != NULL && PyArray_NDIM(array) == 2;
-    if (paired) {
-        *is_paired = true;
-        expected = (mlp_expectation){name, MLP_ANY, 2, *n, 2, MLP_READ};
+    bool is_paired = type == REALS_OR_PAIRS && PyArray_NDIM(array) == 2;
+    if (is_paired) {
+        expected = (mlp_expectation){name, MLP_ANY, 2, n, 2, MLP_READ};
     }
-    *bytes = (int)PyArray_ITEMSIZE(array);
-    if (integers && (!PyArray_ISINTEGER(array) || !PyArray_ISNOTSWAPPED(array) || *bytes == 1)) {
-        mlp_reject_dtype(call, &expected, "hold integers of 2, 4 or 8 bytes", obj);
-        return NULL;
-    }
-    if (!integers && !mlp_check_dtype(call, obj, &expected)) {
-        return NULL;
+    if (!check_elements(call, array, type, &expected)) {
+        return (vector){0};
     }
     mlp_matrix view = mlp_view_array(call, obj, &expected);
     bool is_strided =
@@ -92,41 +114,54 @@ take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t *n, b
         mlp_reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
     }
     if (call->failed) {
-        return NULL;
+        return (vector){0};
     }
-    *n = paired ? view.rows : view.cols;
-    return view.data;
+    return (vector){view.data, is_paired ? view.rows : view.cols, view.item, is_paired};
 }
 
-const void *
-mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
+/* A private copy of the first n elements. */
+static const void *
+copy_elements(mlp_call *call, vector from, ptrdiff_t n)
 {
-    int bytes = 0;
-    const void *elements =
-        obj == Py_None ? NULL : take_contiguous(call, obj, name, &n, false, &bytes, NULL);
-    char *copy = elements == NULL ? NULL : mlp_take_memory(call, n, (size_t)bytes);
+    ptrdiff_t item = from.item;
+    char *copy = call->failed ? NULL : mlp_alloc_for(call, n, (size_t)item);
     for (ptrdiff_t i = 0; copy != NULL && i < n && mlp_go_on(call, i); i += MLP_ITEMS) {
-        ptrdiff_t some = Py_MIN(MLP_ITEMS, n - i);
-        memcpy(copy + i * bytes, (const char *)elements + i * bytes, (size_t)(some * bytes));
+        ptrdiff_t some = mlp_min(MLP_ITEMS, n - i);
+        memcpy(copy + i * item, from.data + i * item, (size_t)(some * item));
     }
     return copy;
 }
 
-/* Columns of so many values, and a private copy of where each row's begin, checked to lie
- * in them. The columns themselves are checked as they are used. */
-static void
-take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, ptrdiff_t n_values,
-            mlp_input *x)
+const void *
+mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 {
-    ptrdiff_t n_columns = MLP_ANY;
-    x->columns =
-        take_contiguous(call, columns, "X.indices", &n_columns, true, &x->column_bytes, NULL);
-    if (!call->failed && n_values < n_columns) {
-        PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
-        call->failed = true;
+    return call->failed || obj == Py_None
+               ? NULL
+               : copy_elements(call, arg_contiguous(call, obj, name, n, REALS), n);
+}
+
+const double *
+mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
+{
+    vector rates = arg_contiguous(call, obj, name, MLP_ANY, DOUBLES);
+    if (!call->failed && rates.n < n) {
+        mlp_expectation expected = {.name = name, .index = MLP_ANY};
+        char what[MLP_TEXT_BYTES];
+        PyOS_snprintf(what, sizeof what, "hold at least %zd rates, one for each batch",
+                      (Py_ssize_t)n);
+        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(rates.n));
     }
+    return call->failed ? NULL : copy_elements(call, rates, n);
+}
+
+/* ---- rows ---- */
+
+/* Where the values of each row begin, a private copy that is checked to lie within so many. */
+static void
+arg_row_starts(mlp_call *call, PyObject *obj, ptrdiff_t n_values, mlp_input *x)
+{
     PyArrayObject *starts =
-        take_integers(call, row_starts, "X.indptr", MLP_ANY, call->failed ? 0 : n_columns + 1);
+        arg_integers(call, obj, "X.indptr", MLP_ANY, call->failed ? 0 : n_values + 1);
     if (starts == NULL) {
         return;
     }
@@ -134,9 +169,9 @@ take_places(mlp_call *call, PyObject *columns, PyObject *row_starts, ptrdiff_t n
     x->row_starts = PyArray_DATA(starts);
     bool ascend = n_starts > 0 && x->row_starts[0] == 0;
     for (ptrdiff_t row = 0; ascend && row < n_starts - 1 && mlp_go_on(call, row); row++) {
-        ptrdiff_t places = x->row_starts[row + 1] - x->row_starts[row];
-        ascend = places >= 0;
-        x->row_places = Py_MAX(x->row_places, places);
+        ptrdiff_t slots = x->row_starts[row + 1] - x->row_starts[row];
+        ascend = slots >= 0;
+        x->row_slots = mlp_max(x->row_slots, slots);
     }
     if (!ascend && !call->failed) {
         PyErr_SetString(PyExc_ValueError, "X.indptr must ascend from 0");
@@ -151,7 +186,7 @@ static const int element_types[] = {MLP_ELEMENTS(E)};
 #undef E
 
 mlp_input
-mlp_take_dense(mlp_call *call, PyObject *obj)
+mlp_arg_dense(mlp_call *call, PyObject *obj)
 {
     enum { N_TYPES = sizeof element_types / sizeof element_types[0] };
     mlp_expectation expected = {"X", MLP_ANY, 2, MLP_ANY, MLP_ANY, MLP_READ};
@@ -169,28 +204,40 @@ mlp_take_dense(mlp_call *call, PyObject *obj)
         return x;
     }
     x.element = (mlp_element)element;
-    x.item = PyArray_ITEMSIZE(array);
     x.dense = mlp_view_array(call, obj, &expected);
     x.rows = x.dense.rows;
     x.cols = x.dense.cols;
-    x.row_places = x.cols / 2 + x.cols % 2;
+    x.row_slots = mlp_count_pair_columns(x.cols);
     return x;
 }
 
-/* A CSR matrix, or its like of pairs, from its parts. */
+/* A CSR matrix, or its like of pairs, from a tuple of its parts. The columns are checked as they
+ * are used. */
 static mlp_input
-take_csr(mlp_call *call, PyObject *values, PyObject *columns, PyObject *row_starts,
-         Py_ssize_t n_columns)
+arg_csr(mlp_call *call, PyObject *parts)
 {
-    mlp_input x = {.is_sparse = true, .cols = n_columns};
-    ptrdiff_t n = MLP_ANY;
-    int bytes;
-    x.values = take_contiguous(call, values, "X.data", &n, false, &bytes, &x.is_paired);
-    if (!call->failed && (n_columns < 0 || n_columns > INT32_MAX)) {
+    Py_ssize_t n_columns = PyNumber_AsSsize_t(PyTuple_GET_ITEM(parts, 3), NULL);
+    if (PyErr_Occurred()) {
+        call->failed = true;
+    }
+    else if (n_columns < 0 || n_columns > INT32_MAX) {
         PyErr_Format(PyExc_ValueError, "X must have less than 2**31 columns, got %zd", n_columns);
         call->failed = true;
     }
-    take_places(call, columns, row_starts, n, &x);
+    mlp_input x = {.is_sparse = true, .cols = n_columns};
+    vector values =
+        arg_contiguous(call, PyTuple_GET_ITEM(parts, 0), "X.data", MLP_ANY, REALS_OR_PAIRS);
+    vector columns =
+        arg_contiguous(call, PyTuple_GET_ITEM(parts, 1), "X.indices", MLP_ANY, INTEGERS);
+    if (!call->failed && values.n < columns.n) {
+        PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
+        call->failed = true;
+    }
+    x.values = values.data;
+    x.is_paired = values.is_paired;
+    x.columns = columns.data;
+    x.column_bytes = columns.item;
+    arg_row_starts(call, PyTuple_GET_ITEM(parts, 2), columns.n, &x);
     return x;
 }
 
@@ -201,40 +248,40 @@ mlp_skip_zeros(mlp_input *x)
 }
 
 mlp_input
-mlp_take_input(mlp_call *call, PyObject *obj)
+mlp_arg_input(mlp_call *call, PyObject *obj)
 {
     if (call->failed || !PyTuple_Check(obj)) {
-        return mlp_take_dense(call, obj);
+        return mlp_arg_dense(call, obj);
     }
-    PyObject *elements, *columns, *row_starts;
-    Py_ssize_t n_columns;
-    if (PyTuple_GET_SIZE(obj) == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {
-        mlp_input x = mlp_take_dense(call, PyTuple_GET_ITEM(obj, 0));
+    Py_ssize_t n = PyTuple_GET_SIZE(obj);
+    if (n == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {
+        mlp_input x = mlp_arg_dense(call, PyTuple_GET_ITEM(obj, 0));
         mlp_skip_zeros(&x);
         return x;
     }
-    if (!PyArg_ParseTuple(obj, "OOOn;X must be (values, columns, row_starts, n_columns)", &elements,
-                          &columns, &row_starts, &n_columns)) {
-        call->failed = true;
-        return (mlp_input){0};
+    if (n == 4 && PyIndex_Check(PyTuple_GET_ITEM(obj, 3))) {
+        return arg_csr(call, obj);
     }
-    return take_csr(call, elements, columns, row_starts, n_columns);
+    mlp_expectation expected = {.name = "X", .index = MLP_ANY};
+    mlp_reject_text(call, PyExc_TypeError, &expected, "be (values, columns, row_starts, n_columns)",
+                    "a tuple of something else");
+    return (mlp_input){0};
 }
 
 const int64_t *
-mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows, ptrdiff_t *n)
+mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows, ptrdiff_t *n)
 {
     if (obj == Py_None) {
         *n = n_rows;
         return NULL;
     }
-    PyArrayObject *copy = take_integers(call, obj, name, MLP_ANY, n_rows);
+    PyArrayObject *copy = arg_integers(call, obj, name, MLP_ANY, n_rows);
     *n = copy == NULL ? 0 : PyArray_DIM(copy, 0);
     return copy == NULL ? NULL : PyArray_DATA(copy);
 }
 
 int64_t *
-mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
+mlp_arg_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
 {
     const int64_t limit = (int64_t)1 << 62; /* lest what is added to it overflows */
     mlp_expectation expected = {name, MLP_ANY, 1, 1, 1, MLP_WRITE};
@@ -259,24 +306,26 @@ mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
 }
 
 ptrdiff_t
-mlp_count_all_places(mlp_call *call, const mlp_data *data)
+mlp_count_all_slots(mlp_call *call, const mlp_data *data)
 {
-    ptrdiff_t places = 0, n = call->failed || !data->x.is_sparse ? 0 : data->n, some;
+    ptrdiff_t slots = 0, n = call->failed || !data->x.is_sparse ? 0 : data->n, some;
     for (ptrdiff_t first = 0; first < n && mlp_go_on(call, first); first += some) {
         /* Of dense rows the count takes no loop. */
-        some = data->x.values != NULL && n - first > MLP_ITEMS ? MLP_ITEMS : n - first;
-        if (__builtin_add_overflow(places, mlp_count_places(data, first, some), &places)) {
+        some = data->x.values != NULL ? mlp_min(MLP_ITEMS, n - first) : n - first;
+        if (__builtin_add_overflow(slots, mlp_count_slots(data, first, some), &slots)) {
             return PTRDIFF_MAX;
         }
     }
-    return places;
+    return slots;
 }
 
+/* ---- targets ---- */
+
 static mlp_targets
-take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
+arg_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
-    PyArrayObject *copy = take_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
-    int32_t *labels = copy == NULL ? NULL : mlp_take_memory(call, n, sizeof(int32_t));
+    PyArrayObject *copy = arg_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
+    int32_t *labels = copy == NULL ? NULL : mlp_alloc_for(call, n, sizeof(int32_t));
     for (ptrdiff_t i = 0; labels != NULL && i < n && mlp_go_on(call, i); i++) {
         labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
     }
@@ -284,7 +333,7 @@ take_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdif
 }
 
 mlp_targets
-mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
+mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
     mlp_expectation expected = {name, MLP_ANY, 2, n, k, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
@@ -292,13 +341,15 @@ mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
         return (mlp_targets){0};
     }
     if (PyArray_NDIM(array) == 1) {
-        return take_labels(call, obj, name, n, k);
+        return arg_labels(call, obj, name, n, k);
     }
     if (PyArray_TYPE(array) != NPY_BOOL) {
-        return (mlp_targets){.matrix = mlp_take_array(call, obj, &expected)};
+        return (mlp_targets){.matrix = mlp_arg_array(call, obj, &expected)};
     }
     return (mlp_targets){.matrix = mlp_view_array(call, obj, &expected), .is_bool = true};
 }
+
+/* ---- new arrays ---- */
 
 static PyObject *
 new_array(mlp_call *call, int ndim, ptrdiff_t rows, ptrdiff_t cols, int typenum, void **data)

@@ -2,38 +2,41 @@
 #ifndef MLP_PYDATA_H
 #define MLP_PYDATA_H
 
+#include "kernels/data.h"
 #include "python/arrays.h"
 
-/* n labels in [0, k) where obj is a vector, else a row of k targets each, of the
- * call's dtype or bool. Labels are copied first and then checked, so that nobody
- * can change them after. */
-mlp_targets mlp_take_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
-                             ptrdiff_t k);
+/* n labels in [0, k) where obj is a vector, else a row of k targets each, of the call's dtype or
+ * bool. Labels are copied first and then checked, so that nobody can change them after. */
+mlp_targets mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
+                            ptrdiff_t k);
 
 /* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
-mlp_input mlp_take_dense(mlp_call *call, PyObject *obj);
+mlp_input mlp_arg_dense(mlp_call *call, PyObject *obj);
 
 /* X: such an array; the tuple (array, None) of one whose zeros are to be skipped; or
  * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
  * like where values are pairs, with a column 2c and the next for each c of `columns`. */
-mlp_input mlp_take_input(mlp_call *call, PyObject *obj);
+mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
 
 /* Has the zeros of a dense input skipped, if its columns can be numbered. */
 void mlp_skip_zeros(mlp_input *x);
 
-/* mlp_count_places of all of the data where it is sparse, else 0. */
-ptrdiff_t mlp_count_all_places(mlp_call *call, const mlp_data *data);
+/* mlp_count_slots of all of the data where it is sparse, else 0. */
+ptrdiff_t mlp_count_all_slots(mlp_call *call, const mlp_data *data);
 
 /* A private copy of n contiguous elements of the call's dtype; NULL for None. */
-const void *mlp_take_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
+const void *mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
-const int64_t *mlp_take_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
-                              ptrdiff_t *n);
+const int64_t *mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
+                             ptrdiff_t *n);
+
+/* A private copy of n learning rates, of a contiguous array of float64 that has no fewer. */
+const double *mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* A count that goes on, an int64 array of one element, and its value, which is in [0, 2**62). NULL
  * if the call failed. */
-int64_t *mlp_take_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value);
+int64_t *mlp_arg_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value);
 
 /* New arrays, kept by the call, NULL if it failed: of an int64 for each row and one more, of n
  * unsigned integers of 2 or 4 bytes, and of n pairs of the call's dtype. */

@@ -1,33 +1,48 @@
 /* The functions behind mlp_c/kernels.py, where their arguments are documented. */
 #include "python/data.h"
+#include "python/layers.h"
+#include "python/names.h"
 #include "python/run.h"
 
-/* forward(X, weights, biases, activation, out, n_threads) -> out */
+/* A list of slopes, one a hidden layer; without views for None. */
+static mlp_list
+arg_slopes(mlp_call *call, PyObject *obj, mlp_list weights, ptrdiff_t n, mlp_access access)
+{
+    mlp_list none = {0};
+    if (call->failed || obj == Py_None) {
+        return none;
+    }
+    mlp_expectation expected = mlp_expect("slopes", 2, n, access);
+    return mlp_arg_list_like(call, obj, mlp_hidden_of(weights), expected);
+}
+
+/* forward(X, weights, biases, activation, out, slopes, n_threads) -> out */
 PyObject *
 mlp_core_forward(PyObject *module, PyObject *args)
 {
-    PyObject *x_obj, *weights_obj, *biases_obj, *out, *result = NULL;
-    PyObject *activation;
+    PyObject *x_obj, *weights_obj, *biases_obj, *activation, *out, *slopes, *result = NULL;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOi:forward", &x_obj, &weights_obj, &biases_obj, &activation,
-                          &out, &n_threads)) {
+    if (!PyArg_ParseTuple(args, "OOOOOOi:forward", &x_obj, &weights_obj, &biases_obj, &activation,
+                          &out, &slopes, &n_threads)) {
         return NULL;
     }
-    mlp_forward_args kernel_args = {0};
+    mlp_forward_args forward = {0};
     mlp_call call;
     mlp_begin(&call);
-    kernel_args.x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
-    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
-    kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
-    ptrdiff_t n = kernel_args.x.rows;
+    forward.x = mlp_arg_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
+    ptrdiff_t n = forward.x.rows;
+    mlp_list weights = mlp_arg_weights(&call, weights_obj, forward.x.cols, MLP_READ);
+    mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
+    forward.network = mlp_arg_network(&call, weights, biases, activation);
     if (out == Py_None) {
         out = mlp_new_list_like(&call, weights, n, 2);
     }
-    kernel_args.activations = mlp_take_list_like(&call, out, "out", weights, n, 2, MLP_WRITE).views;
+    mlp_expectation outputs = mlp_expect("out", 2, n, MLP_WRITE);
+    forward.outputs = mlp_arg_list_like(&call, out, weights, outputs).views;
+    forward.slopes = arg_slopes(&call, slopes, weights, n, MLP_WRITE).views;
+    forward.kernels = mlp_kernels_for(module, &call);
     n_threads = mlp_threads_for(n_threads, mlp_count_work(n, weights));
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->forward, &kernel_args,
-                          n_threads)) {
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_forward_job, &forward, n_threads)) {
         result = Py_NewRef(out);
     }
     mlp_end(&call);
@@ -42,17 +57,17 @@ mlp_core_softmax(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:softmax", &logits_obj, &out)) {
         return NULL;
     }
-    mlp_softmax_args kernel_args = {0};
+    mlp_softmax_args softmax = {0};
     mlp_call call;
     mlp_begin(&call);
-    mlp_matrix logits = mlp_take_matrix(&call, logits_obj, "logits", MLP_ANY, MLP_ANY, MLP_READ);
+    mlp_matrix logits = mlp_arg_matrix(&call, logits_obj, "logits", MLP_ANY, MLP_ANY, MLP_READ);
     if (out == Py_None) {
         out = mlp_new_matrix(&call, logits.rows, logits.cols);
     }
-    kernel_args.logits = logits;
-    kernel_args.out = mlp_take_matrix(&call, out, "out", logits.rows, logits.cols, MLP_WRITE);
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->softmax, &kernel_args, 1)) {
+    softmax.logits = logits;
+    softmax.out = mlp_arg_matrix(&call, out, "out", logits.rows, logits.cols, MLP_WRITE);
+    softmax.kernels = mlp_kernels_for(module, &call);
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_softmax_job, &softmax, 1)) {
         result = Py_NewRef(out);
     }
     mlp_end(&call);
@@ -68,37 +83,54 @@ mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOdO:softmax_cross_entropy", &logits_obj, &y_obj, &eps, &out)) {
         return NULL;
     }
-    mlp_softmax_cross_entropy_args kernel_args = {
-        .loss = {.eps = eps, .floor = -Py_HUGE_VAL, .ceiling = Py_HUGE_VAL}};
+    mlp_softmax_cross_entropy_args loss = {
+        .loss = {.code = MLP_CROSS_ENTROPY,
+                 .cross_entropy = {.eps = eps, .floor = -Py_HUGE_VAL, .ceiling = Py_HUGE_VAL}}};
     mlp_call call;
     mlp_begin(&call);
-    mlp_matrix logits = mlp_take_matrix(&call, logits_obj, "logits", MLP_ANY, MLP_ANY, MLP_READ);
-    kernel_args.logits = logits;
-    kernel_args.targets = mlp_take_targets(&call, y_obj, "y", logits.rows, logits.cols);
+    mlp_matrix logits = mlp_arg_matrix(&call, logits_obj, "logits", MLP_ANY, MLP_ANY, MLP_READ);
+    loss.logits = logits;
+    loss.targets = mlp_arg_targets(&call, y_obj, "y", logits.rows, logits.cols);
     if (out == Py_None) {
         out = mlp_new_matrix(&call, logits.rows, logits.cols);
     }
-    kernel_args.dlogits = mlp_take_matrix(&call, out, "out", logits.rows, logits.cols, MLP_WRITE);
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->softmax_cross_entropy,
-                          &kernel_args, 1)) {
+    loss.dlogits = mlp_arg_matrix(&call, out, "out", logits.rows, logits.cols, MLP_WRITE);
+    loss.kernels = mlp_kernels_for(module, &call);
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_softmax_cross_entropy_job, &loss, 1)) {
         double n = logits.rows > 0 ? (double)logits.rows : 1;
-        result = Py_BuildValue("(dO)", kernel_args.total_loss / n, out);
+        result = Py_BuildValue("(dO)", loss.total_loss / n, out);
     }
     mlp_end(&call);
     return result;
 }
 
-/* backward(X, activations, dlogits, weights, activation, out, n_threads)
+/* Fails the call where a hidden layer's activation needs slopes and there are none. */
+static void
+require_slopes(mlp_call *call, const mlp_network *network, const mlp_matrix *slopes)
+{
+    for (ptrdiff_t l = 0; l < network->n_layers - 1 && slopes == NULL && !call->failed; l++) {
+        mlp_activation activation = network->layers[l].activation;
+        if (mlp_needs_slopes(activation)) {
+            PyErr_Format(
+                PyExc_ValueError,
+                "slopes must be a list of arrays for activation '%s', whose derivative its "
+                "output does not tell, got None",
+                mlp_activation_names.names[activation]);
+            call->failed = true;
+        }
+    }
+}
+
+/* backward(X, activations, dlogits, weights, activation, slopes, out, n_threads)
  *     -> out: (dweights, dbiases) */
 PyObject *
 mlp_core_backward(PyObject *module, PyObject *args)
 {
-    PyObject *x_obj, *activations_obj, *dlogits_obj, *weights_obj, *out, *result = NULL;
-    PyObject *activation;
+    PyObject *x_obj, *activations_obj, *dlogits_obj, *weights_obj, *activation, *slopes, *out;
+    PyObject *result = NULL;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOOi:backward", &x_obj, &activations_obj, &dlogits_obj,
-                          &weights_obj, &activation, &out, &n_threads)) {
+    if (!PyArg_ParseTuple(args, "OOOOOOOi:backward", &x_obj, &activations_obj, &dlogits_obj,
+                          &weights_obj, &activation, &slopes, &out, &n_threads)) {
         return NULL;
     }
     if (out != Py_None && (!PyTuple_Check(out) || PyTuple_GET_SIZE(out) != 2)) {
@@ -106,32 +138,34 @@ mlp_core_backward(PyObject *module, PyObject *args)
                      (PyObject *)Py_TYPE(out));
         return NULL;
     }
-    mlp_backward_args kernel_args = {0};
+    mlp_backward_args backward = {0};
     mlp_call call;
     mlp_begin(&call);
-    kernel_args.network.activation = mlp_parse_activation(&call, activation);
-    kernel_args.x = mlp_take_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
-    ptrdiff_t n = kernel_args.x.rows;
-    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.x.cols, MLP_READ);
-    kernel_args.network.n_layers = weights.n;
-    kernel_args.network.weights = weights.views;
-    kernel_args.activations =
-        mlp_take_list_like(&call, activations_obj, "activations", weights, n, 2, MLP_READ).views;
+    backward.x = mlp_arg_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
+    ptrdiff_t n = backward.x.rows;
+    mlp_list weights = mlp_arg_weights(&call, weights_obj, backward.x.cols, MLP_READ);
+    backward.network = mlp_arg_network(&call, weights, (mlp_list){0}, activation);
+    mlp_expectation outputs = mlp_expect("activations", 2, n, MLP_READ);
+    backward.outputs = mlp_arg_list_like(&call, activations_obj, weights, outputs).views;
+    backward.slopes = arg_slopes(&call, slopes, weights, n, MLP_READ).views;
+    require_slopes(&call, &backward.network, backward.slopes);
     ptrdiff_t n_out = mlp_count_outputs(&call, weights);
-    kernel_args.dlogits = mlp_take_matrix(&call, dlogits_obj, "dlogits", n, n_out, MLP_READ);
-    PyObject *dweights =
-        out == Py_None ? mlp_new_list_like(&call, weights, MLP_LIKE, 2) : PyTuple_GET_ITEM(out, 0);
-    PyObject *dbiases =
-        out == Py_None ? mlp_new_list_like(&call, weights, 1, 1) : PyTuple_GET_ITEM(out, 1);
-    kernel_args.dweights =
-        mlp_take_list_like(&call, dweights, "out[0]", weights, MLP_LIKE, 2, MLP_WRITE).views;
-    kernel_args.dbiases =
-        mlp_take_list_like(&call, dbiases, "out[1]", weights, 1, 1, MLP_WRITE).views;
+    backward.dlogits = mlp_arg_matrix(&call, dlogits_obj, "dlogits", n, n_out, MLP_READ);
+
+    bool is_new = out == Py_None;
+    PyObject *dweights_obj =
+        is_new ? mlp_new_list_like(&call, weights, MLP_LIKE, 2) : PyTuple_GET_ITEM(out, 0);
+    PyObject *dbiases_obj =
+        is_new ? mlp_new_list_like(&call, weights, 1, 1) : PyTuple_GET_ITEM(out, 1);
+    mlp_list dweights = mlp_arg_list_like(&call, dweights_obj, weights,
+                                          mlp_expect("out[0]", 2, MLP_LIKE, MLP_WRITE));
+    mlp_list dbiases =
+        mlp_arg_list_like(&call, dbiases_obj, weights, mlp_expect("out[1]", 1, 1, MLP_WRITE));
+    mlp_set_gradients(&backward.network, dweights, dbiases);
+    backward.kernels = mlp_kernels_for(module, &call);
     n_threads = mlp_threads_for(n_threads, 2 * mlp_count_work(n, weights));
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->backward, &kernel_args,
-                          n_threads)) {
-        result = out == Py_None ? PyTuple_Pack(2, dweights, dbiases) : Py_NewRef(out);
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_backward_job, &backward, n_threads)) {
+        result = is_new ? PyTuple_Pack(2, dweights_obj, dbiases_obj) : Py_NewRef(out);
     }
     mlp_end(&call);
     return result;
@@ -142,22 +176,21 @@ PyObject *
 mlp_core_sgd_step(PyObject *module, PyObject *args)
 {
     PyObject *params_obj, *grads_obj, *result = NULL;
-    mlp_update_args kernel_args = {.optimizer = {.rule = MLP_SGD}};
-    if (!PyArg_ParseTuple(args, "OOd:sgd_step", &params_obj, &grads_obj,
-                          &kernel_args.optimizer.learning_rate)) {
+    mlp_sgd_step_args step = {0};
+    if (!PyArg_ParseTuple(args, "OOd:sgd_step", &params_obj, &grads_obj, &step.learning_rate)) {
         return NULL;
     }
     mlp_call call;
     mlp_begin(&call);
-    mlp_list params = mlp_take_list(&call, params_obj, "params", MLP_ANY, MLP_WRITE);
-    mlp_list grads =
-        mlp_take_list_like(&call, grads_obj, "grads", params, MLP_LIKE, MLP_LIKE, MLP_READ);
-    kernel_args.n_params = params.n;
-    kernel_args.params = params.views;
-    kernel_args.grads = grads.views;
-    if (mlp_ready(&call)
-        && (params.n == 0
-            || mlp_run_kernel(module, &mlp_kernels_for(module, &call)->update, &kernel_args, 1))) {
+    mlp_list params =
+        mlp_arg_list(&call, params_obj, mlp_expect("params", MLP_ANY, MLP_ANY, MLP_WRITE));
+    mlp_list grads = mlp_arg_list_like(&call, grads_obj, params,
+                                       mlp_expect("grads", MLP_LIKE, MLP_LIKE, MLP_READ));
+    step.n_params = params.n;
+    step.params = params.views;
+    step.grads = grads.views;
+    step.kernels = mlp_kernels_for(module, &call);
+    if (mlp_ready(&call) && (params.n == 0 || mlp_run_job(module, &mlp_sgd_step_job, &step, 1))) {
         result = Py_NewRef(Py_None);
     }
     mlp_end(&call);

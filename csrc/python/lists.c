@@ -1,91 +1,87 @@
 #include "python/arrays.h"
 
-/* Opens a list of n arrays (or MLP_ANY) as a tuple that the call keeps, whatever
- * becomes of the caller's list. Of a subclass, what it holds: its methods are not asked. */
-static PyObject *
-open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_list *list)
+PyObject *
+mlp_arg_items(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, const char *of)
 {
-    *list = (mlp_list){0};
     if (call->failed) {
         return NULL;
     }
     mlp_expectation expected = {.name = name, .index = MLP_ANY};
+    char what[MLP_TEXT_BYTES];
     if (!PyList_Check(obj) && !PyTuple_Check(obj)) {
-        mlp_reject_text(call, PyExc_TypeError, &expected, "be a list of arrays",
-                        Py_TYPE(obj)->tp_name);
+        PyOS_snprintf(what, sizeof what, "be a list of %s", of);
+        mlp_reject_text(call, PyExc_TypeError, &expected, what, Py_TYPE(obj)->tp_name);
         return NULL;
     }
-    PyObject *tuple =
+    PyObject *items =
         PyList_Check(obj) ? PyList_AsTuple(obj) : PyTuple_GetSlice(obj, 0, PY_SSIZE_T_MAX);
-    mlp_keep(call, tuple);
-    Py_XDECREF(tuple);
-    if (call->failed) {
+    bool kept = mlp_keep(call, items);
+    Py_XDECREF(items);
+    if (!kept) {
         return NULL;
     }
-    Py_ssize_t size = PyTuple_GET_SIZE(tuple);
-    list->first = call->n_arrays;
-    if (n != MLP_ANY && size != n) {
-        char what[MLP_TEXT_BYTES];
-        PyOS_snprintf(what, sizeof what, "hold %zd arrays", n);
-        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(size));
+    if (n != MLP_ANY && PyTuple_GET_SIZE(items) != n) {
+        PyOS_snprintf(what, sizeof what, "hold %zd %s", n, of);
+        mlp_reject(call, PyExc_ValueError, &expected, what,
+                   PyLong_FromSsize_t(PyTuple_GET_SIZE(items)));
         return NULL;
     }
-    list->views = mlp_take_memory(call, size, sizeof(mlp_matrix));
-    if (list->views == NULL) {
-        return NULL;
-    }
-    list->n = size;
-    return tuple;
+    return items;
+}
+
+/* Opens a list of n arrays (or MLP_ANY), whose views are still to be made. */
+static PyObject *
+open_list(mlp_call *call, PyObject *obj, const char *name, Py_ssize_t n, mlp_list *list)
+{
+    PyObject *arrays = mlp_arg_items(call, obj, name, n, "arrays");
+    Py_ssize_t size = arrays == NULL ? 0 : PyTuple_GET_SIZE(arrays);
+    mlp_matrix *views = mlp_alloc_for(call, size, sizeof(mlp_matrix));
+    *list = (mlp_list){views == NULL ? 0 : size, call->n_arrays, views};
+    return views == NULL ? NULL : arrays;
 }
 
 mlp_list
-mlp_take_list(mlp_call *call, PyObject *obj, const char *name, int ndim, mlp_access access)
+mlp_arg_list(mlp_call *call, PyObject *obj, mlp_expectation each)
 {
     mlp_list list;
-    PyObject *tuple = open_list(call, obj, name, MLP_ANY, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && mlp_go_on(call, i); i++) {
-        mlp_expectation expected = {name, i, ndim, MLP_ANY, MLP_ANY, access};
-        list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
+    PyObject *arrays = open_list(call, obj, each.name, MLP_ANY, &list);
+    for (Py_ssize_t i = 0; i < list.n && mlp_go_on(call, i); i++) {
+        each.index = i;
+        list.views[i] = mlp_arg_array(call, PyTuple_GET_ITEM(arrays, i), &each);
     }
     return list;
 }
 
 /* What element i of a list must be to be like another's. */
 static mlp_expectation
-expect_like(mlp_call *call, const char *name, mlp_list like, Py_ssize_t i, ptrdiff_t rows, int ndim,
-            mlp_access access)
+expect_like(mlp_call *call, mlp_list like, Py_ssize_t i, mlp_expectation each)
 {
-    return (mlp_expectation){
-        .name = name,
-        .index = i,
-        .ndim = ndim == MLP_LIKE ? mlp_ndim(call, like.first + i) : ndim,
-        .rows = rows == MLP_LIKE ? like.views[i].rows : rows,
-        .cols = like.views[i].cols,
-        .access = access,
-    };
+    each.index = i;
+    each.ndim = each.ndim == MLP_LIKE ? mlp_ndim(call, like.first + i) : each.ndim;
+    each.rows = each.rows == MLP_LIKE ? like.views[i].rows : each.rows;
+    each.cols = like.views[i].cols;
+    return each;
 }
 
 mlp_list
-mlp_take_list_like(mlp_call *call, PyObject *obj, const char *name, mlp_list like, ptrdiff_t rows,
-                   int ndim, mlp_access access)
+mlp_arg_list_like(mlp_call *call, PyObject *obj, mlp_list like, mlp_expectation each)
 {
     mlp_list list;
-    PyObject *tuple = open_list(call, obj, name, like.n, &list);
-    for (Py_ssize_t i = 0; tuple != NULL && i < list.n && mlp_go_on(call, i); i++) {
-        mlp_expectation expected = expect_like(call, name, like, i, rows, ndim, access);
-        list.views[i] = mlp_take_array(call, PyTuple_GET_ITEM(tuple, i), &expected);
+    PyObject *arrays = open_list(call, obj, each.name, like.n, &list);
+    for (Py_ssize_t i = 0; i < list.n && mlp_go_on(call, i); i++) {
+        mlp_expectation expected = expect_like(call, like, i, each);
+        list.views[i] = mlp_arg_array(call, PyTuple_GET_ITEM(arrays, i), &expected);
     }
     return list;
 }
 
 mlp_list
-mlp_join(mlp_call *call, mlp_list list, const mlp_matrix *next)
+mlp_join(mlp_call *call, mlp_list list, mlp_list next)
 {
-    mlp_list joined = {2 * list.n, list.first, NULL};
-    joined.views = mlp_take_memory(call, joined.n, sizeof(mlp_matrix));
-    for (Py_ssize_t i = 0; i < list.n && !call->failed; i++) {
-        joined.views[i] = list.views[i];
-        joined.views[list.n + i] = next[i];
+    mlp_list joined = {list.n + next.n, list.first, NULL};
+    joined.views = mlp_alloc_for(call, joined.n, sizeof(mlp_matrix));
+    for (Py_ssize_t i = 0; i < joined.n && !call->failed; i++) {
+        joined.views[i] = i < list.n ? list.views[i] : next.views[i - list.n];
     }
     return joined;
 }
@@ -95,7 +91,8 @@ mlp_new_list_like(mlp_call *call, mlp_list like, ptrdiff_t rows, int ndim)
 {
     PyObject *list = call->failed ? NULL : PyList_New(0);
     for (Py_ssize_t i = 0; list != NULL && i < like.n && !call->failed; i++) {
-        mlp_expectation expected = expect_like(call, "", like, i, rows, ndim, MLP_WRITE);
+        mlp_expectation expected =
+            expect_like(call, like, i, mlp_expect("", ndim, rows, MLP_WRITE));
         PyObject *array =
             mlp_new_array(call, expected.ndim, expected.rows, expected.cols, mlp_typenum(call));
         if (array != NULL && PyList_Append(list, array) < 0) {

@@ -1,8 +1,7 @@
 /* mlp_c._core: the kernels as Python functions.
  *
- * Each function (pykernels.c, pytraining.c) checks all of its arguments, takes
- * every pointer, releases the GIL and runs one kernel. Arguments are positional;
- * the public signatures are in mlp_c/kernels.py.
+ * Each function (kernels.c, training.c, prediction.c) checks all of its arguments, takes every
+ * pointer, releases the GIL and runs a job. The public signatures are in mlp_c/kernels.py.
  */
 #include "python/run.h"
 
@@ -128,10 +127,12 @@ static PyMethodDef module_methods[] = {
     {"softmax_cross_entropy", mlp_core_softmax_cross_entropy, METH_VARARGS, NULL},
     {"backward", mlp_core_backward, METH_VARARGS, NULL},
     {"sgd_step", mlp_core_sgd_step, METH_VARARGS, NULL},
-    {"train_epoch", mlp_core_train_epoch, METH_VARARGS, NULL},
-    {"loss_gradient", mlp_core_loss_gradient, METH_VARARGS, NULL},
+    {"train_epoch", mlp_core_train_epoch, METH_O, NULL},
+    {"loss_gradient", mlp_core_loss_gradient, METH_O, NULL},
+    {"loss", mlp_core_loss, METH_O, NULL},
     {"predict", mlp_core_predict, METH_VARARGS, NULL},
     {"index_nonzeros", mlp_core_index_nonzeros, METH_VARARGS, NULL},
+    {"names", mlp_core_names, METH_NOARGS, NULL},
     {"set_isa", core_set_isa, METH_O, NULL},
     {"config", core_config, METH_NOARGS, NULL},
     {"thread_limit", core_thread_limit, METH_NOARGS, NULL},

@@ -1,8 +1,9 @@
-/* What the module's functions share: names, networks, and running a kernel. */
+/* What the module's functions share: its state, and running a job. */
 #ifndef MLP_PYRUN_H
 #define MLP_PYRUN_H
 
-#include "kernels/cpu.h"
+#include "kernels/isa.h"
+#include "network/jobs.h"
 #include "python/arrays.h"
 
 typedef struct {
@@ -10,47 +11,31 @@ typedef struct {
     PyObject *main_thread;        /* threading.main_thread */
 } mlp_module_state;
 
-/* The kernels in use for the dtype of a call that is ready. */
+/* The kernels in use for the dtype of a call; NULL if that has failed or has no dtype. */
 const mlp_kernels *mlp_kernels_for(PyObject *module, const mlp_call *call);
 
-/* Gives args, whose first member is the workspace pointer, the workspace it needs and
- * runs the kernel with the GIL released. False with an exception set if it did
- * not come to its end. */
-bool mlp_run_kernel(PyObject *module, const mlp_kernel *kernel, void *args, int n_threads);
+/* Runs a job with the GIL released, on up to n_threads threads, which are 1 or more. args are the
+ * job's, which begin with mlp_job_memory. False with an exception set if the job did not come to
+ * its end. */
+bool mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads);
 
-/* How many of n_threads are worth starting for so many multiply-adds; and worth
- * meeting at the barriers of batches of so many. */
+/* How many of n_threads are worth starting for so many multiply-adds; and worth meeting at the
+ * barriers of batches of so many. */
 int mlp_threads_for(int n_threads, double work);
 int mlp_threads_for_batch(int n_threads, double work);
 
-/* The code that a name stands for; fails the call if none. */
-mlp_activation mlp_parse_activation(mlp_call *call, PyObject *name);
-mlp_loss_function mlp_parse_loss(mlp_call *call, PyObject *name);
-mlp_rule mlp_parse_rule(mlp_call *call, PyObject *name);
-
-/* The weights of a network of n_in inputs, each layer taking what the last gives. */
-mlp_list mlp_take_weights(mlp_call *call, PyObject *obj, ptrdiff_t n_in, mlp_access access);
-
-/* The biases that go with such weights, and the network of both. */
-mlp_network mlp_take_network(mlp_call *call, mlp_list weights, PyObject *biases,
-                             PyObject *activation, mlp_access access);
-
-/* Outputs of the last layer; 0 if the call failed. */
-ptrdiff_t mlp_count_outputs(const mlp_call *call, mlp_list weights);
-
-/* Multiply-adds of a pass of so many rows through the layers. */
-double mlp_count_work(ptrdiff_t rows, mlp_list weights);
-
-/* The module's functions on the public kernels (pykernels.c) and those that only
- * the estimators use (pytraining.c). */
+/* The module's functions: on the public kernels (kernels.c), those that only the estimators use
+ * (training.c, prediction.c), and what they take (names.c). */
 PyObject *mlp_core_forward(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args);
 PyObject *mlp_core_backward(PyObject *module, PyObject *args);
 PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
-PyObject *mlp_core_train_epoch(PyObject *module, PyObject *args);
-PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *args);
+PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);
+PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *fields);
+PyObject *mlp_core_loss(PyObject *module, PyObject *fields);
 PyObject *mlp_core_predict(PyObject *module, PyObject *args);
 PyObject *mlp_core_index_nonzeros(PyObject *module, PyObject *args);
+PyObject *mlp_core_names(PyObject *module, PyObject *ignored);
 
 #endif

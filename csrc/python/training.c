@@ -1,240 +1,213 @@
-/* The functions behind the estimators' training and prediction. */
+/* The functions behind the estimators' training. Each takes a dict of named fields. */
 #include "python/data.h"
+#include "python/fields.h"
+#include "python/layers.h"
+#include "python/names.h"
 #include "python/run.h"
 
-#define R(CODE, name, moments) moments,
-static const int rule_moments[] = {MLP_RULES(R)};
-#undef R
+/* What all of them take: X, an array or the tuple of a sparse matrix (data.h); sample_weight, which
+ * may be None; activation, a name or a list of one a hidden layer; loss, a dict (names.h). */
+#define SHARED_FIELDS(F)     \
+    F(object, X)             \
+    F(object, y)             \
+    F(object, sample_weight) \
+    F(object, weights)       \
+    F(object, biases)        \
+    F(object, activation)    \
+    F(object, loss)          \
+    F(integer, n_threads)
 
-/* What a function that trains is given of its data and objective. */
+/* Beside these: order, row numbers or None; rule, a dict (names.h); learning_rates, a float64 array
+ * with one for each batch; moments, a list for each that the rule keeps, of an array for every
+ * weights array and then every biases array; steps, an int64 array of one element, how many were
+ * made. */
+#define TRAIN_EPOCH_FIELDS(F) \
+    SHARED_FIELDS(F)          \
+    F(object, order)          \
+    F(real, l2)               \
+    F(size, batch_size)       \
+    F(object, rule)           \
+    F(object, learning_rates) \
+    F(object, moments)        \
+    F(object, steps)
+
+#define LOSS_GRADIENT_FIELDS(F) \
+    SHARED_FIELDS(F)            \
+    F(real, gradient_scale)     \
+    F(real, l2)                 \
+    F(object, dweights)         \
+    F(object, dbiases)
+
+#define LOSS_FIELDS(F) \
+    SHARED_FIELDS(F)   \
+    F(object, order)
+
 typedef struct {
-    PyObject *x, *y, *sample_weight, *order, *weights, *biases;
-    PyObject *activation, *loss;
-} training_arguments;
+    SHARED_FIELDS(MLP_MEMBER)
+} shared_fields;
 
-/* Takes the data and the network, whose weights it returns. */
-static mlp_list
-take_training(mlp_call *call, const training_arguments *given, mlp_access access, mlp_data *data,
-              mlp_objective *objective)
+typedef struct {
+    TRAIN_EPOCH_FIELDS(MLP_MEMBER)
+} train_epoch_fields;
+
+typedef struct {
+    LOSS_GRADIENT_FIELDS(MLP_MEMBER)
+} loss_gradient_fields;
+
+typedef struct {
+    LOSS_FIELDS(MLP_MEMBER)
+} loss_fields;
+
+/* The shared ones of `given`. */
+#define SHARED_VALUE(kind, name) given.name,
+#define SHARED_OF_GIVEN ((shared_fields){SHARED_FIELDS(SHARED_VALUE)})
+
+/* What a function is given, as views and copies. */
+typedef struct {
+    mlp_data data;
+    mlp_network network;
+    mlp_list weights, biases;
+} problem;
+
+/* Takes the data and the network, which is written to, or only read. The loss is taken before. */
+static problem
+arg_problem(mlp_call *call, shared_fields given, PyObject *order, const mlp_loss *loss,
+            mlp_access access)
 {
-    objective->loss.function = mlp_parse_loss(call, given->loss);
-    data->x = mlp_take_input(call, given->x);
-    mlp_list weights = mlp_take_weights(call, given->weights, data->x.cols, access);
-    objective->network = mlp_take_network(call, weights, given->biases, given->activation, access);
-    data->targets =
-        mlp_take_targets(call, given->y, "y", data->x.rows, mlp_count_outputs(call, weights));
-    if (!call->failed && data->targets.labels != NULL
-        && objective->loss.function != MLP_CROSS_ENTROPY) {
-        PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss %R, got labels",
-                     given->loss);
+    problem p = {0};
+    mlp_data *data = &p.data;
+    data->x = mlp_arg_input(call, given.X);
+    ptrdiff_t n_rows = data->x.rows;
+    p.weights = mlp_arg_weights(call, given.weights, data->x.cols, access);
+    p.biases = mlp_arg_biases(call, given.biases, p.weights, access);
+    p.network = mlp_arg_network(call, p.weights, p.biases, given.activation);
+    ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
+    data->targets = mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_outputs);
+    if (!call->failed && data->targets.labels != NULL && loss->code != MLP_CROSS_ENTROPY) {
+        PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss '%s', got labels",
+                     mlp_loss_names.names[loss->code]);
         call->failed = true;
     }
-    data->sample_weight =
-        mlp_take_vector(call, given->sample_weight, "sample_weight", data->x.rows);
-    data->order = mlp_take_order(call, given->order, "order", data->x.rows, &data->n);
-    data->places = mlp_count_all_places(call, data);
-    return weights;
+    data->sample_weight = mlp_arg_vector(call, MLP_NAMED(given, sample_weight), n_rows);
+    data->order = mlp_arg_order(call, order, "order", n_rows, &data->n);
+    data->slots = mlp_count_all_slots(call, data);
+    return p;
 }
 
-/* train_epoch(X, y, sample_weight, order, weights, biases, activation,
- *     (loss, floor, ceiling), l2, batch_size,
- *     (rule, learning_rate, momentum, beta_1, beta_2, epsilon), moments, steps, n_threads)
- *     -> (total loss, rows it is of)
- *
- * X is an array or the tuple of a sparse matrix; order is None or row numbers;
- * moments is a tuple of as many lists as the rule keeps, each with an array for
- * every weights array and then every biases array; steps is an int64 array of one element, how
- * many were made, which goes on counting: even where an exception ends the epoch. */
-PyObject *
-mlp_core_train_epoch(PyObject *module, PyObject *args)
+/* Takes the moments of a rule. */
+static void
+arg_moments(mlp_call *call, PyObject *obj, const mlp_rule *rule, problem *p)
 {
-    training_arguments given;
-    PyObject *loss, *rule_constants, *moments, *rule, *steps_obj, *result = NULL;
-    int n_threads;
-    mlp_train_epoch_args epoch = {.objective.loss.gradient_scale = 1};
-    mlp_objective *objective = &epoch.objective;
-    mlp_optimizer *optimizer = &epoch.optimizer;
-    if (!PyArg_ParseTuple(args, "OOOOOOOO!dnO!O!Oi:train_epoch", &given.x, &given.y,
-                          &given.sample_weight, &given.order, &given.weights, &given.biases,
-                          &given.activation, &PyTuple_Type, &loss, &objective->l2,
-                          &epoch.batch_size, &PyTuple_Type, &rule_constants, &PyTuple_Type,
-                          &moments, &steps_obj, &n_threads)
-        || !PyArg_ParseTuple(loss, "Odd;loss must be (name, floor, ceiling)", &given.loss,
-                             &objective->loss.floor, &objective->loss.ceiling)
-        || !PyArg_ParseTuple(rule_constants, "Oddddd;optimizer must be (rule, five constants)",
-                             &rule, &optimizer->learning_rate, &optimizer->momentum,
-                             &optimizer->beta_1, &optimizer->beta_2, &optimizer->epsilon)) {
-        return NULL;
+    int n = mlp_count_moments(rule);
+    char of[MLP_TEXT_BYTES];
+    PyOS_snprintf(of, sizeof of, "lists for rule '%s'", mlp_rule_names.names[rule->code]);
+    PyObject *lists = mlp_arg_items(call, obj, "moments", n, of);
+    mlp_list parameters = mlp_join(call, p->weights, p->biases);
+    for (int m = 0; m < n && !call->failed; m++) {
+        char *name = mlp_alloc_for(call, 1, MLP_TEXT_BYTES);
+        if (name != NULL) {
+            PyOS_snprintf(name, MLP_TEXT_BYTES, "moments[%d]", m);
+            mlp_expectation each = mlp_expect(name, MLP_LIKE, MLP_LIKE, MLP_WRITE);
+            mlp_list list = mlp_arg_list_like(call, PyTuple_GET_ITEM(lists, m), parameters, each);
+            mlp_set_moments(&p->network, m, list);
+        }
     }
-    if (epoch.batch_size < 1) {
-        PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd", epoch.batch_size);
-        return NULL;
+}
+
+/* How many batches there are of n rows. */
+static ptrdiff_t
+count_batches(mlp_call *call, ptrdiff_t n, ptrdiff_t batch_size)
+{
+    if (!call->failed && batch_size < 1) {
+        PyErr_Format(PyExc_ValueError, "batch_size must be at least 1, got %zd",
+                     (Py_ssize_t)batch_size);
+        call->failed = true;
     }
+    return call->failed ? 0 : mlp_ceil_div(n, batch_size);
+}
+
+/* train_epoch(fields) -> (total loss, rows that it is of)
+ *
+ * steps goes on counting even where an exception ends the epoch. */
+PyObject *
+mlp_core_train_epoch(PyObject *module, PyObject *fields)
+{
+    PyObject *result = NULL;
+    train_epoch_fields given = {0};
     mlp_call call;
     mlp_begin(&call);
-    mlp_list weights = take_training(&call, &given, MLP_WRITE, &epoch.data, objective);
-    optimizer->rule = mlp_parse_rule(&call, rule);
-    int n_moments = rule_moments[optimizer->rule];
-    if (!call.failed && PyTuple_GET_SIZE(moments) != n_moments) {
-        PyErr_Format(PyExc_ValueError, "moments must hold %d lists for rule %R, got %zd", n_moments,
-                     rule, PyTuple_GET_SIZE(moments));
-        call.failed = true;
-    }
-    mlp_list parameters = mlp_join(&call, weights, objective->network.biases);
-    for (int m = 0; m < n_moments && !call.failed; m++) {
-        epoch.moments[m] = mlp_take_list_like(&call, PyTuple_GET_ITEM(moments, m), "moments",
-                                              parameters, MLP_LIKE, MLP_LIKE, MLP_WRITE)
-                               .views;
-    }
-    int64_t *steps = mlp_take_count(&call, steps_obj, "steps", &optimizer->steps);
-    ptrdiff_t batch_rows = Py_MIN(epoch.batch_size, epoch.data.n);
-    n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(epoch.data.n, weights));
-    n_threads = mlp_threads_for_batch(n_threads, 3 * mlp_count_work(batch_rows, weights));
+    MLP_ARG_FIELDS(&call, fields, "fields of train_epoch", TRAIN_EPOCH_FIELDS, &given);
+    mlp_train_epoch_args epoch = {.batch_size = given.batch_size};
+    mlp_loss loss = mlp_arg_loss(&call, given.loss);
+    epoch.objective = (mlp_objective){loss, given.l2, .gradient_scale = 1};
+    epoch.rule = mlp_arg_rule(&call, given.rule);
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &loss, MLP_WRITE);
+    arg_moments(&call, given.moments, &epoch.rule, &p);
+    ptrdiff_t n = p.data.n, n_batches = count_batches(&call, n, given.batch_size);
+    epoch.learning_rates = mlp_arg_rates(&call, MLP_NAMED(given, learning_rates), n_batches);
+    int64_t *steps = mlp_arg_count(&call, MLP_NAMED(given, steps), &epoch.first_step);
+    epoch.data = p.data;
+    epoch.network = p.network;
+    epoch.kernels = mlp_kernels_for(module, &call);
+    double work = 3 * mlp_count_work(n, p.weights);
+    double batch_work = 3 * mlp_count_work(mlp_min(n, given.batch_size), p.weights);
+    int n_threads = mlp_threads_for(given.n_threads, work);
+    n_threads = mlp_threads_for_batch(n_threads, batch_work);
     if (mlp_ready(&call)) {
-        if (mlp_run_kernel(module, &mlp_kernels_for(module, &call)->train_epoch, &epoch,
-                           n_threads)) {
+        if (mlp_run_job(module, &mlp_train_epoch_job, &epoch, n_threads)) {
             result = Py_BuildValue("(dn)", epoch.total_loss, (Py_ssize_t)epoch.rows);
         }
-        __atomic_store_n(steps, optimizer->steps + epoch.steps, __ATOMIC_RELAXED);
+        __atomic_store_n(steps, epoch.first_step + epoch.steps, __ATOMIC_RELAXED);
     }
     mlp_end(&call);
     return result;
 }
 
-/* loss_gradient(X, y, sample_weight, weights, biases, activation,
- *     (loss, floor, ceiling, gradient_scale), l2, dweights, dbiases, n_threads) -> loss */
+/* loss_gradient(fields) -> value of the objective */
 PyObject *
-mlp_core_loss_gradient(PyObject *module, PyObject *args)
+mlp_core_loss_gradient(PyObject *module, PyObject *fields)
 {
-    training_arguments given = {.order = Py_None};
-    PyObject *loss, *dweights_obj, *dbiases_obj, *result = NULL;
-    int n_threads;
-    mlp_loss_gradient_args kernel_args = {0};
-    mlp_objective *objective = &kernel_args.objective;
-    if (!PyArg_ParseTuple(args, "OOOOOOO!dOOi:loss_gradient", &given.x, &given.y,
-                          &given.sample_weight, &given.weights, &given.biases, &given.activation,
-                          &PyTuple_Type, &loss, &objective->l2, &dweights_obj, &dbiases_obj,
-                          &n_threads)
-        || !PyArg_ParseTuple(loss, "Oddd;loss must be (name, floor, ceiling, gradient scale)",
-                             &given.loss, &objective->loss.floor, &objective->loss.ceiling,
-                             &objective->loss.gradient_scale)) {
-        return NULL;
-    }
+    PyObject *result = NULL;
+    loss_gradient_fields given = {0};
     mlp_call call;
     mlp_begin(&call);
-    mlp_list weights = take_training(&call, &given, MLP_READ, &kernel_args.data, objective);
-    kernel_args.dweights =
-        mlp_take_list_like(&call, dweights_obj, "dweights", weights, MLP_LIKE, 2, MLP_WRITE).views;
-    kernel_args.dbiases =
-        mlp_take_list_like(&call, dbiases_obj, "dbiases", weights, 1, 1, MLP_WRITE).views;
-    n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(kernel_args.data.n, weights));
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->loss_gradient, &kernel_args,
-                          n_threads)) {
-        result = PyFloat_FromDouble(kernel_args.loss);
+    MLP_ARG_FIELDS(&call, fields, "fields of loss_gradient", LOSS_GRADIENT_FIELDS, &given);
+    mlp_loss loss = mlp_arg_loss(&call, given.loss);
+    mlp_loss_gradient_args gradient = {.objective = {loss, given.l2, given.gradient_scale}};
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, Py_None, &loss, MLP_READ);
+    mlp_list dweights = mlp_arg_list_like(&call, given.dweights, p.weights,
+                                          mlp_expect("dweights", 2, MLP_LIKE, MLP_WRITE));
+    mlp_list dbiases =
+        mlp_arg_list_like(&call, given.dbiases, p.weights, mlp_expect("dbiases", 1, 1, MLP_WRITE));
+    mlp_set_gradients(&p.network, dweights, dbiases);
+    gradient.data = p.data;
+    gradient.network = p.network;
+    gradient.kernels = mlp_kernels_for(module, &call);
+    int n_threads = mlp_threads_for(given.n_threads, 3 * mlp_count_work(p.data.n, p.weights));
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_loss_gradient_job, &gradient, n_threads)) {
+        result = PyFloat_FromDouble(gradient.value);
     }
     mlp_end(&call);
     return result;
 }
 
-/* predict(X, order, weights, biases, activation, loss, check_finite, n_threads)
- *     -> outputs, or None where check_finite, X is dense and of the weights' dtype, and an
- *     element of it is infinite or NaN */
+/* loss(fields) -> the sum over rows of sample weight times loss */
 PyObject *
-mlp_core_predict(PyObject *module, PyObject *args)
+mlp_core_loss(PyObject *module, PyObject *fields)
 {
-    PyObject *x_obj, *order, *weights_obj, *biases_obj, *result = NULL;
-    PyObject *activation, *loss;
-    int check_finite, n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOOpi:predict", &x_obj, &order, &weights_obj, &biases_obj,
-                          &activation, &loss, &check_finite, &n_threads)) {
-        return NULL;
-    }
-    mlp_predict_args kernel_args = {0};
+    PyObject *result = NULL;
+    loss_fields given = {0};
     mlp_call call;
     mlp_begin(&call);
-    kernel_args.loss = mlp_parse_loss(&call, loss);
-    kernel_args.data.x = mlp_take_input(&call, x_obj);
-    mlp_list weights = mlp_take_weights(&call, weights_obj, kernel_args.data.x.cols, MLP_READ);
-    kernel_args.network = mlp_take_network(&call, weights, biases_obj, activation, MLP_READ);
-    mlp_data *data = &kernel_args.data;
-    data->order = mlp_take_order(&call, order, "order", data->x.rows, &data->n);
-    kernel_args.check_finite =
-        check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
-    if (data->n <= MLP_FEW_ROWS) {
-        mlp_skip_zeros(&data->x);
+    MLP_ARG_FIELDS(&call, fields, "fields of loss", LOSS_FIELDS, &given);
+    mlp_loss loss = mlp_arg_loss(&call, given.loss);
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &loss, MLP_READ);
+    mlp_loss_args sum = {.loss = loss, .data = p.data, .network = p.network};
+    sum.kernels = mlp_kernels_for(module, &call);
+    int n_threads = mlp_threads_for(given.n_threads, mlp_count_work(p.data.n, p.weights));
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_loss_job, &sum, n_threads)) {
+        result = PyFloat_FromDouble(sum.total);
     }
-    data->places = mlp_count_all_places(&call, data);
-    ptrdiff_t n = data->n;
-    ptrdiff_t n_outputs = mlp_count_outputs(&call, weights);
-    PyObject *out = mlp_new_matrix(&call, n, n_outputs);
-    kernel_args.out = mlp_take_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
-    n_threads = mlp_threads_for(n_threads, mlp_count_work(n, weights));
-    if (mlp_ready(&call)
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->predict, &kernel_args,
-                          n_threads)) {
-        result = Py_NewRef(atomic_load(&kernel_args.found_non_finite) ? Py_None : out);
-    }
-    mlp_end(&call);
-    return result;
-}
-
-/* index_nonzeros(X, dtype, max_density, max_bytes, n_threads) -> None, (X, None), or
- *     (values, columns, row_starts, n_columns)
- *
- * How to train on X: as it is where more than that fraction of its pairs of columns is not
- * zero, else as a sparse array of such pairs, of that dtype; or, where that would take more
- * than max_bytes, so that its zeros are skipped as its rows are used. */
-PyObject *
-mlp_core_index_nonzeros(PyObject *module, PyObject *args)
-{
-    PyObject *x_obj, *dtype, *result = NULL;
-    double max_density, max_bytes;
-    int n_threads;
-    if (!PyArg_ParseTuple(args, "OUddi:index_nonzeros", &x_obj, &dtype, &max_density, &max_bytes,
-                          &n_threads)) {
-        return NULL;
-    }
-    mlp_call call;
-    mlp_begin(&call);
-    mlp_set_dtype(&call, dtype);
-    mlp_input x = mlp_take_dense(&call, x_obj);
-    int64_t *starts;
-    PyObject *row_starts = mlp_new_starts(&call, x.rows, &starts);
-    n_threads = mlp_threads_for(n_threads, (double)x.rows * (double)x.cols);
-    mlp_nonzeros_args found = {.x = x, .counts = call.failed ? NULL : starts + 1};
-    if (!mlp_ready(&call)
-        || !mlp_run_kernel(module, &mlp_kernels_for(module, &call)->count_nonzeros, &found,
-                           n_threads)) {
-        goto done;
-    }
-    starts[0] = 0;
-    for (ptrdiff_t row = 0; row < x.rows && mlp_go_on(&call, row); row++) {
-        starts[row + 1] += starts[row];
-    }
-    if (call.failed) {
-        goto done;
-    }
-    ptrdiff_t n = starts[x.rows];
-    if (x.cols > INT32_MAX || (double)n > max_density * (double)x.rows * (double)x.row_places) {
-        result = Py_NewRef(Py_None);
-        goto done;
-    }
-    found.row_starts = starts;
-    found.column_bytes = x.row_places <= UINT16_MAX + 1 ? 2 : 4;
-    int item = call.dtype == MLP_FLOAT32 ? 4 : 8;
-    if ((double)n * (2 * item + found.column_bytes) + 8.0 * (double)x.rows > max_bytes) {
-        result = PyTuple_Pack(2, x_obj, Py_None);
-        goto done;
-    }
-    PyObject *columns = mlp_new_columns(&call, n, found.column_bytes, &found.columns);
-    PyObject *values = mlp_new_pairs(&call, n, &found.values);
-    if (!call.failed
-        && mlp_run_kernel(module, &mlp_kernels_for(module, &call)->list_nonzeros, &found,
-                          n_threads)) {
-        result = Py_BuildValue("(OOOn)", values, columns, row_starts, (Py_ssize_t)x.cols);
-    }
-done:
     mlp_end(&call);
     return result;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/sizes.h"
 #include "threads/os.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -30,10 +31,10 @@ typedef struct {
 } member;
 
 struct mlp_team {
-    mlp_body *body;
+    const mlp_job *job;
     void *args;
-    mlp_poll_function *poll;
-    void *poll_context;
+    mlp_caller caller;
+    bool is_prepared;
     int64_t next_poll_ms;
     atomic_int command;  /* an mlp_command, which only grows */
     atomic_bool is_left; /* some member left what it was finishing */
@@ -91,7 +92,7 @@ poll_caller(mlp_team *team)
         atomic_store(&team->command, MLP_LEAVE);
         return;
     }
-    bool stop = team->poll(team->poll_context);
+    bool stop = team->caller.poll(team->caller.context);
     fesetenv(&team->environment);
     team->forked = team->size > 1 && process_id() != team->process;
     team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
@@ -104,7 +105,7 @@ static bool
 is_polling(const mlp_worker *worker)
 {
     const mlp_team *team = worker->team;
-    return worker->rank == 0 && team->poll != NULL && command_of(team) != MLP_LEAVE;
+    return worker->rank == 0 && team->caller.poll != NULL && command_of(team) != MLP_LEAVE;
 }
 
 bool
@@ -265,7 +266,8 @@ member_main(void *arg)
 {
     member *self = arg;
     mlp_team *team = self->worker.team;
-    /* The team's size is known once every thread that can be had has started. */
+    /* The team's size is known, and the job prepared, once every thread that can be had has
+     * started. */
     mutex_lock(&team->mutex);
     while (team->size == 0) {
         condition_wait(&team->released, &team->mutex);
@@ -273,7 +275,9 @@ member_main(void *arg)
     self->worker.size = team->size;
     mutex_unlock(&team->mutex);
     fesetenv(&team->environment);
-    team->body(&self->worker, team->args);
+    if (team->is_prepared) {
+        team->job->run(&self->worker, team->args);
+    }
     arrive(&self->worker);
 }
 
@@ -294,16 +298,15 @@ start_members(mlp_team *team, int n_threads)
 }
 
 mlp_outcome
-mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void *poll_context)
+mlp_run(int n_threads, const mlp_job *job, void *args, mlp_caller caller)
 {
     mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
     if (team == NULL) {
         return MLP_NO_MEMORY;
     }
-    team->body = body;
+    team->job = job;
     team->args = args;
-    team->poll = poll;
-    team->poll_context = poll_context;
+    team->caller = caller;
     team->next_poll_ms = now_ms() + POLL_PERIOD_MS;
     team->outcome = MLP_DONE;
     team->process = process_id();
@@ -318,6 +321,7 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
     condition_init(&team->released);
 
     int size = start_members(team, n_threads);
+    team->is_prepared = job->prepare(args, size);
     mutex_lock(&team->mutex);
     team->size = size;
     condition_broadcast(&team->released);
@@ -325,10 +329,12 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
 
     team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
     team->members[0].spin_ns = SPIN_NS;
-    body(&team->members[0].worker, args);
+    if (team->is_prepared) {
+        job->run(&team->members[0].worker, args);
+    }
     mlp_barrier(&team->members[0].worker); /* the others only arrive, and end */
 
-    mlp_outcome outcome = team->outcome;
+    mlp_outcome outcome = team->is_prepared ? team->outcome : MLP_NO_MEMORY;
     if (!team->forked) { /* else the others may have been left holding these */
         for (int i = 1; i < size; i++) {
             thread_join(&team->members[i].thread);
@@ -343,10 +349,10 @@ mlp_run(int n_threads, mlp_body *body, void *args, mlp_poll_function *poll, void
 void
 mlp_share(int size, int rank, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin, ptrdiff_t *end)
 {
-    ptrdiff_t grains = total / grain + (total % grain != 0);
+    ptrdiff_t grains = mlp_ceil_div(total, grain);
     ptrdiff_t each = grains / size, more = grains % size;
-    ptrdiff_t first = rank * each + (rank < more ? rank : more);
+    ptrdiff_t first = rank * each + mlp_min(rank, more);
     ptrdiff_t last = first + each + (rank < more);
-    *begin = first * grain < total ? first * grain : total;
-    *end = last * grain < total ? last * grain : total;
+    *begin = mlp_min(first * grain, total);
+    *end = mlp_min(last * grain, total);
 }

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlp_c import _core
 from mlp_c._system.threads import threads_for_rows
-from mlp_c._training import calls
 from mlp_c._training.data import is_taken_as_it_is, kernel_input_for_prediction
 from mlp_c._training.model import Model
 
@@ -24,7 +24,7 @@ def run_network(
     None with `check_finite` where `X`, dense and of `dtype`, has an element that is
     infinite or NaN.
     """
-    return calls.predict(
+    return _core.predict(
         X,
         rows,
         [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in model.coefs_],

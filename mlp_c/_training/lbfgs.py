@@ -7,10 +7,10 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 
+from mlp_c import _core
 from mlp_c._system.blocks import Array
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
-from mlp_c._training import calls
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
@@ -94,7 +94,7 @@ class LBFGS:
 
     def _loss_and_gradient(self, vector: Array) -> tuple[float, Array]:
         gradient = np.empty_like(vector)
-        return calls.loss_gradient(self._arguments(vector, gradient)), gradient
+        return _core.loss_gradient(self._arguments(vector, gradient)), gradient
 
     def _arguments(self, vector: Array, gradient: Array) -> dict[str, Any]:
         """What the loss of the parameters in `vector` takes, and where its gradient goes."""

@@ -9,10 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
+from mlp_c import _core
 from mlp_c._system.blocks import Array
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
-from mlp_c._training import calls
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
@@ -97,7 +97,7 @@ class Stochastic:
                         progress.position, random_state=progress.random_state
                     )
                 self._record_loss(
-                    *calls.train_epoch(self._arguments(in_order, batch_size, n_threads))
+                    *_core.train_epoch(self._arguments(in_order, batch_size, n_threads))
                 )
                 self._end_epoch(watched)
                 if tasks.end_epoch() or progress.one_epoch:

@@ -44,6 +44,11 @@ def clipped_probability(dtype: Any) -> dict[str, float]:
     return {"floor": -float(np.log1p(-eps)), "ceiling": -float(np.log(eps))}
 
 
+def clipped_softmax(dtype: Any) -> dict[str, float]:
+    """The same bounds; nothing is added to a probability before its logarithm is taken."""
+    return {"eps": 0.0, **clipped_probability(dtype)}
+
+
 def no_parameters(dtype: Any) -> dict[str, float]:
     """Of a loss that has none."""
     return {}
@@ -89,6 +94,6 @@ REGRESSION_LOSSES = {
 }
 
 # What a classifier minimises: the log loss of classes that exclude each other, or do not.
-EXCLUSIVE_CLASSES = Loss("cross_entropy", "softmax", clipped_probability)
+EXCLUSIVE_CLASSES = Loss("cross_entropy", "softmax", clipped_softmax)
 INDEPENDENT_CLASSES = Loss("logistic_loss", "logistic", clipped_probability)
 CLASSIFICATION_LOSSES = (EXCLUSIVE_CLASSES, INDEPENDENT_CLASSES)

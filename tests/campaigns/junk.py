@@ -29,6 +29,23 @@ class Misled(np.ndarray):
         raise LookupError("of a misled array")
 
 
+class Name(str):
+    """What is spelt as another key, and is none."""
+
+    __hash__, __eq__ = object.__hash__, object.__eq__
+
+
+class Liar(dict):
+    """A dict whose methods all fail, while it holds what it holds."""
+
+    def _respond(self, *_, **__):
+        raise LookupError("of a liar")
+
+    __getitem__ = __iter__ = __len__ = __contains__ = __eq__ = __bool__ = _respond
+    keys = values = items = get = copy = _respond
+    __hash__ = None
+
+
 class Mischief:
     """Answers as whatever it is asked to be, once it has changed the other arguments.
 
@@ -205,5 +222,5 @@ def arrays_in(value, depth=4):
         return [value]
     if depth == 0 or not isinstance(value, (dict, list, tuple)):
         return []
-    items = value.values() if isinstance(value, dict) else value
+    items = dict.values(value) if isinstance(value, dict) else value
     return [array for item in items for array in arrays_in(item, depth - 1)]

@@ -31,13 +31,17 @@ class Call:
 
 
 def functions():
-    """{label: (function, arguments by name or place)} of what is no method."""
+    """{label: (function, arguments by name or place)} of what is no method.
+
+    Of those that take fields, the arguments are one dict of them.
+    """
     theirs = sklearn.neural_network.MLPClassifier(2, max_iter=1).fit(X, Y)
     sizes = {"layer_sizes": [8, 4, 3], "init": "he_normal", "random_state": 0, "dtype": "float32"}
     found = {f"kernels.{name}": (getattr(kernels, name), calls.example(name))
              for name in calls.KERNELS}  # fmt: skip
     for case, arguments in core_calls.examples(n_threads=2).items():
-        found[f"_core.{case}"] = core_calls.function(case), dict(enumerate(arguments))
+        given = dict(enumerate(core_calls.positional(arguments)))
+        found[f"_core.{case}"] = core_calls.function(case), given
     return found | {
         "_core.set_isa": (_core.set_isa, {0: "avx2"}),
         "kernels.initialize": (kernels.initialize, sizes),
@@ -73,8 +77,8 @@ def spoil(rng, value, victims, depth=4):
         place = rng.integers(len(items))
         items[place] = spoil(rng, items[place], victims, depth - 1)
         return type(value)(items)
-    if isinstance(value, dict) and value and depth > 0 and rng.random() < 0.9:
-        return spoil_some(rng, value, depth - 1)
+    if type(value) is dict and value and depth > 0 and rng.random() < 0.9:
+        return respelled(rng, spoil_some(rng, value, depth - 1))
     if isinstance(value, np.ndarray) and rng.random() < 0.8:
         others = [victim for victim in victims if isinstance(victim, np.ndarray)]
         if others and rng.random() < 0.2:
@@ -85,6 +89,16 @@ def spoil(rng, value, victims, depth=4):
     return junk.value(rng, victims)
 
 
+def respelled(rng, fields):
+    """The same dict, now and then with a key less or more, or as one whose methods all fail."""
+    kind = rng.integers(8)
+    if kind == 0:
+        fields.pop(junk.choose(rng, list(fields)))
+    elif kind == 1:
+        fields[junk.choose(rng, [0, "", "x", None, b"X", junk.Name("X"), (1, 2)])] = None
+    return junk.Liar(fields) if kind == 2 else fields
+
+
 def spoil_some(rng, arguments, depth=4):
     """The same arguments, of which one or a few are spoiled."""
     arguments = dict(arguments)
@@ -93,6 +107,7 @@ def spoil_some(rng, arguments, depth=4):
             name = junk.choose(rng, list(arguments))
             victims = [value for key, value in arguments.items() if key != name]
             victims += [item for value in victims if isinstance(value, list) for item in value]
+            victims.append(arguments)
             arguments[name] = spoil(rng, arguments[name], victims, depth)
     return arguments
 

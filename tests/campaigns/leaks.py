@@ -39,12 +39,17 @@ def functions():
     """{label: (call, its arguments)}: valid, and with each argument in turn no array."""
     found = {}
     for case, arguments in core_calls.examples(n=4, n_threads=2).items():
-        function = core_calls.function(case)
-        found[case] = lambda f=function, a=arguments: f(*a), arguments
-        for place, value in enumerate(arguments):
+        found[case] = lambda case=case, a=arguments: core_calls.run(case, a), arguments
+        for name, value in arguments.items():
             if hasattr(value, "__len__") and len(value) > 0:
-                spoiled = [*arguments[:place], object(), *arguments[place + 1 :]]
-                found[f"{case}, argument {place} refused"] = refused(function, *spoiled), spoiled
+                spoiled = arguments | {name: object()}
+                call = refused(core_calls.run, case, spoiled)
+                found[f"{case}, argument {name} refused"] = call, spoiled
+    for case in core_calls.NAMED:
+        fields = core_calls.examples(n=4)[case]
+        without = {name: value for name, value in fields.items() if name != "y"}
+        for label, wrong in {"fewer": without, "more": fields | {"another": object()}}.items():
+            found[f"{case}, {label} fields refused"] = refused(core_calls.run, case, wrong), wrong
     return found
 
 

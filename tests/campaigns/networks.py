@@ -16,7 +16,6 @@ from mlp_c import _core, kernels
 from support import calls
 
 WIDTHS = [1, 2, 7, 16, 31, 63, 64, 65, 100, 127, 128, 129, 130, 257]
-RULES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
 
 
 def choose(rng, *options):
@@ -36,8 +35,8 @@ def draw_rows(rng, n, n_in, dtype):
             return X, X if index is None else index
         case "CSR":
             rows = sp.csr_array(X)
-            places = rows.indices.astype(choose(rng, "u4", "i8"))
-            return X, (rows.data, places, rows.indptr, n_in)
+            columns = rows.indices.astype(choose(rng, "u4", "i8"))
+            return X, (rows.data, columns, rows.indptr, n_in)
         case "float16":
             return X, X.astype(np.float16)
     return X, X
@@ -55,64 +54,55 @@ def draw_weights(rng, widths, dtype):
 
 
 def draw_epoch(rng):
-    """Dense rows, and the arguments of a train_epoch but for the number of threads."""
+    """Dense rows, and the fields of a train_epoch."""
     dtype = choose(rng, np.float32, np.float64)
     n, n_in = choose(rng, 1, 2, 5, 40, 129, 300, 700), choose(rng, 0, 1, 2, 15, 16, 33, 100, 301)
     hidden = rng.choice(WIDTHS, rng.integers(3)).tolist()
     widths = [n_in, *hidden, choose(rng, 1, 2, 10, 16, 17, 64, 130)]
     dense, rows = draw_rows(rng, n, n_in, dtype)
     weights, biases = draw_weights(rng, widths, dtype)
-    rule = choose(rng, *RULES)
-    moments = tuple([np.zeros_like(p) for p in weights + biases] for _ in range(RULES[rule]))
+    rule = choose(rng, *calls.RULES)
     sample_weight = (rng.random(n) * (rng.random(n) < 0.5)).astype(dtype)
     order = rng.integers(0, n, rng.integers(1, 2 * n + 1))
-    return dense, (
-        rows,
-        rng.integers(0, widths[-1], n),
-        choose(rng, None, None, sample_weight),
-        choose(rng, None, order, order),
-        weights,
-        biases,
-        choose(rng, "relu", "tanh", "identity", "logistic"),
-        ("cross_entropy", 0.0, 1e300),
-        choose(rng, 0.0, 0.1),
-        choose(rng, 1, 3, 64, 200, 257, 600),
-        (rule, 0.01, 0.9, 0.9, 0.999, 1e-8),
-        moments,
-        np.zeros(1, np.int64),
+    order = choose(rng, None, order, order)
+    batch_size = choose(rng, 1, 3, 64, 200, 257, 600)
+    return dense, calls.fields(
+        *("train_epoch", rows, rng.integers(0, widths[-1], n), weights, biases),
+        sample_weight=choose(rng, None, None, sample_weight),
+        order=order,
+        activation=[choose(rng, *_core.names()["activations"]) for _ in hidden],
+        loss=calls.loss("cross_entropy", floor=0.0, ceiling=1e300),
+        l2=choose(rng, 0.0, 0.1),
+        batch_size=batch_size,
+        rule=calls.rule(rule),
+        learning_rates=0.02 * rng.random(-(-2 * n // batch_size)),  # more than are read
+        moments=calls.moments(rule, weights + biases),
     )
 
 
-def results(dense, epoch, n_threads):
+def results(dense, given, n_threads):
     """The bits of what every function makes of a setting, on copies of what it writes to."""
-    epoch = copy.deepcopy(epoch)
-    rows, y, sample_weight, order, weights, biases, activation, loss, l2, *_, moments, steps = epoch
-    dweights, dbiases = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
-    activations = kernels.forward(dense, weights, biases, n_threads=n_threads)
-    gradient = kernels.backward(dense, activations, activations[-1], weights, n_threads=n_threads)
-    total = _core.loss_gradient(
-        *(rows, y, sample_weight, weights, biases, activation, (*loss, 1.0), l2),
-        *(dweights, dbiases, n_threads),
+    epoch = copy.deepcopy(given) | {"n_threads": n_threads}
+    names = "X", "y", "sample_weight", "weights", "biases", "activation", "loss", "n_threads"
+    shared = {name: epoch[name] for name in names}
+    network = epoch["weights"], epoch["biases"]
+    options = {"activation": epoch["activation"], "n_threads": n_threads}
+    slopes = [np.empty((len(dense), len(b)), b.dtype) for b in epoch["biases"][:-1]]
+    activations = kernels.forward(dense, *network, slopes=slopes, **options)
+    gradients = kernels.backward(
+        dense, activations, activations[-1], network[0], slopes=slopes, **options
     )
-    trained = _core.train_epoch(*epoch, n_threads)
+    fields = calls.fields("loss_gradient", **shared, l2=epoch["l2"])
+    value = _core.loss_gradient(fields)
+    total = _core.loss(calls.fields("loss", **shared, order=epoch["order"]))
+    trained = _core.train_epoch(epoch)
     outputs = _core.predict(
-        rows, order, weights, biases, activation, loss[0], rows is dense, n_threads
+        *(epoch["X"], epoch["order"], *network, epoch["activation"], "softmax"),
+        *(given["X"] is dense, n_threads),
     )
-    numbers = np.array([total, *trained])
-    return calls.bits(
-        [
-            activations,
-            gradient,
-            dweights,
-            dbiases,
-            weights,
-            biases,
-            moments,
-            steps,
-            outputs,
-            numbers,
-        ]
-    )
+    written = [fields["dweights"], fields["dbiases"], network, epoch["moments"], epoch["steps"]]
+    numbers = np.array([value, total, *trained])
+    return calls.bits([activations, slopes, gradients, *written, outputs, numbers])
 
 
 def main():

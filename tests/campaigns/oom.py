@@ -47,7 +47,7 @@ def targets():
         def call():
             for array, content in before:
                 array[...] = content
-            return [core_calls.function(case)(*arguments), arguments]
+            return [core_calls.run(case, arguments), arguments]
 
         return call
 
@@ -61,7 +61,7 @@ def targets():
     found = {case: core_call(case, given) for case, given in core_calls.examples().items()}
     # Enough work for three threads.
     for case, given in core_calls.examples(n=3000, widths=(100, 64, 3), n_threads=3).items():
-        if given and isinstance(given[-1], int):
+        if given and isinstance([*given.values()][-1], int):
             found[f"{case}, 3 threads"] = core_call(case, given)
     for cls in (mlp_c.MLPClassifier, mlp_c.MLPRegressor):
         for solver in ("adam", "sgd", "lbfgs"):
@@ -168,7 +168,7 @@ def work_in_little_memory():
             lambda rows=rows: mlp_c.kernels.softmax(rows),
             lambda rows=rows, labels=labels: mlp_c.kernels.softmax_cross_entropy(rows, labels),
             lambda rows=rows: _core.predict(
-                rows, None, weights, biases, "relu", "cross_entropy", True, 2
+                rows, None, weights, biases, "relu", "softmax", True, 2
             ),
             lambda rows=rows: mlp_c.MLPClassifier(len(rows), max_iter=1).fit(X, Y),
         ):

@@ -46,7 +46,7 @@ def test_every_float16_has_its_value():
     X = X[np.isfinite(X[:, 0])]
     for dtype in (np.float32, np.float64):
         one, zero = np.ones((1, 1), dtype), np.zeros(1, dtype)
-        out = _core.predict(X, None, [one], [zero], "relu", "squared_error", False, 1)
+        out = _core.predict(X, None, [one], [zero], "relu", "identity", False, 1)
         np.testing.assert_array_equal(out, X.astype(dtype))
 
 
@@ -149,7 +149,7 @@ def test_only_a_dense_array_can_become_sparse(X):
 def test_tuples_of_other_lengths_are_refused(X):
     weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
     with pytest.raises(TypeError, match="X must be"):
-        _core.predict(X, None, weights, biases, "relu", "squared_error", False, 1)
+        _core.predict(X, None, weights, biases, "relu", "identity", False, 1)
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
@@ -176,7 +176,7 @@ PAIRS = (np.ones((2, 2)), np.zeros(2, np.uint16), np.array([0, 1, 2]), N_IN)
 )
 def test_pairs_of_another_shape_are_refused(values, message):
     weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
-    arguments = None, weights, biases, "relu", "squared_error", False, 1
+    arguments = None, weights, biases, "relu", "identity", False, 1
     assert _core.predict(PAIRS, *arguments).shape == (2, 2)
     with pytest.raises(ValueError, match=message):
         _core.predict((values, *PAIRS[1:]), *arguments)
@@ -187,5 +187,5 @@ def test_pairs_of_no_column_are_never_looked_up(column):
     """Only another thread could make such columns; they count as the last pair's."""
     weights, biases = [np.ones((N_IN, 2))], [np.zeros(2)]
     X = (PAIRS[0], np.full(2, column, np.uint16), *PAIRS[2:])
-    outputs = _core.predict(X, None, weights, biases, "relu", "squared_error", False, 1)
+    outputs = _core.predict(X, None, weights, biases, "relu", "identity", False, 1)
     assert (outputs == 2).all()

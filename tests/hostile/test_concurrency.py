@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
-from support import processes
+from support import calls, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -243,27 +243,12 @@ def train_while_written(what):
     dense = np.where(rng.random((n, n_in)) < 0.1, rng.random((n, n_in)), 0)
     y, order, sample_weight = rng.integers(0, 3, n), rng.permutation(n), np.ones(n)
     network = [rng.random((n_in, 16)) - 0.5, np.zeros((16, 3))], [np.zeros(16), np.zeros(3)]
-    loss, rule = ("cross_entropy", 0.0, 100.0), ("sgd", 1e-3, 0.0, 0.0, 0.0, 0.0)
-    steps = np.zeros(1, np.int64)
+    options = {"order": order, "sample_weight": sample_weight, "n_threads": 2}
+    options |= {"batch_size": 300, "learning_rates": calls.rates(1e-3, n, 300)}
 
     def train(rows):
-        training = (
-            rows,
-            y,
-            sample_weight,
-            order,
-            *network,
-            "relu",
-            loss,
-            0.0,
-            300,
-            rule,
-            (),
-            steps,
-            2,
-        )
-        _core.train_epoch(*training)
-        _core.predict(rows, order, *network, "relu", loss[0], False, 2)
+        _core.train_epoch(calls.fields("train_epoch", rows, y, *network, **options))
+        _core.predict(rows, order, *network, "relu", "softmax", False, 2)
         if rows is dense:
             _core.index_nonzeros(rows, "float64", 1.0, np.inf, 2)
 

@@ -117,12 +117,9 @@ def predict_sparse():
 
 def epoch(X, y, weights, biases, **options):
     """A call that trains in place, by gradient descent on squared errors."""
-    defaults = {"sample_weight": None, "order": None, "l2": 0.0, "batch_size": 1, "rate": 0.1}
-    o = defaults | {"steps": np.zeros(1, np.int64), "n_threads": 1} | options
-    arguments = X, y, o["sample_weight"], o["order"], weights, biases, "relu"
-    arguments += ("squared_error", 0.0, 1.0), o["l2"], o["batch_size"]
-    arguments += ("sgd", o["rate"], 0.0, 0.0, 0.0, 0.0), (), o["steps"], o["n_threads"]
-    return lambda: _core.train_epoch(*arguments)
+    options = {"loss": calls.loss("squared_error"), "batch_size": 1} | options
+    fields = calls.fields("train_epoch", X, y, weights, biases, **options)
+    return lambda: _core.train_epoch(fields)
 
 
 def long_updates():
@@ -137,7 +134,7 @@ def long_updates():
 
     def train(n, steps):
         rows = X.repeat(n, axis=0), y.repeat(n, axis=0)
-        epoch(*rows, weights, biases, l2=0.1, rate=1.0, steps=steps, n_threads=2)()
+        epoch(*rows, weights, biases, l2=0.1, learning_rates=np.ones(n), steps=steps, n_threads=2)()
 
     def work():
         before[:] = [p.copy(order="A") for p in parameters]
@@ -171,7 +168,7 @@ def predict_row():
     """A single piece of work for two threads, whichever of them takes it."""
     n = 2**26
     X, weights, biases = virtual(2, n), [virtual(n, 1)], [virtual(1)]
-    return lambda: _core.predict(X, None, weights, biases, "relu", "squared_error", False, 2)
+    return lambda: _core.predict(X, None, weights, biases, "relu", "identity", False, 2)
 
 
 def softmax_row():
@@ -213,25 +210,26 @@ def list_sparse_rows():
     columns = np.tile(np.arange(0, width, width // n_values, dtype=np.int32), n)
     X = np.ones(n * n_values, np.float32), columns, np.arange(n + 1) * n_values, width
     weights, biases = [np.ones((width, 1), np.float32)], [np.ones(1, np.float32)]
-    return epoch(X, virtual(n, 1), weights, biases, batch_size=n, rate=1e-9)
+    return epoch(X, virtual(n, 1), weights, biases, batch_size=n, learning_rates=np.full(1, 1e-9))
 
 
 def pass_over_batches():
-    """Batches of one row each, whose weight is none."""
+    """Batches of few rows, whose weights are none."""
     n = 2**27
     weights, biases = [np.ones((1, 1), np.float32)], [np.ones(1, np.float32)]
     weight = np.zeros(n, np.float32)
-    return epoch(virtual(n, 1), virtual(n, 1), weights, biases, sample_weight=weight, n_threads=2)
+    options = {"sample_weight": weight, "batch_size": 16, "n_threads": 2}
+    return epoch(virtual(n, 1), virtual(n, 1), weights, biases, **options)
 
 
-def count_places():
+def count_slots():
     """Of 2**24 sparse rows in any order, before anything is trained; then steps are refused."""
     n = 2**24
     order = np.random.default_rng(0).permutation(n)
     X = np.ones(1, np.float32), np.zeros(1, np.int32), np.ones(n + 1, np.int32), 1
     X[2][0] = 0
     network = [np.ones((1, 1), np.float32)], [np.ones(1, np.float32)]
-    train = epoch(X, virtual(n, 1), *network, order=order, steps=None)
+    train = epoch(X, virtual(n, 1), *network, order=order, batch_size=n, steps=None)
 
     def work():
         with pytest.raises(TypeError, match="steps"):
@@ -259,7 +257,7 @@ INDIVISIBLE = {
     "convert_row": convert_row,
     "list_sparse_rows": list_sparse_rows,
     "pass_over_batches": pass_over_batches,
-    "count_places": count_places,
+    "count_slots": count_slots,
     "large_layers": large_layers,
 }
 
@@ -386,7 +384,7 @@ def many_layouts():
     """Memory is laid out for any number of threads up to 500, for 1500 layers each."""
     n = 1500
     X, weights, biases = virtual(20000, 20), [virtual(20, 20)] * n, [virtual(20)] * n
-    arguments = X, None, weights, biases, "relu", "squared_error", False, 500
+    arguments = X, None, weights, biases, "relu", "identity", False, 500
     return lambda: _core.predict(*arguments)
 
 

@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 
 import mlp_c
 from mlp_c import _core, kernels
-from support import calls, processes, wide
+from support import calls, oracle, processes, wide
 from support.guards import Fence
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -66,30 +66,33 @@ def check_kernels(dtype):
 
 FORMS = ["dense", "scanned", "pairs", "csru2", "csri4", "csri8"]
 FORMS += ["?", "u1", "i2", "i4", "u8", "f2", "f4", "f8"]
-LOSSES = ["cross_entropy", "logistic_loss", "squared_error", "poisson_loss"]
-RULES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+LOSSES, RULES = list(calls.LOSSES), list(calls.RULES)
+ACTIVATIONS = _core.names()["activations"]
 
 
 def train_epoch(a):
-    n_threads = a.get("n_threads", 1)
-    optimizer, steps = (a["rule"], 0.01, 0.9, 0.9, 0.99, 1e-8), np.full(1, 3)
-    return _core.train_epoch(
-        *(a["X"], a["y"], a["sample_weight"], a["order"], a["weights"], a["biases"], "tanh"),
-        *((a["loss"], -np.inf, np.inf), 0.1, a["batch_size"], optimizer, a["moments"]),
-        *(steps, n_threads),
-    )
+    names = ("X", "y", "weights", "biases", "sample_weight", "order", "activation", "loss", "rule")
+    names += ("moments", "learning_rates", "batch_size", "n_threads")
+    options = {name: a[name] for name in names} | {"l2": 0.1, "steps": np.full(1, 3)}
+    return np.array(_core.train_epoch(calls.fields("train_epoch", **options)))
 
 
 def loss_gradient(a):
-    return _core.loss_gradient(
-        *(a["X"], a["y"], a["sample_weight"], a["weights"], a["biases"], "tanh"),
-        *((a["loss"], -np.inf, np.inf, 1.0), 0.1, a["dweights"], a["dbiases"], 1),
-    )
+    names = ("X", "y", "weights", "biases", "sample_weight", "activation", "loss")
+    names += ("dweights", "dbiases")
+    options = {name: a[name] for name in names} | {"l2": 0.1}
+    return np.array(_core.loss_gradient(calls.fields("loss_gradient", **options)))
+
+
+def loss(a):
+    names = "X", "y", "weights", "biases", "sample_weight", "order", "activation", "loss"
+    return np.array(_core.loss(calls.fields("loss", **{name: a[name] for name in names})))
 
 
 def predict(a):
+    output = oracle.CANONICAL[a["loss"]["name"]]
     return _core.predict(
-        *(a["X"], a["order"], a["weights"], a["biases"], "relu", a["loss"], True, 1)
+        *(a["X"], a["order"], a["weights"], a["biases"], a["activation"], output, True, 1)
     )
 
 
@@ -111,7 +114,7 @@ def core_example(dtype, form, loss, rule, n, widths):
         y = np.arange(n) % widths[-1]
     elif loss == "logistic_loss":
         y = y > 0.5
-    moments = tuple([np.abs(draw(*p.shape)) for p in weights + biases] for _ in range(RULES[rule]))
+    batch_size = max(n // 2, 1)
     return {
         "X": calls.rows_as(form, X),
         "y": y,
@@ -119,18 +122,24 @@ def core_example(dtype, form, loss, rule, n, widths):
         "order": rng.permutation(n),
         "weights": weights,
         "biases": biases,
-        "moments": moments,
+        "moments": calls.moments(rule, weights + biases, lambda p: np.abs(draw(*p.shape))),
         "dweights": [np.zeros_like(w) for w in weights],
         "dbiases": [np.zeros_like(b) for b in biases],
-        "loss": loss,
-        "rule": rule,
-        "batch_size": max(n // 2, 1),
+        "activation": [ACTIVATIONS[(n + i) % len(ACTIVATIONS)] for i in range(len(shapes) - 1)],
+        "loss": calls.loss(loss),
+        "rule": calls.rule(rule),
+        "batch_size": batch_size,
+        "learning_rates": calls.rates(0.01, n, batch_size),
+        "n_threads": 1,
     }
+
+
+CORE = loss_gradient, loss, predict, index_nonzeros, train_epoch
 
 
 def compare_core(fences, plain, case):
     guarded = [fence.fenced(plain) for fence in fences]
-    for call in (loss_gradient, predict, index_nonzeros, train_epoch):
+    for call in CORE:
         results = [calls.bits(call(a)) for a in (plain, *guarded)]
         assert results[1:] == results[:1] * 2, (call, case)
     for nest in guarded:
@@ -144,7 +153,8 @@ def check_core(dtype):
     for n, *widths in shapes():
         for form in FORMS:
             turn += 1
-            loss, rule = LOSSES[turn % 4], list(RULES)[turn // 4 % 4]
+            loss = LOSSES[turn % len(LOSSES)]
+            rule = RULES[turn // len(LOSSES) % len(RULES)]
             plain = core_example(dtype, form, loss, rule, n, widths)
             if turn % 3 == 0:
                 plain["order"] = None
@@ -155,12 +165,12 @@ def check_teams(dtype):
     """Wide enough that threads share the work, by slices of the first layer and by rows."""
     fences = [Fence(32, 201 * 301 * 8, at_end) for at_end in (False, True)]
     for turn, form in enumerate(("dense", "scanned", "pairs", "csri4", "u1")):
-        rule = list(RULES)[turn % 4]
+        rule = RULES[turn % len(RULES)]
         for n_threads in (2, 3, 4):
             plain = core_example(dtype, form, "cross_entropy", rule, 301, (201, 190, 9))
-            plain |= {"batch_size": 301, "n_threads": n_threads}
+            plain |= {"batch_size": 301, "n_threads": n_threads}  # fewer batches than rates
             guarded = [fence.fenced(plain) for fence in fences]
-            results = [train_epoch(a) for a in (plain, *guarded)]
+            results = [calls.bits(train_epoch(a)) for a in (plain, *guarded)]
             assert results[1:] == results[:1] * 2
             for nest in guarded:
                 assert calls.bits(nest) == calls.bits(plain), (form, rule, n_threads)
@@ -174,7 +184,7 @@ def check_long_rows(dtype):
         for kernel in calls.KERNELS:
             compare_kernels(fences, kernel, calls.example(kernel, dtype, 3, widths), widths)
         for turn, form in enumerate(("dense", "scanned", "pairs", "csri4", "i2")):
-            loss, rule = LOSSES[turn % 4], list(RULES)[turn % 4]
+            loss, rule = LOSSES[turn % len(LOSSES)], RULES[turn % len(RULES)]
             plain = core_example(dtype, form, loss, rule, 3, widths)
             compare_core(fences, plain, (form, loss, rule, widths))
 
@@ -218,7 +228,7 @@ def zeros(*shape):
 
 
 def outputs(X, weights, biases, order=None):
-    return _core.predict(X, order, weights, biases, "relu", "squared_error", False, 2)
+    return _core.predict(X, order, weights, biases, "relu", "identity", False, 2)
 
 
 HUGE, ALL = 2**40, 2**63 - 1
@@ -327,7 +337,7 @@ def check_far_rows(dtype):
     for form in ("dense", "scanned", "f4", "f8", "?"):
         near = core_example(np.dtype(dtype), form, "squared_error", "adam", 9, (7, 5, 3))
         far = calls.rebuilt(near, far_apart)
-        for call in (loss_gradient, predict, index_nonzeros, train_epoch):
+        for call in CORE:
             assert calls.bits(call(far)) == calls.bits(call(near)), (call, form)
         assert calls.bits(far) == calls.bits(near), form
 

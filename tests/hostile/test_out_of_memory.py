@@ -22,7 +22,8 @@ import _testcapi
 from support import calls, core_calls
 
 case = sys.argv[1]
-function, arguments = core_calls.function(case), core_calls.examples()[case]
+arguments = core_calls.examples()[case]
+function, positional = core_calls.function(case), core_calls.positional(arguments)
 before, copies = calls.bits(arguments), [(a, a.copy()) for _, a in calls.leaves(arguments)]
 
 def restore():
@@ -30,7 +31,7 @@ def restore():
         array[...] = copy
 
 def outcome():
-    return pickle.dumps([function(*arguments), arguments])
+    return pickle.dumps([core_calls.run(case, arguments), arguments])
 
 expected = outcome()
 
@@ -41,7 +42,7 @@ def sweep():
         restore()
         _testcapi.set_nomemory(nth, nth + 1)
         try:
-            function(*arguments)
+            function(*positional)
         except MemoryError:
             failures, spared = failures + 1, 0
         finally:

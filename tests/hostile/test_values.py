@@ -16,7 +16,7 @@ from sklearn import neural_network
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
-from support import floating_point, processes
+from support import calls, floating_point, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 both = pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
@@ -252,13 +252,13 @@ def count_rows(control, dtype):
     results = []
     for n_threads in (1, 2, 3, 4):
         weights, biases = kernels.initialize(widths, random_state=0, dtype=dtype)
-        moments = tuple([np.ones_like(p) for p in weights + biases] for _ in range(2))
-        optimizer, steps = ("adam", 0.1, 0.0, 0.9, 0.999, 1e-8), np.zeros(1, np.int64)
-        loss = "cross_entropy", -np.inf, np.inf
-        arguments = rows, np.arange(n) % 3, weight, None, weights, biases, "relu", loss, 0.0
-        arguments += 600, optimizer, moments, steps, n_threads
+        fields = calls.fields(
+            *("train_epoch", rows, np.arange(n) % 3, weights, biases), sample_weight=weight,
+            rule=calls.rule("adam"), moments=calls.moments("adam", weights + biases, np.ones_like),
+            batch_size=600, n_threads=n_threads,
+        )  # fmt: skip
         floating_point.set_control(floating_point.DEFAULT | control)
-        counted = *_core.train_epoch(*arguments), *steps
+        counted = *_core.train_epoch(fields), *fields["steps"]
         floating_point.set_control(floating_point.DEFAULT)
         assert all(np.isfinite(p).all() for p in weights + biases)
         results.append((counted, *[p.tobytes() for p in weights + biases]))

@@ -12,30 +12,31 @@ from numpy.lib.stride_tricks import as_strided
 from mlp_c import _core
 from support import calls, core_calls, processes
 
-NAMES = sorted({case.split()[0] for case in core_calls.CASES} - {"config"})
+POSITIONAL = {case.split()[0] for case in core_calls.CASES}
+POSITIONAL -= {*core_calls.NAMED, *core_calls.BARE}
 
 
-def refused(case, place, wrong, error, message):
+def refused(case, name, wrong, error, message):
     """Makes a valid call with one argument replaced; it raises, with a message."""
-    arguments = core_calls.examples()[case]
-    arguments[place] = wrong
+    arguments = core_calls.examples()[case] | {name: wrong}
     with pytest.raises(error, match=re.escape(message)):
-        core_calls.function(case)(*arguments)
+        core_calls.run(case, arguments)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(POSITIONAL))
 def test_too_few_arguments(name):
     with pytest.raises(TypeError, match=rf"^{name}\(\) takes exactly \d+ arguments \(0 given\)"):
         getattr(_core, name)()
 
 
-DATA, INDICES, INDPTR, N_COLUMNS = core_calls.examples()["train_epoch of CSR"][0]
+DATA, INDICES, INDPTR, N_COLUMNS = core_calls.examples()["train_epoch of CSR"]["X"]
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
         ((DATA, INDICES, INDPTR), TypeError, "X must be (values, columns, row_starts, n_columns)"),
+        ((DATA, INDICES, INDPTR, 8.0), TypeError, "X must be (values, columns, row_starts, n_col"),
         ((DATA.astype(int), INDICES, INDPTR, N_COLUMNS), TypeError, "X.data must have dtype"),
         ((DATA, INDICES * 1.0, INDPTR, N_COLUMNS), TypeError, "X.indices must hold integers of 2"),
         ((DATA, INDICES, INDPTR[::-1], N_COLUMNS), ValueError, "X.indptr must ascend from 0"),
@@ -43,60 +44,121 @@ DATA, INDICES, INDPTR, N_COLUMNS = core_calls.examples()["train_epoch of CSR"][0
         ((DATA, INDICES, INDPTR[:0], N_COLUMNS), ValueError, "X.indptr must ascend from 0"),
         ((DATA[:-1], INDICES, INDPTR, N_COLUMNS), ValueError, "X.data must be as long as"),
         ((DATA, INDICES, INDPTR, 2**31), ValueError, "X must have less than 2**31 columns"),
+        ((DATA, INDICES, INDPTR, 2**70), ValueError, "X must have less than 2**31 columns"),
         ((DATA, INDICES, INDPTR, -1), ValueError, "X must have less than 2**31 columns, got -1"),
     ],
 )
 def test_parts_that_are_no_csr_matrix(wrong, error, message):
-    refused("train_epoch of CSR", 0, wrong, error, message)
+    refused("train_epoch of CSR", "X", wrong, error, message)
 
 
-LOSS, ADAM = ("squared_error", 0.0, 1.0), ("adam", 0.001, 0.0, 0.9, 0.999, 1e-8)
-MOMENTS = core_calls.examples()["train_epoch of CSR"][11]
+# ---- values of fields ----
+
+MOMENTS = core_calls.examples()["train_epoch of CSR"]["moments"]
+RATES = np.ones(3)  # for the 20 rows, by 7
 
 
 @pytest.mark.parametrize(
-    ("place", "wrong", "error", "message"),
+    ("name", "wrong", "error", "message"),
     [
-        (7, LOSS, ValueError, "y must be a row of targets each for loss 'squared_error', got lab"),
-        (7, LOSS[:2], TypeError, "loss must be (name, floor, ceiling)"),
-        (9, 0, ValueError, "batch_size must be at least 1, got 0"),
-        (10, ADAM[:5], TypeError, "optimizer must be (rule, five constants)"),
-        (11, MOMENTS[:1], ValueError, "moments must hold 2 lists for rule 'adam', got 1"),
-        (12, 3, TypeError, "steps must be a NumPy array, got int"),
-        (12, np.zeros(1), TypeError, "steps must have dtype int64, got float64"),
-        (12, np.zeros(1, ">i8"), TypeError, "steps must have dtype int64, got >i8"),
-        (12, np.zeros(2, int), ValueError, "steps must have shape (1,), got (2,)"),
-        (12, np.frombuffer(bytes(8), int), ValueError, "steps must be writeable"),
-        (12, np.full(1, -1), ValueError, "steps must hold an integer in [0, 2**62), got -1"),
-        (12, np.full(1, 2**62), ValueError, "in [0, 2**62), got 4611686018427387904"),
+        ("loss", calls.loss("squared_error"), ValueError,
+         "y must be a row of targets each for loss 'squared_error', got labels"),
+        ("batch_size", 0, ValueError, "batch_size must be at least 1, got 0"),
+        ("batch_size", -(2**63), ValueError, "batch_size must be at least 1, got -9"),
+        ("activation", "relU", ValueError,
+         "activation must be one of 'identity', 'logistic', 'tanh', 'relu', 'gelu', got 'relU'"),
+        ("activation", ["swish"], ValueError, "activation[0] must be one of 'identity', "),
+        ("activation", (3,), TypeError, "activation[0] must be a str, got int"),
+        ("activation", [], ValueError,
+         "activation must hold 1 names, one for each hidden layer, got 0"),
+        ("activation", ["tanh"] * 2, ValueError, "activation must hold 1 names, one for each hid"),
+        ("activation", None, TypeError, "activation must be a str or a list of str, got NoneType"),
+        ("moments", MOMENTS[:1], ValueError, "moments must hold 2 lists for rule 'adam', got 1"),
+        ("moments", MOMENTS + MOMENTS[:1], ValueError, "moments must hold 2 lists for rule 'adam'"),
+        ("moments", None, TypeError, "moments must be a list of lists for rule 'adam', got"),
+        ("moments", (MOMENTS[0], MOMENTS[1][:-1]), ValueError, "moments[1] must hold 4 arrays"),
+        ("moments", (MOMENTS[0], [*MOMENTS[1][:3], np.ones(4)]), ValueError,
+         "moments[1][3] must have shape (3,), got (4,)"),
+        ("moments", (MOMENTS[0],) * 2, ValueError,
+         "moments[1][0] must be an array of its own, got one that overlaps moments[0][0]"),
+        ("learning_rates", 0.1, TypeError, "learning_rates must be a NumPy array, got float"),
+        ("learning_rates", RATES[:2], ValueError,
+         "learning_rates must hold at least 3 rates, one for each batch, got 2"),
+        ("learning_rates", RATES[:0], ValueError, "must hold at least 3 rates"),
+        ("learning_rates", RATES.astype("f4"), TypeError, "must have dtype float64, got float32"),
+        ("learning_rates", RATES.astype(">f8"), TypeError, "must have dtype float64, got >f8"),
+        ("learning_rates", np.ones(3, int), TypeError, "must have dtype float64, got int64"),
+        ("learning_rates", np.ones((3, 1)), ValueError, "must have 1 dimension, got 2"),
+        ("learning_rates", np.ones(6)[::2], ValueError, "must be contiguous, got a strided array"),
+        ("learning_rates", np.broadcast_to(1.0, 3), ValueError, "must be contiguous, got a st"),
+        ("learning_rates", np.zeros(25, np.int8)[1:].view(float), ValueError, "must be aligned"),
+        ("steps", 3, TypeError, "steps must be a NumPy array, got int"),
+        ("steps", np.zeros(1), TypeError, "steps must have dtype int64, got float64"),
+        ("steps", np.zeros(1, ">i8"), TypeError, "steps must have dtype int64, got >i8"),
+        ("steps", np.zeros(2, int), ValueError, "steps must have shape (1,), got (2,)"),
+        ("steps", np.frombuffer(bytes(8), int), ValueError, "steps must be writeable"),
+        ("steps", np.full(1, -1), ValueError, "steps must hold an integer in [0, 2**62), got -1"),
+        ("steps", np.full(1, 2**62), ValueError, "in [0, 2**62), got 4611686018427387904"),
     ],
-)
-def test_objectives_and_optimizers(place, wrong, error, message):
-    refused("train_epoch of CSR", place, wrong, error, message)
+)  # fmt: skip
+def test_values_of_fields(name, wrong, error, message):
+    refused("train_epoch of CSR", name, wrong, error, message)
 
 
 def test_steps_are_counted_on_from_where_they_were():
-    arguments = core_calls.examples()["train_epoch of CSR"]
-    arguments[12] = steps = np.full(1, 2**62 - 1)
-    _core.train_epoch(*arguments)
+    steps = np.full(1, 2**62 - 1)
+    core_calls.run(
+        "train_epoch of CSR", core_calls.examples()["train_epoch of CSR"] | {"steps": steps}
+    )
     assert steps == 2**62 + 2
 
 
+def test_each_batch_has_a_learning_rate_of_its_own():
+    """So do epochs of one batch each. What there are more than batches is not read."""
+    got, want = (core_calls.examples()["train_epoch"] for _ in range(2))
+    rates = np.array([0.5, 0.0, 0.25, np.nan])
+    _core.train_epoch(got | {"learning_rates": rates})
+    for batch in range(3):
+        order = np.arange(20)[7 * batch : 7 * batch + 7]
+        _core.train_epoch(want | {"order": order, "learning_rates": rates[batch : batch + 1]})
+    assert calls.bits([got["weights"], got["biases"]]) == calls.bits(
+        [want["weights"], want["biases"]]
+    )
+
+
+@pytest.mark.parametrize("rates", [np.zeros(0), np.ones(1)])
+def test_an_epoch_of_no_rows_needs_no_learning_rate(rates):
+    fields = core_calls.examples()["train_epoch"]
+    fields |= {"order": np.zeros(0, int), "learning_rates": rates}
+    before = calls.bits(fields)
+    assert _core.train_epoch(fields) == (0.0, 0)
+    assert calls.bits(fields) == before
+
+
+def test_no_learning_rate_lies_where_the_epoch_writes():
+    fields = core_calls.examples()["train_epoch"]
+    fields["learning_rates"] = fields["weights"][0].ravel()
+    with pytest.raises(
+        ValueError, match=r"^weights\[0\] must be an array of its own, got one that"
+    ):
+        _core.train_epoch(fields)
+
+
 @pytest.mark.parametrize(
-    ("case", "place"),
-    [(case, place) for case, places in core_calls.WRITTEN.items() for place in places],
+    ("case", "name"),
+    [(case, name) for case, names in core_calls.WRITTEN.items() for name in names],
 )
-def test_read_only_maps_of_a_file_to_write_to(case, place, tmp_path):
+def test_read_only_maps_of_a_file_to_write_to(case, name, tmp_path):
     """Each array of the argument in turn; none is changed."""
-    written = {"argument": core_calls.examples()[case][place]}
+    written = {"argument": core_calls.examples()[case][name]}
     for path, array in calls.leaves(written):
         arguments = core_calls.examples()[case]
         array.tofile(tmp_path / "array")
         mapped = np.memmap(tmp_path / "array", array.dtype, "r", shape=array.shape)
-        arguments[place] = calls.replaced(written, (path, mapped))["argument"]
+        arguments[name] = calls.replaced(written, (path, mapped))["argument"]
         before = calls.bits(arguments)
         with pytest.raises(ValueError, match="must be writeable, got a read-only array"):
-            core_calls.function(case)(*arguments)
+            core_calls.run(case, arguments)
         assert calls.bits(arguments) == before
 
 

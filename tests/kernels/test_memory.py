@@ -132,7 +132,7 @@ def test_failing_calls_leave_nothing_behind(kernel):
     bad = [calls.replaced(good, (path, "no array")) for path in calls.paths(kernel)]
     bad += [calls.replaced(good, (path, array.astype(int))) for path, array in calls.leaves(good)]
     for path, array in calls.leaves(good):
-        if calls.is_output(path):
+        if calls.is_output(kernel, path):
             itself = np.lib.stride_tricks.as_strided(array, strides=(0,) * array.ndim)
             bad.append(calls.replaced(good, (path, itself)))
     if kernel == "softmax_cross_entropy":
@@ -159,36 +159,41 @@ def test_calls_write_to_their_outputs_only(case, n_threads, dtype):
     arguments = core_calls.examples(dtype, 3000, (100, 64, 3), n_threads)[case]
     no_step = case.startswith("sgd_step")  # at a learning rate of 0
     written = [] if no_step else core_calls.WRITTEN.get(case, [])
-    before = [calls.bits([argument]) for argument in arguments]
-    core_calls.function(case)(*arguments)
-    after = [calls.bits([argument]) for argument in arguments]
-    assert [place for place, bits in enumerate(before) if after[place] != bits] == written
+    before = {name: calls.bits([argument]) for name, argument in arguments.items()}
+    core_calls.run(case, arguments)
+    after = {name: calls.bits([argument]) for name, argument in arguments.items()}
+    assert {name for name in arguments if after[name] != before[name]} == set(written)
 
 
 @each_case
 def test_good_calls_of_the_core_leave_nothing_behind(case):
-    function, arguments = core_calls.function(case), core_calls.examples(n=3)[case]
-    assert_flat(growth(arguments, lambda: function(*arguments)))
+    arguments = core_calls.examples(n=3)[case]
+    assert_flat(growth(arguments, lambda: core_calls.run(case, arguments)))
 
 
-@pytest.mark.parametrize("case", [case for case in core_calls.CASES if case != "config"])
+@pytest.mark.parametrize("case", [case for case in core_calls.CASES if case not in core_calls.BARE])
 def test_failing_calls_of_the_core_leave_nothing_behind(case):
-    """Each argument in turn, and each array, is the one refused."""
-    function, good = core_calls.function(case), core_calls.examples(n=3)[case]
+    """Each argument in turn, and each array, is the one refused; or a field is missing."""
+    good = core_calls.examples(n=3)[case]
     bad = [
-        [*good[:place], object(), *good[place + 1 :]]
-        for place, value in enumerate(good)
+        good | {name: object()}
+        for name, value in good.items()
         if not isinstance(value, bool)  # of which any object will do
     ]
-    bad += [
-        list(calls.replaced(tuple(good), (path, array.astype("c16"))))
-        for path, array in calls.leaves(tuple(good))
-    ]
+    bad += [calls.replaced(good, (path, array.astype("c16"))) for path, array in calls.leaves(good)]
+    if "X" in good:
+        bad += [{n: v for n, v in good.items() if n != missing} for missing in good]
+        bad += [good | {"another": object()}]
+        bad += [
+            good | {part: {**good[part], name: object()}}
+            for part in ("loss", "rule")
+            for name in good.get(part, ())
+        ]
     turns = itertools.cycle(bad)
 
     def call():
         try:
-            function(*next(turns))
+            core_calls.run(case, next(turns))
         except (TypeError, ValueError):
             return
         raise AssertionError("was accepted")

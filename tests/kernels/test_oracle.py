@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from mlp_c import _core, kernels
-from support import oracle
-from support.calls import leaves, normal, rebuilt, rows_as
+from support import calls, oracle
+from support.calls import bits, leaves, normal, rebuilt, rows_as
 
-ACTIVATIONS = sorted(oracle.ACTIVATIONS)
+ACTIVATIONS = _core.names()["activations"]
 SOURCES = Path(__file__).parents[2].glob("csrc/kernels/isa/*.c")
 
 # Tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 or 256 columns and
@@ -34,6 +34,13 @@ each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 each_shape = pytest.mark.parametrize(
     "shape", SHAPES, ids=lambda shape: "-".join(map(str, shape.values()))
 )
+
+
+def test_the_oracle_has_all_that_the_kernels_have():
+    names = _core.names()
+    assert set(oracle.ACTIVATIONS) == set(oracle.SLOPES) == set(ACTIVATIONS)
+    assert set(oracle.OUTPUTS) == set(names["outputs"])
+    assert set(oracle.LOSSES) == set(oracle.CANONICAL) == set(names["losses"])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SOURCES))
@@ -85,32 +92,51 @@ def magnitudes(nest):
 
 
 def check_forward(X, weights, biases, activation, n_threads=None):
-    """Each layer against the oracle's from the kernel's own layer before.
+    """Each layer, and its slopes, against the oracle's from the kernel's own layer before.
 
-    No activation is steeper than 1; its own error is at most 4 ulp.
+    An activation's own error is at most 4 ulp. A slope changes no faster than what is activated,
+    but for relu, whose slope the sign of the output tells; its own error is at most 4 u.
     """
     u, a = unit(X.dtype), X
-    outputs = kernels.forward(X, weights, biases, activation=activation, n_threads=n_threads)
-    for layer, (w, b, output) in enumerate(zip(weights, biases, outputs, strict=True), start=1):
-        f = oracle.ACTIVATIONS[activation if layer < len(weights) else "identity"]
-        want = f(oracle.forward(a, [w], [b])[0])
-        size = oracle.forward(np.abs(a), [np.abs(w)], [np.abs(b)])[0]
+    slopes = [np.empty((len(X), w.shape[1]), X.dtype) for w in weights[:-1]]
+    options = {"activation": activation, "n_threads": n_threads}
+    outputs = kernels.forward(X, weights, biases, slopes=slopes, **options)
+    assert bits(outputs) == bits(kernels.forward(X, weights, biases, **options))
+    layers = zip(weights, biases, outputs, oracle.of_layers(activation, weights), strict=True)
+    for (w, b, output, name), slope in zip(layers, [*slopes, None], strict=True):
+        z = oracle.forward(a, [w], [b])[0]
+        want = oracle.ACTIVATIONS[name](z)
+        size = oracle.STEEPEST * oracle.forward(np.abs(a), [np.abs(w)], [np.abs(b)])[0]
         assert_within(output, want, u * ((w.shape[0] + 2) * size + 8 * np.abs(want)))
+        if name == "relu" and slope is not None:
+            np.testing.assert_array_equal(slope, oracle.DERIVATIVES["relu"](output))
+        elif slope is not None:
+            assert_within(slope, oracle.SLOPES[name](z), u * ((w.shape[0] + 2) * size + 4))
         a = output
-    return outputs
+    return outputs, slopes
 
 
-def check_backward(X, activations, dlogits, weights, activation):
-    """Slopes are at most 1 and off by at most 2 u.
+def check_backward(X, activations, dlogits, weights, activation, slopes):
+    """With the slopes that forward wrote, and without them where the activations tell them.
 
-    A sum over the rows of products with sums over the widths above: the factors
-    (1 + u) of all of them add up.
+    A sum over the rows of products with sums over the widths above: the factors (1 + u) of all of
+    them add up; slopes are off by at most 2 u.
     """
-    got = kernels.backward(X, activations, dlogits, weights, activation=activation)
-    want = oracle.backward(X, activations, dlogits, weights, activation)
+    arguments = X, activations, dlogits, weights
     sizes = oracle.backward(
-        np.abs(X), magnitudes(activations), np.abs(dlogits), magnitudes(weights), "identity"
+        np.abs(X), magnitudes(activations), np.abs(dlogits), magnitudes(weights), "identity",
+        slopes=[np.full_like(slope, oracle.STEEPEST) for slope in slopes],
+    )  # fmt: skip
+    got = kernels.backward(*arguments, activation=activation, slopes=slopes)
+    assert_gradients(
+        got, oracle.backward(*arguments, slopes=list(map(oracle.wide, slopes))), sizes, weights, X
     )
+    if "gelu" not in oracle.of_layers(activation, weights):
+        got = kernels.backward(*arguments, activation=activation)
+        assert_gradients(got, oracle.backward(*arguments, activation), sizes, weights, X)
+
+
+def assert_gradients(got, want, sizes, weights, X):
     u = unit(X.dtype)
     for layer in range(len(weights)):
         terms = len(X) + 2 + sum(w.shape[1] + 4 for w in weights[layer + 1 :])
@@ -125,8 +151,8 @@ def test_forward_and_backward_at_every_tile_edge(shape, dtype, isa):
     weights, biases = network(dtype, widths)
     draw = normal(dtype, seed=1)
     X = draw(n, widths[0])
-    outputs = check_forward(X, weights, biases, "relu")
-    check_backward(X, outputs, draw(n, widths[-1]), weights, "relu")
+    outputs, slopes = check_forward(X, weights, biases, "relu")
+    check_backward(X, outputs, draw(n, widths[-1]), weights, "relu", slopes)
 
 
 @each_activation
@@ -136,8 +162,36 @@ def test_forward_and_backward_at_every_depth(depth, activation, dtype, isa):
     weights, biases = network(dtype, widths)
     draw = normal(dtype, seed=2)
     X = draw(23, widths[0])
-    outputs = check_forward(X, weights, biases, activation)
-    check_backward(X, outputs, draw(23, widths[-1]), weights, activation)
+    outputs, slopes = check_forward(X, weights, biases, activation)
+    check_backward(X, outputs, draw(23, widths[-1]), weights, activation, slopes)
+
+
+@pytest.mark.parametrize("turn", range(len(ACTIVATIONS)))
+def test_forward_and_backward_with_an_activation_for_each_layer(turn, dtype, isa):
+    activation = (2 * ACTIVATIONS)[turn : turn + 3]
+    weights, biases = network(dtype, [10, 21, 7, 18, 5])
+    draw = normal(dtype, seed=2)
+    X = draw(23, 10)
+    outputs, slopes = check_forward(X, weights, biases, activation)
+    check_backward(X, outputs, draw(23, 5), weights, activation, slopes)
+    check_backward(X, outputs, draw(23, 5), weights, tuple(activation), slopes)
+
+
+@each_activation
+def test_slopes_are_what_backward_multiplies_with_itself(activation, dtype, isa):
+    """To give them changes no bit, but of gelu, which cannot do without."""
+    weights, biases = network(dtype, [10, 21, 7, 5])
+    draw = normal(dtype, seed=2)
+    X, dlogits = draw(23, 10), draw(23, 5)
+    slopes = [np.empty((23, 21), dtype), np.empty((23, 7), dtype)]
+    outputs = kernels.forward(X, weights, biases, activation=activation, slopes=slopes)
+    arguments = {"X": X, "dlogits": dlogits, "weights": weights, "activation": activation}
+    given = kernels.backward(activations=outputs, slopes=slopes, **arguments)
+    if activation == "gelu":
+        with pytest.raises(ValueError, match="slopes must be a list of arrays for activation 'gel"):
+            kernels.backward(activations=outputs, **arguments)
+    else:
+        assert bits(given) == bits(kernels.backward(activations=outputs, **arguments))
 
 
 @each_activation
@@ -148,18 +202,21 @@ def test_forward_and_backward_of_extreme_inputs(power, activation, dtype, isa):
     weights, biases = network(dtype, [9, 6, 4])
     draw = normal(dtype, seed=3)
     X, dlogits = draw(8, 9) * dtype.type(scale), draw(8, 4) * dtype.type(scale)
-    outputs = check_forward(X, weights, [b * dtype.type(scale) for b in biases], activation)
-    check_backward(X, outputs, dlogits, weights, activation)
+    scaled = [b * dtype.type(scale) for b in biases]
+    outputs, slopes = check_forward(X, weights, scaled, activation)
+    check_backward(X, outputs, dlogits, weights, activation, slopes)
 
 
 @each_activation
 def test_nan_and_infinities_go_through_as_in_numpy(activation, dtype, isa):
     """In their own row only; relu of NaN is NaN."""
     weights, biases = network(dtype, [3, 5, 4])
-    X = np.ones((5, 3), dtype)
+    X, slopes = np.ones((5, 3), dtype), [np.empty((5, 5), dtype)]
     X[1, 1], X[2, 0], X[3, 2] = np.nan, np.inf, -np.inf
-    hidden, logits = kernels.forward(X, weights, biases, activation=activation)
-    want = oracle.ACTIVATIONS[activation](X @ weights[0] + biases[0])
+    hidden, logits = kernels.forward(X, weights, biases, activation=activation, slopes=slopes)
+    z = X @ weights[0] + biases[0]
+    want = oracle.ACTIVATIONS[activation](z)
+    np.testing.assert_allclose(slopes[0], oracle.SLOPES[activation](z), rtol=1e-4, atol=1e-6)
     want_logits = hidden @ weights[1] + biases[1]
     np.testing.assert_allclose(hidden, want, rtol=1e-5)
     np.testing.assert_allclose(logits, want_logits, rtol=1e-4, atol=1e-4)
@@ -365,13 +422,13 @@ def test_forward_and_backward_of_long_rows_are_exact(name, length, dtype, isa):
 
 
 @each_length
-@pytest.mark.parametrize("activation", ["tanh", "logistic"])
+@pytest.mark.parametrize("activation", ["tanh", "logistic", "gelu"])
 def test_activations_of_long_rows(activation, length, dtype, isa):
     weights, biases = network(dtype, [2, length, 2])
     draw = normal(dtype, seed=1)
     X = draw(3, 2)
-    outputs = check_forward(X, weights, biases, activation)
-    check_backward(X, outputs, draw(3, 2), weights, activation)
+    outputs, slopes = check_forward(X, weights, biases, activation)
+    check_backward(X, outputs, draw(3, 2), weights, activation, slopes)
 
 
 @each_length
@@ -380,13 +437,15 @@ def test_activations_of_long_rows(activation, length, dtype, isa):
 def test_predictions_and_gradients_of_long_rows_are_exact(form, n, length, dtype, isa):
     *problem, activations, wanted = exact_problem(n, length, 3, 2)
     X, weights, biases, y = cast(problem, dtype)
-    rows, network = rows_as(form, X), (weights, biases, "relu")
-    assert_exact(_core.predict(rows, None, *network, "squared_error", False, 2), activations[-1])
-    gradients = cast((weights, biases), dtype)  # to be written over
-    loss = "squared_error", -np.inf, np.inf, 1.0
-    total = _core.loss_gradient(rows, y, None, *network, loss, 0.0, *gradients, 2)
-    assert total == np.mean(np.float64(activations[-1] - y) ** 2) / 2
-    assert_exact(gradients, wanted)
+    rows = rows_as(form, X)
+    out = _core.predict(rows, None, weights, biases, "relu", "identity", False, 2)
+    assert_exact(out, activations[-1])
+    arguments, loss = (rows, y, weights, biases), calls.loss("squared_error")
+    fields = calls.fields("loss_gradient", *arguments, loss=loss, n_threads=2)
+    mean = np.mean(np.float64(activations[-1] - y) ** 2) / 2
+    assert _core.loss_gradient(fields) == mean
+    assert_exact((fields["dweights"], fields["dbiases"]), wanted)
+    assert _core.loss(calls.fields("loss", *arguments, loss=loss, n_threads=2)) == n * mean
 
 
 @each_length
@@ -417,45 +476,33 @@ def test_softmax_and_loss_of_long_rows(length, dtype, isa):
     check_loss(logits, y > 0.1)
 
 
-# By loss: its output activation, and what one output adds, of logits and targets.
-LOSSES = {
-    "cross_entropy": (oracle.softmax, lambda z, y: -y * oracle.log_softmax(z)),
-    "logistic_loss": (
-        oracle.ACTIVATIONS["logistic"],
-        lambda z, y: y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z)),
-    ),
-    "squared_error": (np.array, lambda z, y: (z - y) ** 2 / 2 / z.shape[1]),
-    "poisson_loss": (np.exp, lambda z, y: np.where(y == 0, 0, y * (np.log(y) - z)) - y + np.exp(z)),
-}
-
-
 @each_length
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", oracle.LOSSES)
 def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
     """Logits are the weights: each of two rows has one of the two inputs, which is 1.
 
     Where all are summed in the dtype, most of the sum is about the edges of pieces.
     """
     logits, y = normal(dtype)(2, length), np.maximum(normal(dtype, seed=1)(2, length), 0)
-    activation, each_loss = LOSSES[loss]
-    u = unit(dtype)
+    u, output = unit(dtype), oracle.CANONICAL[loss]
     if loss == "cross_entropy":
         edges, u = about_edges(length), u * length
         logits[:, edges] += dtype.type(np.log(length))
         y = np.zeros_like(y)
         y[:, edges] = 1 / len(edges)
     X, weights, biases = np.eye(2, dtype=dtype), [logits], [np.zeros(length, dtype)]
-    want = activation(oracle.wide(logits))
-    got = _core.predict(X, None, weights, biases, "relu", loss, False, 2)
+    want = oracle.OUTPUTS[output](oracle.wide(logits))
+    got = _core.predict(X, None, weights, biases, "relu", output, False, 2)
     assert_within(got, want, 4 * u * np.abs(want))
-    dweights, dbiases = [np.empty_like(logits)], [np.empty_like(biases[0])]
-    total = _core.loss_gradient(
-        *(X, y, None, weights, biases, "relu", (loss, -np.inf, np.inf, 1.0), 0.0),
-        *(dweights, dbiases, 2),
-    )
-    assert_within(dweights[0], (want - y) / 2, 4 * u * (np.abs(want) + y))
+    arguments = X, y, weights, biases
+    fields = calls.fields("loss_gradient", *arguments, loss=calls.loss(loss), n_threads=2)
+    value = _core.loss_gradient(fields)
+    assert_within(fields["dweights"][0], (want - y) / 2, 4 * u * (np.abs(want) + y))
+    total = oracle.losses(logits, y, loss).sum()
     bound = 16 * u + length * unit(np.float64)  # the sum is in float64
-    np.testing.assert_allclose(total, each_loss(oracle.wide(logits), y).sum() / 2, rtol=bound)
+    np.testing.assert_allclose(value, total / 2, rtol=bound)
+    fields = calls.fields("loss", *arguments, loss=calls.loss(loss), n_threads=2)
+    np.testing.assert_allclose(_core.loss(fields), total, rtol=bound)
 
 
 @each_length
@@ -480,23 +527,37 @@ def samples(dtype, low, high):
 
 
 def apply(activation, x):
-    """The activation alone: a hidden layer of one unit of weight 1."""
+    """The activation and its slopes alone: a hidden layer of one unit of weight 1."""
     one, zero = np.ones((1, 1), x.dtype), np.zeros(1, x.dtype)
-    return kernels.forward(x[:, np.newaxis], [one] * 2, [zero] * 2, activation=activation)[0][:, 0]
+    X, slopes = x[:, np.newaxis], np.empty((len(x), 1), x.dtype)
+    options = {"activation": activation, "slopes": [slopes]}
+    return kernels.forward(X, [one] * 2, [zero] * 2, **options)[0][:, 0], slopes[:, 0]
 
 
-@pytest.mark.parametrize(("activation", "ulps"), [("tanh", 3), ("logistic", 2)])
+@pytest.mark.parametrize(("activation", "ulps"), [("tanh", 3), ("logistic", 2), ("gelu", 4)])
 def test_activation_is_accurate_over_the_whole_range(activation, ulps, dtype, isa):
     x = samples(dtype, -800, 800)
-    assert_ulps(apply(activation, x), oracle.ACTIVATIONS[activation](x.astype(np.longdouble)), ulps)
+    got, _ = apply(activation, x)
+    assert_ulps(got, oracle.ACTIVATIONS[activation](x.astype(np.longdouble)), ulps)
+
+
+def test_slopes_of_gelu_are_accurate_over_the_whole_range(dtype, isa):
+    """To 4 u, and as it falls to 0 to 4 ulp; where it crosses 0, of the terms whose sum it is."""
+    x = samples(dtype, -800, 800)
+    _, slopes = apply("gelu", x)
+    want = oracle.SLOPES["gelu"](x.astype(np.longdouble))
+    assert_within(slopes, want, 4 * unit(dtype))
+    falling = x < -1.5
+    assert_ulps(slopes[falling], want[falling], 16)
 
 
 @each_activation
 def test_activation_of_special_values(activation, dtype, isa):
     largest = np.finfo(dtype).max
     x = np.array([np.inf, -np.inf, np.nan, largest, -largest, 0], dtype)
-    want = oracle.ACTIVATIONS[activation](x)
-    np.testing.assert_array_equal(apply(activation, x), want)
+    got, slopes = apply(activation, x)
+    np.testing.assert_array_equal(got, oracle.ACTIVATIONS[activation](x))
+    np.testing.assert_array_equal(slopes, oracle.SLOPES[activation](x))
 
 
 def test_exp_is_accurate_over_the_whole_range(dtype, isa):
@@ -537,9 +598,12 @@ def test_gradients_are_those_of_the_loss(depth, activation, dtype, isa):
         logits = oracle.forward(X, params[:depth], params[depth:], activation)[-1]
         return oracle.softmax_cross_entropy(logits, y)[0]
 
-    activations = kernels.forward(X, weights, biases, activation=activation)
+    slopes = [np.empty((9, w.shape[1]), dtype) for w in weights[:-1]]
+    activations = kernels.forward(X, weights, biases, activation=activation, slopes=slopes)
     _, dlogits = kernels.softmax_cross_entropy(activations[-1], y)
-    dweights, dbiases = kernels.backward(X, activations, dlogits, weights, activation=activation)
+    dweights, dbiases = kernels.backward(
+        X, activations, dlogits, weights, activation=activation, slopes=slopes
+    )
     step = 1e-6
     for p, gradient in zip(params, dweights + dbiases, strict=True):
         for at in np.ndindex(p.shape):

@@ -38,8 +38,8 @@ def everything(dtype, n_threads=None):
     gradients = kernels.backward(
         X, activations, dlogits, weights, activation="tanh", n_threads=n_threads
     )
-    moments = ([np.ones_like(p) for p in weights + biases],)
-    options = {"rule": "nesterov", "momentum": 0.9, "l2": 0.1, "order": order, "moments": moments}
+    rule, moments = "nesterov", calls.moments("nesterov", weights + biases, np.ones_like)
+    options = {"rule": calls.rule(rule), "l2": 0.1, "order": order, "moments": moments}
     total = calls.train_epoch(
         X, y, weights, biases, batch_size=BATCH, n_threads=n_threads or 1, **options
     )
@@ -63,9 +63,9 @@ def test_same_bits_whether_zeros_are_skipped_and_on_any_number_of_threads(widths
             X, y, order, weights, biases = problem(dtype, widths=widths)
             X[X < 0.9] = 0
             total = calls.train_epoch(
-                *(calls.rows_as(kind, X), y, weights, biases), rule="momentum", momentum=0.9,
-                l2=0.1, moments=([np.ones_like(p) for p in weights + biases],), order=order,
-                batch_size=300, n_threads=n_threads,
+                *(calls.rows_as(kind, X), y, weights, biases), rule=calls.rule("momentum"),
+                l2=0.1, moments=calls.moments("momentum", weights + biases, np.ones_like),
+                order=order, batch_size=300, n_threads=n_threads,
             )  # fmt: skip
             results[kind, n_threads] = calls.bits(weights + biases), total
     first = results["dense", 1]
@@ -81,18 +81,16 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(("rule", "n_moments"), [("sgd", 0), ("nesterov", 1), ("adam", 2)])
-def test_same_bits_for_weights_of_any_layout_on_any_number_of_threads(rule, n_moments, dtype, isa):
+@pytest.mark.parametrize("rule", ["sgd", "nesterov", "adam"])
+def test_same_bits_for_weights_of_any_layout_on_any_number_of_threads(rule, dtype, isa):
     results = {}
     for layout, copy in LAYOUTS.items():
         for n_threads in (1, 2, 3, 4):
             X, y, order, weights, biases = problem(dtype, widths=(200, 141, 10))
             weights, biases = [copy(p) for p in weights], [p.copy() for p in biases]
-            moments = tuple(
-                [copy(np.ones_like(p)) for p in weights + biases] for _ in range(n_moments)
-            )
+            moments = calls.moments(rule, weights + biases, lambda p, c=copy: c(np.ones_like(p)))
             total = calls.train_epoch(
-                *(X, y, weights, biases), rule=rule, momentum=0.9, l2=0.1, moments=moments,
+                *(X, y, weights, biases), rule=calls.rule(rule), l2=0.1, moments=moments,
                 order=order, batch_size=300, n_threads=n_threads,
             )  # fmt: skip
             results[layout, n_threads] = calls.bits([weights, biases, moments]), total
@@ -167,8 +165,10 @@ def test_update_rules_follow_their_formulas(rule, l2, dtype, isa):
     velocities = [calls.normal(dtype)(*p.shape) for p in params]
     v0 = [v.astype(float) for v in velocities]
     moments = () if rule == "sgd" else (velocities,)
-    options = {"rule": rule, "learning_rate": learning_rate, "momentum": momentum, "l2": l2}
-    total = calls.train_epoch(X, y, weights, biases, batch_size=n, moments=moments, **options)
+    constants = {} if rule == "sgd" else {"momentum": momentum}
+    options = {"rule": calls.rule(rule, **constants), "learning_rates": np.full(1, learning_rate)}
+    options |= {"l2": l2, "moments": moments, "batch_size": n}
+    total = calls.train_epoch(X, y, weights, biases, **options)
     rounding = 8 * float(np.finfo(dtype).eps)
     for i, (p, p0, g, v, start) in enumerate(
         zip(params, old, gradients, velocities, v0, strict=True)
@@ -225,7 +225,7 @@ def test_any_layout_has_the_bits_of_contiguous_arrays(kernel, dtype, isa, data):
 
     def lay_out(path, array):
         view, buffers[path] = data.draw(layouts())(array)
-        if not calls.is_output(path):
+        if not calls.is_output(kernel, path):
             if array.size and data.draw(st.booleans()):
                 view = np.broadcast_to(view[:1], view.shape)
             view.flags.writeable = view.flags.writeable and data.draw(st.booleans())
@@ -240,7 +240,7 @@ def test_any_layout_has_the_bits_of_contiguous_arrays(kernel, dtype, isa, data):
         assert result[0] == want[0]
     for (path, view), (_, expected) in zip(calls.leaves(views), calls.leaves(wanted), strict=True):
         assert view.tobytes() == expected.tobytes()
-        if calls.is_output(path):
+        if calls.is_output(kernel, path):
             view[...] = -77  # what is left is the guard area
             before[path][...] = -77
         assert buffers[path].tobytes() == before[path].tobytes()
@@ -387,7 +387,7 @@ def test_a_bias_of_minus_zero_is_one_of_zero(n, hidden, dtype):
     for zero in (0.0, -0.0):
         biases = [np.full(k, zero, dtype) for k in widths[1:]]
         for form in forms:
-            out = _core.predict(form, None, weights, biases, "relu", "squared_error", False, 1)
+            out = _core.predict(form, None, weights, biases, "relu", "identity", False, 1)
             assert out.tobytes() == bytes(out.nbytes)
         assert not np.signbit(kernels.forward(X, weights, biases)[-1]).any()
 

@@ -15,7 +15,7 @@ from support import calls
 
 NETWORK_KERNELS = ("forward", "backward")
 PLACES = [(kernel, path) for kernel in calls.KERNELS for path in calls.paths(kernel)]
-OUTPUT_PLACES = [(kernel, path) for kernel, path in PLACES if calls.is_output(path)]
+OUTPUT_PLACES = [place for place in PLACES if calls.is_output(*place)]
 RANKS = {
     (kernel, path): array.ndim
     for kernel in calls.KERNELS
@@ -40,7 +40,7 @@ each_output = each("kernel, path", OUTPUT_PLACES)
 
 def assert_refused(kernel, arguments, error, message):
     """Raises with a message, which is returned, and no output changed."""
-    outputs = calls.outputs(arguments)
+    outputs = calls.outputs(kernel, arguments)
     before = calls.bits(outputs)
     with pytest.raises(error, match=message) as refusal:
         calls.run(kernel, arguments)
@@ -265,17 +265,17 @@ def test_gradient_written_over_the_labels():
 # ---- lists ----
 
 LISTS = [
-    *(("forward", name) for name in ("weights", "biases", "out")),
-    *(("backward", name) for name in ("activations", "weights")),
+    *(("forward", name) for name in ("weights", "biases", "out", "slopes")),
+    *(("backward", name) for name in ("activations", "weights", "slopes")),
     *(("sgd_step", name) for name in ("params", "grads")),
 ]
 NO_LISTS = [1.0, "list", {}, np.ones((2, 2)), iter([]), {1, 2}]
-NONES = [(*place, None) for place in LISTS if place[1] != "out"]
+NONES = [(*place, None) for place in LISTS if place[1] not in ("out", "slopes")]
 
 
 @each("kernel, name, wrong", [(*place, wrong) for place in LISTS for wrong in NO_LISTS] + NONES)
 def test_what_is_no_list(kernel, name, wrong):
-    """Nor does None stand for anything but new outputs."""
+    """Nor does None stand for anything but new outputs and no slopes."""
     arguments = {**calls.example(kernel), name: wrong}
     expected = rf"^{name} must be a list of arrays, got \S*{type(wrong).__name__}"
     assert_refused(kernel, arguments, TypeError, expected)
@@ -324,6 +324,55 @@ def test_backward_out_of_another_length(part):
     assert_refused("backward", arguments, ValueError, expected)
 
 
+# ---- activations and slopes ----
+
+
+@each("kernel", NETWORK_KERNELS)
+@each(
+    "wrong, error, message",
+    [
+        ([], ValueError, "activation must hold 2 names, one for each hidden layer, got 0"),
+        (["relu"], ValueError, "activation must hold 2 names, one for each hidden layer, got 1"),
+        (
+            ("relu",) * 3,
+            ValueError,
+            "activation must hold 2 names, one for each hidden layer, got 3",
+        ),
+        (
+            ["relu", "x"],
+            ValueError,
+            r"activation\[1\] must be one of 'identity', .*'gelu', got 'x'",
+        ),
+        ([None, "relu"], TypeError, r"activation\[0\] must be a str, got NoneType"),
+        ([["relu"], "relu"], TypeError, r"activation\[0\] must be a str, got list"),
+        (1, TypeError, "activation must be a str or a list of str, got int"),
+        (np.array(["relu"] * 2), TypeError, "activation must be a str or a list of str, got nump"),
+        ({"relu": 0, "tanh": 1}, TypeError, "activation must be a str or a list of str, got dict"),
+    ],
+)
+def test_lists_of_activations(kernel, wrong, error, message):
+    arguments = {**calls.example(kernel, layers=(5, 4, 6, 3)), "activation": wrong}
+    assert_refused(kernel, arguments, error, f"^{message}")
+
+
+@each("activation", ["gelu", ["relu", "gelu"], ("gelu", "identity")])
+def test_slopes_that_backward_cannot_do_without(activation):
+    arguments = calls.example("backward", layers=(5, 4, 6, 3)) | {"activation": activation}
+    calls.run("backward", arguments)
+    expected = "^slopes must be a list of arrays for activation 'gelu', .*, got None"
+    assert_refused("backward", arguments | {"slopes": None}, ValueError, expected)
+
+
+@each("kernel", NETWORK_KERNELS)
+def test_slopes_of_another_number_of_layers(kernel):
+    arguments = calls.example(kernel, layers=(5, 4, 6, 3))
+    for slopes in (arguments["slopes"][:1], [*arguments["slopes"], np.zeros((7, 3))]):
+        expected = f"^slopes must hold 2 arrays, got {len(slopes)}"
+        assert_refused(kernel, arguments | {"slopes": slopes}, ValueError, expected)
+    arguments = calls.example(kernel, layers=(5, 3)) | {"activation": "gelu", "slopes": []}
+    calls.run(kernel, arguments)
+
+
 # ---- labels ----
 
 LABELS = [
@@ -369,10 +418,10 @@ def test_labels_of_no_classes():
 NO_NUMBERS = ["x", None, 1j, [1.0], True, np.ones(1)]
 OPTIONS = [
     *[(kernel, "activation", wrong, ValueError,
-       rf"must be one of 'identity', 'logistic', 'tanh', 'relu', got '{wrong}'")
+       rf"must be one of 'identity', 'logistic', 'tanh', 'relu', 'gelu', got '{wrong}'")
       for kernel in NETWORK_KERNELS for wrong in ("", "Relu", "x" * 500)],
     *[(kernel, "activation", wrong, (TypeError, ValueError), "must be")
-      for kernel in NETWORK_KERNELS for wrong in (None, 1, b"relu", "re\0lu", "\ud800", ["relu"])],
+      for kernel in NETWORK_KERNELS for wrong in (None, 1, b"relu", "re\0lu", "\ud800", {"relu"})],
     *[(kernel, "n_threads", wrong, ValueError, f"must be .*at least 1, got {wrong}")
       for kernel in NETWORK_KERNELS for wrong in (0, -1, -(2**70))],
     *[(kernel, "n_threads", wrong, TypeError, f"must be .*at least 1, got {type(wrong).__name__}")

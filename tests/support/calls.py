@@ -34,6 +34,7 @@ def example(kernel, dtype=np.float64, n=7, layers=(5, 4, 3), draw=None):
             "weights": [draw(*shape) for shape in shapes],
             "biases": [draw(n_out) for _, n_out in shapes],
             "out": each_layer(new),
+            "slopes": each_layer(new)[:-1],
             "n_threads": 1,
         }
     if kernel == "softmax":
@@ -46,6 +47,7 @@ def example(kernel, dtype=np.float64, n=7, layers=(5, 4, 3), draw=None):
             "activations": each_layer(draw),
             "dlogits": draw(n, k),
             "weights": [draw(*shape) for shape in shapes],
+            "slopes": each_layer(draw)[:-1],
             "out": ([new(*shape) for shape in shapes], [new(n_out) for _, n_out in shapes]),
             "n_threads": 1,
         }
@@ -60,26 +62,60 @@ def run(kernel, arguments):
     return getattr(kernels, kernel)(**arguments)
 
 
+# Of losses and rules, where a test does not say otherwise.
+CONSTANTS = {"eps": 0.0, "floor": -np.inf, "ceiling": np.inf}
+CONSTANTS |= {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+LOSSES = _core.names()["losses"]
+RULES = {name: n_moments for name, (n_moments, _) in _core.names()["rules"].items()}
+
+
+def loss(name, **constants):
+    """The dict of a loss."""
+    defaults = {constant: CONSTANTS[constant] for constant in LOSSES[name]}
+    return {"name": name} | defaults | constants
+
+
+def rule(name, **constants):
+    """The dict of an update rule."""
+    defaults = {constant: CONSTANTS[constant] for constant in _core.names()["rules"][name][1]}
+    return {"name": name} | defaults | constants
+
+
+def moments(name, params, make=np.zeros_like):
+    """As many lists as a rule keeps, each of an array for every parameter."""
+    return tuple([make(p) for p in params] for _ in range(RULES[name]))
+
+
+def rates(rate, n, batch_size):
+    """A learning rate for each batch of an epoch of n rows."""
+    return np.full(-(-n // batch_size), float(rate))
+
+
+def fields(function, X, y, weights, biases, **options):
+    """The fields of train_epoch, loss_gradient or loss, where not given those of a plain call."""
+    given = {"X": X, "y": y, "weights": weights, "biases": biases} | options
+    shared = {"sample_weight": None, "activation": "relu", "loss": loss("cross_entropy")}
+    shared |= {"n_threads": 1}
+    if function == "loss":
+        return shared | {"order": None} | given
+    if function == "loss_gradient":
+        gradients = {"dweights": [np.empty_like(w) for w in weights]}
+        gradients |= {"dbiases": [np.empty_like(b) for b in biases]}
+        return shared | {"gradient_scale": 1.0, "l2": 0.0} | gradients | given
+    n, batch_size = len(y), given.get("batch_size", 150)
+    if given.get("order") is not None:
+        n = len(given["order"])
+    epoch = {"order": None, "l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}
+    epoch |= {"learning_rates": rates(0.1, n, batch_size), "moments": ()}
+    return shared | epoch | {"steps": np.zeros(1, np.int64)} | given
+
+
 def train_epoch(X, y, weights, biases, **options):
     """Trains weights and biases in place; returns the total loss."""
-    defaults = {
-        "order": None,
-        "batch_size": 150,
-        "moments": (),
-        "rule": "sgd",
-        "learning_rate": 0.1,
-        "momentum": 0.0,
-        "l2": 0.0,
-        "n_threads": 1,
-    }
-    o = defaults | options
-    optimizer = o["rule"], o["learning_rate"], o["momentum"], 0.9, 0.999, 1e-8
-    steps = np.zeros(1, np.int64)
-    total, rows = _core.train_epoch(
-        *(X, y, None, o["order"], weights, biases, "relu", ("cross_entropy", -np.inf, np.inf)),
-        *(o["l2"], o["batch_size"], optimizer, o["moments"], steps, o["n_threads"]),
-    )
-    assert (rows, *steps) == (len(y), -(-len(y) // o["batch_size"]))
+    given = fields("train_epoch", X, y, weights, biases, **options)
+    total, rows = _core.train_epoch(given)
+    n = len(y if given["order"] is None else given["order"])
+    assert (rows, *given["steps"]) == (n, len(rates(0, n, given["batch_size"])))
     return total
 
 
@@ -126,12 +162,12 @@ def replaced(arguments, *changes):
     return rebuilt(arguments, lambda path, array: changes.get(path, array))
 
 
-def is_output(path):
-    return path[0] in OUTPUTS
+def is_output(kernel, path):
+    return path[0] in OUTPUTS or (kernel, path[0]) == ("forward", "slopes")
 
 
-def outputs(arguments):
-    return [array for path, array in leaves(arguments) if is_output(path)]
+def outputs(kernel, arguments):
+    return [array for path, array in leaves(arguments) if is_output(kernel, path)]
 
 
 def name(path):

@@ -1,4 +1,4 @@
-"""A valid call of every function of mlp_c._core that allocates, as a list of arguments."""
+"""A valid call of every function of mlp_c._core that allocates, as a dict of its arguments."""
 
 from itertools import pairwise
 
@@ -6,12 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from mlp_c import _core
+from support import calls
 
 
 def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
-    """{case: arguments}; a case is a function's name and, of a second one, what of.
+    """{case: arguments by place or, of those given as one dict, by name}.
 
-    Every call can be made again: outputs and weights are written over.
+    A case is a function's name and, of a second one, what of. Every call can be made again: outputs
+    and weights are written over.
     """
     rng = np.random.default_rng(0)
     shapes = list(pairwise(widths))
@@ -28,56 +30,83 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     csr = rows.data, rows.indices, rows.indptr, widths[0]
     weights, biases = [draw(*shape) for shape in shapes], [draw(k) for k in widths[1:]]
     activations = [draw(n, k) for k in widths[1:]]
+    slopes, written = [draw(n, k) for k in widths[1:-1]], [draw(n, k) for k in widths[1:-1]]
+    into = [np.empty_like(a) for a in activations]
     logits, out = draw(n, widths[-1]), draw(n, widths[-1])
-    loss = "cross_entropy", 0.0, 100.0
-    sgd = "sgd", 0.001, 0.0, 0.0, 0.0, 0.0
-    adam = "adam", 0.001, 0.0, 0.9, 0.999, 1e-8
-    moments = tuple([np.zeros_like(p) for p in weights + biases] for _ in range(2))
-    network = weights, biases, "relu"
+    gelu = ["gelu"] * len(slopes)
     both = np.ones(2 * n, dtype)
-    ones, order, steps = np.ones(n, dtype), np.arange(n)[::-1], np.zeros(1, np.int64)
+    ones, order = np.ones(n, dtype), np.arange(n)[::-1]
     name = np.dtype(dtype).name
-    cases = {
-        "forward": (X, *network, None, n_threads),
-        "forward into": (X, *network, [np.empty_like(a) for a in activations], n_threads),
-        "backward": (X, activations, logits, weights, "relu", None, n_threads),
-        "backward into": (X, activations, logits, weights, "relu", new(), n_threads),
+
+    network = {"weights": weights, "biases": biases, "activation": "relu"}
+    shared = {"X": X, "y": y, "sample_weight": None, **network}
+    shared |= {"loss": calls.loss("cross_entropy", floor=0.0, ceiling=100.0)}
+    sparse = {"X": csr, "sample_weight": ones, "activation": gelu}
+    end = {"n_threads": n_threads}
+    epoch = shared | {"order": None, "l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
+    epoch |= {"learning_rates": calls.rates(0.001, n, 7), "moments": ()}
+    epoch |= {"steps": np.zeros(1, np.int64)} | end
+    adam = sparse | {"order": order, "l2": 0.1, "rule": calls.rule("adam")}
+    adam |= {"moments": calls.moments("adam", weights + biases), "steps": np.zeros(1, np.int64)}
+    gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
+    gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end
+    network = weights, biases, "relu"
+    by_place = {
+        "forward": (X, *network, None, None, n_threads),
+        "forward into": (X, weights, biases, gelu, into, written, n_threads),
+        "backward": (X, activations, logits, weights, "relu", None, None, n_threads),
+        "backward into": (X, activations, logits, weights, gelu, slopes, new(), n_threads),
         "softmax": (logits, None),
         "softmax into": (logits, out),
         "softmax_cross_entropy": (logits, y, 0.0, None),
         "softmax_cross_entropy into": (logits, draw(n, widths[-1]), 0.0, out),
         "sgd_step interleaved": ([both[::2]], [both[1::2]], 0.0),
         "sgd_step": (weights + biases, [np.ones_like(p) for p in weights + biases], 0.0),
-        "train_epoch": (X, y, None, None, *network, loss, 0.0, 7, sgd, (), steps, n_threads),
-        "train_epoch of CSR": (
-            *(csr, y, ones, order, *network, loss, 0.1, 7, adam, moments, steps, n_threads),
-        ),
-        "loss_gradient": (X, y, None, *network, (*loss, 1.0), 0.0, *new(), n_threads),
-        "loss_gradient of CSR": (csr, y, ones, *network, (*loss, 1.0), 0.1, *new(), n_threads),
-        "predict": (X, None, *network, loss[0], False, n_threads),
-        "predict of rows": ((X, None), order, *network, loss[0], False, n_threads),
+        "predict": (X, None, *network, "softmax", False, n_threads),
+        "predict of rows": ((X, None), order, weights, biases, gelu, "exp", False, n_threads),
         "index_nonzeros": (X, name, 1.0, np.inf, n_threads),
+        "names": (),
         "config": (),
     }
-    return {case: list(arguments) for case, arguments in cases.items()}
+    by_name = {
+        "train_epoch": epoch,
+        "train_epoch of CSR": epoch | adam,
+        "loss_gradient": gradient,
+        "loss_gradient of CSR": gradient | sparse,
+        "loss": shared | {"order": None} | end,
+        "loss of CSR": shared | {"order": order} | end | sparse,
+    }
+    return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
 
 
 CASES = list(examples())
+NAMED = ("train_epoch", "loss_gradient", "loss")  # with one dict of fields
+BARE = ("names", "config")  # without arguments
 
-# By case, the places of the arguments that are written to; of others, none is.
+# By case, the arguments that are written to; of others, none is.
 WRITTEN = {
-    "forward into": [4],
-    "backward into": [5],
+    "forward into": [4, 5],
+    "backward into": [6],
     "softmax into": [1],
     "softmax_cross_entropy into": [3],
     "sgd_step interleaved": [0],
     "sgd_step": [0],
-    "train_epoch": [4, 5, 12],
-    "train_epoch of CSR": [4, 5, 11, 12],
-    "loss_gradient": [8, 9],
-    "loss_gradient of CSR": [8, 9],
+    "train_epoch": ["weights", "biases", "steps"],
+    "train_epoch of CSR": ["weights", "biases", "moments", "steps"],
+    "loss_gradient": ["dweights", "dbiases"],
+    "loss_gradient of CSR": ["dweights", "dbiases"],
 }
 
 
 def function(case):
     return getattr(_core, case.split()[0])
+
+
+def positional(arguments):
+    """What a function is called with."""
+    is_named = any(isinstance(name, str) for name in arguments)
+    return [arguments] if is_named else list(arguments.values())
+
+
+def run(case, arguments):
+    return function(case)(*positional(arguments))

@@ -1,6 +1,6 @@
 /* Which instruction sets this build has and this machine can run. */
-#ifndef MLP_CPU_H
-#define MLP_CPU_H
+#ifndef MLP_ISA_H
+#define MLP_ISA_H
 
 #include "kernels/kernels.h"
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu.h"
+#include "kernels/isa.h"
 
 #include <string.h>
 

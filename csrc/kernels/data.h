@@ -1,0 +1,126 @@
+/* What a network is trained on, and the rows of it that are in work. */
+#ifndef MLP_DATA_H
+#define MLP_DATA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sizes.h"
+#include "base/views.h"
+#include "kernels/lists.h"
+
+/* Rows of a dense array, or of a sparse one (CSR).
+ *
+ * Of a sparse array, and of a dense one with is_sparse, only pairs are multiplied: the elements of
+ * two neighbouring columns 2c and 2c + 1 that are not both zero, in the order of c. Where values
+ * are paired, there are two of them to each of `columns`, which holds c; past an odd number of
+ * columns, the second is 0. */
+typedef struct {
+    ptrdiff_t rows, cols;
+    mlp_matrix dense; /* the elements, where values is NULL */
+    mlp_element element;
+    bool is_sparse;
+    bool is_paired;
+    const void *values;        /* of row i: from row_starts[i] to row_starts[i + 1] */
+    const void *columns;       /* theirs, ascending in a row */
+    int column_bytes;          /* 2 or 4 of an unsigned integer or 8 of a signed one */
+    const int64_t *row_starts; /* rows + 1, not descending, within columns */
+    ptrdiff_t row_slots;       /* the most values, or pairs, that a row has to multiply */
+} mlp_input;
+
+/* What the loss compares with: one label a row, or one row of targets each. */
+typedef struct {
+    const int32_t *labels; /* each in [0, number of outputs), or NULL */
+    mlp_matrix matrix;     /* used where labels is NULL */
+    bool is_bool;          /* matrix holds bool, not the kernel's dtype */
+} mlp_targets;
+
+/* Rows, their targets and weights. */
+typedef struct {
+    mlp_input x;
+    mlp_targets targets;
+    const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
+    const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
+    ptrdiff_t n;
+    ptrdiff_t slots; /* where x is sparse: mlp_count_slots of all of them */
+} mlp_data;
+
+/* The number in x of the i-th row. */
+static inline ptrdiff_t
+mlp_data_row(const mlp_data *data, ptrdiff_t i)
+{
+    return data->order == NULL ? i : (ptrdiff_t)data->order[i];
+}
+
+/* How many values, or pairs, n sparse rows of the data from `first` on have at most;
+ * PTRDIFF_MAX if beyond any memory. */
+static inline ptrdiff_t
+mlp_count_slots(const mlp_data *data, ptrdiff_t first, ptrdiff_t n)
+{
+    const int64_t *starts = data->x.row_starts;
+    ptrdiff_t slots = 0;
+    bool overflows = starts == NULL && __builtin_mul_overflow(n, data->x.row_slots, &slots);
+    for (ptrdiff_t i = first; i < first + n && starts != NULL; i++) {
+        ptrdiff_t row = mlp_data_row(data, i);
+        overflows |= __builtin_add_overflow(slots, starts[row + 1] - starts[row], &slots);
+    }
+    return overflows ? PTRDIFF_MAX : slots;
+}
+
+/* Columns of pairs that `cols` columns make. */
+static inline ptrdiff_t
+mlp_count_pair_columns(ptrdiff_t cols)
+{
+    return mlp_ceil_div(cols, 2);
+}
+
+/* n rows of the data from `first` on. */
+typedef struct {
+    const mlp_data *data;
+    ptrdiff_t first, n;
+} mlp_span;
+
+/* The pairs of the rows in work: by row as they are loaded, then listed by column, a strip of rows
+ * at a time, as entries: a pair and its row's number. One member of the team loads and lists a
+ * strip, in slots of its own. docs/dev/ draws it. */
+typedef struct {
+    ptrdiff_t cols; /* of pairs */
+    /* By row: */
+    const void **pairs;       /* where they lie */
+    const uint32_t **columns; /* theirs, in private memory */
+    ptrdiff_t *counts;        /* how many */
+    void *pair_slots;         /* where x has no list of them */
+    uint32_t *column_slots;
+    /* By strip, column and row: */
+    void *entries;
+    ptrdiff_t *entry_begins;        /* by strip, cols + 1 */
+    ptrdiff_t strip_rows, n_strips; /* none where they are not listed */
+} mlp_pairs;
+
+/* The rows in work: one member's view, of memory that its group shares. */
+typedef struct {
+    mlp_span span;
+    ptrdiff_t begin, end; /* of them, those that the member loads and takes forward */
+    bool is_sparse;
+    mlp_matrix x;        /* their elements, where all are multiplied */
+    mlp_matrix gathered; /* room for x where its rows are scattered or to be converted */
+    mlp_pairs pairs;     /* otherwise */
+    ptrdiff_t n_pairs;   /* of rows begin to end */
+} mlp_rows;
+
+/* Whether dense rows of the data are used where they lie. */
+static inline bool
+mlp_is_in_place(const mlp_data *data, mlp_dtype dtype)
+{
+    return data->order == NULL && (int)data->x.element == (int)dtype;
+}
+
+/* Whether the member's rows are worth multiplying by columns: where most columns would be empty, to
+ * go through them costs more. */
+static inline bool
+mlp_are_many(const mlp_rows *rows)
+{
+    return rows->n_pairs >= rows->pairs.cols;
+}
+
+#endif

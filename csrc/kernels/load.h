@@ -1,0 +1,85 @@
+/* Loading rows of the data: dense ones, or pairs of sparse ones. */
+#ifndef MLP_LOAD_TEMPLATE
+#define MLP_LOAD_TEMPLATE
+
+#include "kernels/pairs.h"
+#include "kernels/poll.h"
+#include "kernels/rows.h"
+#include "kernels/tuning.h"
+
+/* Loads a row of x as row i, to slots from `slot` on; returns how many it took. A column out of
+ * range, which only another thread can have made, counts as the last one. */
+static ptrdiff_t
+FN(load_pairs_of_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row,
+                      const mlp_pairs *loaded, ptrdiff_t i, ptrdiff_t slot)
+{
+    uint32_t *columns = loaded->column_slots + slot;
+    PAIR *slots = (PAIR *)loaded->pair_slots + slot;
+    loaded->columns[i] = columns;
+    if (x->values == NULL) {
+        /* Elements may be converted in the list's own place. */
+        ROW elements = FN(dense_row)(worker, x, row, slots->values);
+        PAIR_LIST list = {slots, columns, 4, loaded->cols};
+        loaded->pairs[i] = slots;
+        loaded->counts[i] = FN(list_pairs_of_row)(worker, elements, list);
+        return loaded->counts[i];
+    }
+    ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;
+    uint32_t last = (uint32_t)(x->is_paired ? loaded->cols : x->cols) - 1;
+    const char *from = (const char *)x->columns + begin * x->column_bytes;
+    switch (x->column_bytes) {
+    case 2: n = FN(copy_columns)(worker, from, 2, n, last, columns); break;
+    case 4: n = FN(copy_columns)(worker, from, 4, n, last, columns); break;
+    default: n = FN(copy_columns)(worker, from, 8, n, last, columns); break;
+    }
+    if (x->is_paired) {
+        loaded->pairs[i] = (const PAIR *)x->values + begin;
+        loaded->counts[i] = n;
+        return n;
+    }
+    loaded->pairs[i] = slots;
+    loaded->counts[i] = FN(join_pairs)(worker, (const REAL *)x->values + begin, columns, n, slots);
+    return loaded->counts[i];
+}
+
+/* Loads the pairs of rows begin to end. Returns how many they have. Where the team is to stop, the
+ * rows that are left have none. */
+static ptrdiff_t
+FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)
+{
+    const mlp_span *span = &rows->span;
+    const mlp_data *data = span->data;
+    const mlp_pairs *pairs = &rows->pairs;
+    ptrdiff_t first_slot = mlp_count_slots(data, span->first, rows->begin), slot = first_slot;
+    ptrdiff_t i = rows->begin;
+    mlp_poller poller = {worker, 0};
+    bool stop = false;
+    for (; i < rows->end && !stop; i++) {
+        if (i + FN(SPARSE_AHEAD) < rows->end) {
+            FN(prefetch_row)(data, span->first + i + FN(SPARSE_AHEAD));
+        }
+        ptrdiff_t row = mlp_data_row(data, span->first + i);
+        ptrdiff_t n = FN(load_pairs_of_row)(worker, &data->x, row, pairs, i, slot);
+        stop = mlp_poll_after(&poller, data->x.values == NULL ? data->x.cols : n);
+        slot += n;
+    }
+    for (; i < rows->end; i++) {
+        pairs->columns[i] = pairs->column_slots + slot;
+        pairs->counts[i] = 0;
+    }
+    return slot - first_slot;
+}
+
+static void
+FN(load_rows)(mlp_worker *worker, mlp_rows *rows)
+{
+    assert(0 <= rows->begin && rows->end <= rows->span.n);
+    if (rows->is_sparse) {
+        rows->n_pairs = FN(load_pairs)(worker, rows);
+    }
+    else {
+        FN(load_dense_rows)(worker, rows);
+    }
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* The job train_epoch: a pass over the data in batches, with an update after each. */
+#include <math.h>
+
+#include "network/batches.h"
+#include "network/layout.h"
+
+static bool
+prepare(void *arguments, int n_members)
+{
+    mlp_train_epoch_args *args = arguments;
+    ptrdiff_t batch_rows = mlp_min(args->batch_size, args->data.n);
+    mlp_plan_spec spec =
+        mlp_training_spec(args->kernels, &args->network, &args->data, batch_rows, n_members);
+    spec.updates = true;
+    spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS;
+    args->plan = mlp_make_plan(&args->memory, &spec);
+    return args->plan != NULL;
+}
+
+/* ---- copies of the first layer's slices ---- */
+
+typedef enum { TO_SLICES, FROM_SLICES } copy_direction;
+
+/* Copies the member's rows of a slice that lies in a copy: of a layer that is small enough to be
+ * sliced, and so without a poll. */
+static void
+copy_slice(const mlp_member *m, const mlp_matrix *whole, const mlp_matrix *slice,
+           copy_direction direction)
+{
+    mlp_matrix there = mlp_slice_of(whole, &m->group->slice);
+    if (slice->data == there.data) {
+        return;
+    }
+    ptrdiff_t begin, end;
+    mlp_share(m->group->size, m->rank, slice->rows, 1, &begin, &end);
+    mlp_matrix whole_rows = mlp_rows_of(&there, begin, end);
+    mlp_matrix slice_rows = mlp_rows_of(slice, begin, end);
+    if (direction == TO_SLICES) {
+        m->kernels->copy(&whole_rows, &slice_rows);
+    }
+    else {
+        m->kernels->copy(&slice_rows, &whole_rows);
+    }
+}
+
+static void
+copy_slices(const mlp_member *m, copy_direction direction)
+{
+    const mlp_parameter *whole = &m->plan->spec.network->layers[0].weights;
+    const mlp_parameter *slice = &m->group->layers[0].weights;
+    copy_slice(m, &whole->value, &slice->value, direction);
+    for (int i = 0; i < MLP_MAX_MOMENTS; i++) {
+        copy_slice(m, &whole->moments[i], &slice->moments[i], direction);
+    }
+}
+
+/* ---- UPDATE ---- */
+
+/* One step of the update rule, and the L2 term of a batch of so much weight. */
+typedef struct {
+    const mlp_rule *rule;
+    double learning_rate;
+    double l2;
+    int64_t number;
+} batch_step;
+
+/* Updates what a task's gradient belongs to, and packs it anew. */
+static void
+update_task(const mlp_member *m, const mlp_task *task, const batch_step *batch,
+            const mlp_matrix *gradient)
+{
+    const mlp_layer *layer = &m->group->layers[task->layer];
+    const mlp_parameter *parameter = task->is_bias ? &layer->biases : &layer->weights;
+    mlp_step step = {.rule = batch->rule,
+                     .learning_rate = batch->learning_rate * parameter->rate_factor,
+                     .l2 = mlp_decay_of(parameter, batch->l2),
+                     .number = batch->number};
+    mlp_update_rows rows = {.value = mlp_rows_of(&parameter->value, task->begin, task->end),
+                            .gradient = *gradient};
+    for (int i = 0; i < MLP_MAX_MOMENTS; i++) {
+        rows.moments[i] = mlp_rows_of(&parameter->moments[i], task->begin, task->end);
+    }
+    mlp_squares squares = {.n_parts = 1, .ends = {parameter->value.cols}};
+    if (!task->is_bias && step.l2 != 0) {
+        squares = mlp_squares_of(m, task->layer, task->begin);
+    }
+    m->kernels->update(m->worker, &step, &rows, &squares);
+    if (!task->is_bias) {
+        mlp_pack_weights(m, task->layer, task->begin, task->end);
+    }
+}
+
+/* GRADIENT and UPDATE of a batch's last chunk, task by task. What is begun is finished, unless a
+ * stop has to wait for it too long. */
+static void
+update_batch(mlp_member *m, const mlp_rows *rows, bool accumulate, const batch_step *batch)
+{
+    ptrdiff_t n_done = 0;
+    m->worker->finishing = true;
+    for (const mlp_task *task; (task = mlp_next_task(m, &n_done)) != NULL;) {
+        mlp_matrix gradient = mlp_task_gradient(m, task);
+        mlp_compute_gradient(m, rows, task, accumulate, &gradient);
+        if (mlp_poll(m->worker)) { /* the gradient may not be whole */
+            break;
+        }
+        update_task(m, task, batch, &gradient);
+    }
+    m->worker->finishing = false;
+}
+
+/* ---- the epoch ---- */
+
+/* What came of the batches that are whole. */
+typedef struct {
+    double loss; /* member 0's: the sum over batches of objective * rows */
+    ptrdiff_t rows;
+    int64_t steps;
+} epoch_total;
+
+/* Adds a batch to the total. Only member 0 adds the L2 term: the others pass l2 = 0. */
+static void
+add_batch(const mlp_member *m, const mlp_cursor *batch, double l2, double loss, epoch_total *total)
+{
+    double rows_per_weight = (double)batch->batch_rows / batch->weight_sum;
+    total->loss = fma(loss + mlp_l2_loss(m, l2), rows_per_weight, total->loss);
+    total->rows += batch->batch_rows;
+    total->steps++;
+}
+
+static void
+run_batches(mlp_member *m, const mlp_train_epoch_args *args, epoch_total *total)
+{
+    bool is_first_member = m->worker->rank == 0;
+    double loss = 0;
+    int buffer = 0;
+    mlp_cursor next = {0};
+    mlp_pack_network(m);
+    bool more = mlp_load_next_chunk(m, args->batch_size, &next, &m->buffers[buffer]);
+    mlp_command command = mlp_barrier(m->worker);
+    while (command == MLP_GO_ON && more) {
+        const mlp_cursor chunk = next;
+        const mlp_rows *rows = &m->buffers[buffer];
+        bool is_first = chunk.first == chunk.batch;
+        bool is_last = chunk.first + chunk.n == chunk.batch + chunk.batch_rows;
+        if (mlp_run_chunk(m, &args->objective, rows, chunk.weight_sum) != MLP_GO_ON) {
+            return;
+        }
+        if (is_first_member) {
+            loss = mlp_add_row_losses(m, &chunk, loss);
+        }
+        if (is_last) {
+            batch_step batch = {.rule = &args->rule,
+                                .learning_rate = args->learning_rates[total->steps],
+                                .l2 = args->objective.l2 / chunk.weight_sum,
+                                .number = args->first_step + total->steps + 1};
+            update_batch(m, rows, !is_first, &batch);
+        }
+        else {
+            mlp_compute_gradients(m, rows, !is_first);
+        }
+        buffer = (buffer + 1) % m->group->n_buffers;
+        more = mlp_load_next_chunk(m, args->batch_size, &next, &m->buffers[buffer]);
+        command = mlp_barrier(m->worker);
+        if (is_last && command != MLP_LEAVE) {
+            add_batch(m, &chunk, is_first_member ? args->objective.l2 : 0, loss, total);
+        }
+    }
+}
+
+static void
+run(mlp_worker *worker, void *arguments)
+{
+    mlp_train_epoch_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    epoch_total total = {0};
+    copy_slices(&m, TO_SLICES);
+    run_batches(&m, args, &total);
+    copy_slices(&m, FROM_SLICES);
+    if (worker->rank == 0) {
+        args->total_loss = total.loss;
+        args->rows = total.rows;
+        args->steps = total.steps;
+    }
+}
+
+const mlp_job mlp_train_epoch_job = {prepare, run};

@@ -1,0 +1,98 @@
+/* The job loss_gradient: the objective over all rows, and its gradients. */
+#include "network/batches.h"
+#include "network/layout.h"
+
+static bool
+prepare(void *arguments, int n_members)
+{
+    mlp_loss_gradient_args *args = arguments;
+    mlp_plan_spec spec =
+        mlp_training_spec(args->kernels, &args->network, &args->data, args->data.n, n_members);
+    spec.keeps_gradients = true;
+    args->plan = mlp_make_plan(&args->memory, &spec);
+    return args->plan != NULL;
+}
+
+/* Takes all rows through the network, as one batch. Returns the sum of their losses, to member 0.
+ * *stop says whether the team was stopped. */
+static double
+run_rows(mlp_member *m, const mlp_loss_gradient_args *args, bool *stop)
+{
+    double loss = 0;
+    int buffer = 0;
+    mlp_cursor next = {0};
+    mlp_pack_network(m);
+    bool more = mlp_load_next_chunk(m, args->data.n, &next, &m->buffers[buffer]);
+    *stop = mlp_barrier(m->worker) != MLP_GO_ON;
+    while (!*stop && more) {
+        const mlp_cursor chunk = next;
+        const mlp_rows *rows = &m->buffers[buffer];
+        *stop = mlp_run_chunk(m, &args->objective, rows, chunk.weight_sum) != MLP_GO_ON;
+        if (*stop) {
+            break;
+        }
+        if (m->worker->rank == 0) {
+            loss = mlp_add_row_losses(m, &chunk, loss);
+        }
+        mlp_compute_gradients(m, rows, chunk.first > chunk.batch);
+        buffer = (buffer + 1) % m->group->n_buffers;
+        more = mlp_load_next_chunk(m, args->data.n, &next, &m->buffers[buffer]);
+        *stop = mlp_barrier(m->worker) != MLP_GO_ON;
+    }
+    return loss;
+}
+
+/* out = the gradient of a parameter, or some rows of it, with that of the L2 term. */
+static void
+write_gradient(const mlp_member *m, const mlp_parameter *parameter, double l2,
+               const mlp_matrix *out, const mlp_squares *squares)
+{
+    mlp_update_rows rows = {.value = parameter->value, .gradient = parameter->gradient};
+    m->kernels->add_l2(m->worker, mlp_decay_of(parameter, l2), &rows, out, squares);
+}
+
+/* The gradients of a layer, for the member's share of the input units, of the first layer in its
+ * slice. */
+static void
+write_layer_gradients(const mlp_member *m, const mlp_layer *whole, ptrdiff_t l, double l2)
+{
+    const mlp_layer *layer = &m->group->layers[l];
+    mlp_matrix dweights = whole->weights.gradient, dbiases = whole->biases.gradient;
+    if (l == 0) {
+        dweights = mlp_slice_of(&dweights, &m->group->slice);
+        dbiases = mlp_slice_of(&dbiases, &m->group->slice);
+    }
+    ptrdiff_t begin, end;
+    mlp_share_units(m, l, &begin, &end);
+    mlp_parameter weights = layer->weights;
+    weights.value = mlp_rows_of(&weights.value, begin, end);
+    weights.gradient = mlp_rows_of(&weights.gradient, begin, end);
+    mlp_matrix out = mlp_rows_of(&dweights, begin, end);
+    mlp_squares squares = mlp_squares_of(m, l, begin);
+    write_gradient(m, &weights, l2, &out, &squares);
+    if ((l == 0 ? m->rank : m->worker->rank) == 0) {
+        mlp_squares none = {.n_parts = 1, .ends = {dbiases.cols}};
+        write_gradient(m, &layer->biases, l2, &dbiases, &none);
+    }
+}
+
+static void
+run(mlp_worker *worker, void *arguments)
+{
+    mlp_loss_gradient_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    bool stop;
+    double loss = run_rows(&m, args, &stop);
+    if (stop) {
+        return;
+    }
+    double weight_sum = mlp_sum_weights(worker, &args->data, m.kernels->dtype, 0, args->data.n);
+    for (ptrdiff_t l = 0; l < args->network.n_layers; l++) {
+        write_layer_gradients(&m, &args->network.layers[l], l, args->objective.l2 / weight_sum);
+    }
+    if (mlp_barrier(worker) == MLP_GO_ON && worker->rank == 0) {
+        args->value = (loss + mlp_l2_loss(&m, args->objective.l2)) / weight_sum;
+    }
+}
+
+const mlp_job mlp_loss_gradient_job = {prepare, run};

@@ -1,0 +1,169 @@
+/* The jobs that Python gives to a team of threads: what a call of the extension does to arrays.
+ *
+ * To prepare a job is to lay out what the members need, in memory that is asked of the caller's
+ * functions. All members run it with the same arguments. They share the work so that no sum is ever
+ * split: the results have the same bits on any number of threads. Where the team is stopped,
+ * outputs may be written in part.
+ *
+ * The arguments of each job begin with mlp_job_memory.
+ */
+#ifndef MLP_JOBS_H
+#define MLP_JOBS_H
+
+#include <stdatomic.h>
+
+#include "network/network.h"
+#include "threads/team.h"
+
+/* How a job's memory is had, zeroed, and what is had. */
+typedef struct {
+    void *(*calloc)(size_t n, size_t size);
+    void (*free)(void *block);
+    void *blocks[3];
+} mlp_job_memory;
+
+/* outputs[l] (n, units of l) written for every layer: the hidden layers' activations, then the
+ * logits. slopes[l] written for every hidden layer l unless slopes is NULL. x and the network
+ * read. Outputs overlap nothing. Rows are shared out. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_matrix x;
+    mlp_network network;
+    const mlp_matrix *outputs, *slopes;
+    struct mlp_plan *plan;
+} mlp_forward_args;
+extern const mlp_job mlp_forward_job;
+
+/* The gradients of all parameters written. x, outputs (as forward left them; the logits are not
+ * read), dlogits and weights read; biases are not looked at. Slopes are read instead of
+ * outputs if they are given. They must be given if an activation needs them. Gradients overlap
+ * nothing. Input units are shared out, and hidden units of the first layer. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_matrix x;
+    mlp_network network;
+    const mlp_matrix *outputs, *slopes;
+    mlp_matrix dlogits;
+    struct mlp_plan *plan;
+} mlp_backward_args;
+extern const mlp_job mlp_backward_job;
+
+/* out = softmax(logits) by row. For a team of one. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_matrix logits, out;
+} mlp_softmax_args;
+extern const mlp_job mlp_softmax_job;
+
+/* dlogits = (p - y) / n with p the softmax of a row; total_loss written: the sum over rows. For a
+ * team of one. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_matrix logits, dlogits;
+    mlp_targets targets;
+    mlp_loss loss;
+    double total_loss;
+} mlp_softmax_cross_entropy_args;
+extern const mlp_job mlp_softmax_cross_entropy_job;
+
+/* params[i] updated in place from grads[i], of its shape, by stochastic gradient descent. For a
+ * team of one. A stop leaves the rest as it was. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    ptrdiff_t n_params;
+    const mlp_matrix *params, *grads;
+    double learning_rate;
+} mlp_sgd_step_args;
+extern const mlp_job mlp_sgd_step_job;
+
+/* One pass over the data in batches: forward, loss, backward, update. The data are read; values and
+ * moments of the network's parameters are updated in place, task by task as a batch's gradients
+ * come to be whole. A team may update copies of the first layer, which are written back at the end.
+ *
+ * A stop lets the update of a batch in progress finish, for up to 30 ms: then some parameters may
+ * be one batch further than others. A batch whose sample weights sum to 0, or to less than any
+ * normal number, is passed over. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_data data;
+    mlp_network network;
+    mlp_objective objective;
+    ptrdiff_t batch_size;
+    mlp_rule rule;
+    const double *learning_rates; /* of each step, as many as there are batches */
+    int64_t first_step;           /* steps made before */
+    struct mlp_plan *plan;
+    /* written: */
+    double
+        total_loss; /* sum over batches of objective * rows, with the weights before the update */
+    ptrdiff_t rows; /* of the batches that were not passed over */
+    int64_t steps;  /* made: one for each whole batch of these */
+} mlp_train_epoch_args;
+extern const mlp_job mlp_train_epoch_job;
+
+/* The objective over all of the data, and its gradients, written to those of the network's
+ * parameters. The data and the network's values are read. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_data data;
+    mlp_network network;
+    mlp_objective objective;
+    struct mlp_plan *plan;
+    double value; /* written */
+} mlp_loss_gradient_args;
+extern const mlp_job mlp_loss_gradient_job;
+
+/* out (n, k) written: the last layer's outputs for the rows of the data, whose targets and weights
+ * are not looked at, with an output activation. Data and network read. Rows are shared out; no
+ * activation is kept for more than a block of them. With check_finite, for a dense array of the
+ * kernels' dtype, found_non_finite is set where a row has an element that is infinite or NaN; out
+ * is then not to be used. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_data data;
+    mlp_network network;
+    mlp_output output;
+    mlp_matrix out;
+    bool check_finite;
+    atomic_bool found_non_finite;
+    struct mlp_plan *plan;
+} mlp_predict_args;
+extern const mlp_job mlp_predict_job;
+
+/* The loss of the rows of the data, without gradients: total written, the sum of the losses times
+ * the sample weights, in order of the rows. Data and network read. Rows are shared out. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_data data;
+    mlp_network network;
+    mlp_loss loss;
+    struct mlp_plan *plan;
+    double total; /* written */
+} mlp_loss_args;
+extern const mlp_job mlp_loss_job;
+
+/* count_pairs: counts[i] written: how many pairs row i of x, a dense array, has. Then, with
+ * row_starts made of them, list_pairs: these pairs written to `pairs`, of the kernels' dtype, and
+ * their columns to `columns`: uint16_t where column_bytes is 2, else uint32_t. x read. Rows are
+ * shared out. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_input x;
+    int64_t *counts;
+    mlp_pair_lists lists;
+    char *rows; /* room for a converted row for each member */
+} mlp_pairs_args;
+extern const mlp_job mlp_count_pairs_job;
+extern const mlp_job mlp_list_pairs_job;
+
+#endif

@@ -1,0 +1,193 @@
+#include "network/plan.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- tasks ---- */
+
+ptrdiff_t
+mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer)
+{
+    if (layer > 0 || !plan->spec.is_sparse) {
+        return plan->spec.kernels->block_units;
+    }
+    ptrdiff_t cols = group->slice.end - group->slice.begin;
+    ptrdiff_t bytes = (cols + 1) * plan->spec.network->layers[0].weights.value.item;
+    return 2 * (MLP_SUMS_BYTES / 2 / bytes + 1);
+}
+
+/* The input units of the first layer on which a member of a group has tasks. */
+static void
+share_first_layer(const mlp_plan *plan, const mlp_group *group, int rank, ptrdiff_t *begin,
+                  ptrdiff_t *end)
+{
+    ptrdiff_t units = mlp_layer_inputs(&plan->spec.network->layers[0]);
+    mlp_share(group->size, rank, units, mlp_task_units(plan, group, 0), begin, end);
+}
+
+/* How many tasks there are for all members together. */
+static ptrdiff_t
+count_tasks(const mlp_plan *plan)
+{
+    const mlp_network *network = plan->spec.network;
+    ptrdiff_t n = 0;
+    if (!plan->spec.goes_backward) {
+        return 0;
+    }
+    for (int g = 0; g < plan->spec.n_groups; g++) {
+        const mlp_group *group = &plan->groups[g];
+        for (int rank = 0; rank < group->size; rank++) {
+            ptrdiff_t begin, end;
+            share_first_layer(plan, group, rank, &begin, &end);
+            n += mlp_ceil_div(end - begin, mlp_task_units(plan, group, 0)) + (rank == 0);
+        }
+    }
+    for (ptrdiff_t l = 1; l < network->n_layers; l++) {
+        n += mlp_ceil_div(mlp_layer_inputs(&network->layers[l]), plan->spec.kernels->block_units);
+        n++;
+    }
+    return n;
+}
+
+/* Writes the tasks on input units begin to end of a layer's weights, of `step` units each. Returns
+ * where the next task goes. */
+static mlp_task *
+add_tasks(mlp_task *next, ptrdiff_t layer, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t step)
+{
+    for (; begin < end; begin += step) {
+        *next++ = (mlp_task){layer, begin, mlp_min(begin + step, end), false};
+    }
+    return next;
+}
+
+/* Writes all tasks: each member's own on its share of its group's slice; then the shared ones. */
+static void
+write_tasks(mlp_plan *plan)
+{
+    const mlp_plan_spec *spec = &plan->spec;
+    mlp_task *next = plan->tasks;
+    for (int m = 0; m < spec->n_members; m++) {
+        mlp_member *member = &plan->members[m];
+        ptrdiff_t begin, end;
+        share_first_layer(plan, member->group, member->rank, &begin, &end);
+        member->own_tasks.tasks = next;
+        next = add_tasks(next, 0, begin, end, mlp_task_units(plan, member->group, 0));
+        if (member->rank == 0) {
+            *next++ = (mlp_task){0, 0, 1, true};
+        }
+        member->own_tasks.n = next - member->own_tasks.tasks;
+    }
+    plan->shared_tasks.tasks = next;
+    for (ptrdiff_t l = 1; l < spec->network->n_layers; l++) {
+        ptrdiff_t units = mlp_layer_inputs(&spec->network->layers[l]);
+        next = add_tasks(next, l, 0, units, spec->kernels->block_units);
+    }
+    for (ptrdiff_t l = 1; l < spec->network->n_layers; l++) {
+        *next++ = (mlp_task){l, 0, 1, true};
+    }
+    plan->shared_tasks.n = next - plan->shared_tasks.tasks;
+    assert(next - plan->tasks == count_tasks(plan));
+}
+
+/* ---- plans ---- */
+
+ptrdiff_t
+mlp_count_strips(ptrdiff_t rows, int group_size)
+{
+    return group_size * mlp_ceil_div(rows, (ptrdiff_t)group_size * MLP_STRIP_ROWS);
+}
+
+/* The tables that a plan is made of. */
+static void
+alloc_tables(mlp_arena *arena, mlp_plan *plan)
+{
+    const mlp_plan_spec *spec = &plan->spec;
+    ptrdiff_t n_layers = spec->network->n_layers;
+    plan->members = mlp_alloc(arena, spec->n_members, 1, sizeof(mlp_member));
+    plan->layers = mlp_alloc(arena, spec->has_own_layers ? spec->n_members : 1, n_layers,
+                             sizeof(mlp_layer_rows));
+    plan->tasks = mlp_alloc(arena, count_tasks(plan), 1, sizeof(mlp_task));
+    plan->squares = mlp_alloc(arena, n_layers, 1, sizeof(double *));
+    for (int g = 0; g < spec->n_groups; g++) {
+        mlp_group *group = &plan->groups[g];
+        group->layers = mlp_alloc(arena, n_layers, 1, sizeof(mlp_layer));
+        group->weights = mlp_alloc(arena, n_layers, 1, sizeof(mlp_packed));
+        group->weights_t = mlp_alloc(arena, n_layers, 1, sizeof(mlp_packed));
+    }
+}
+
+/* Who is in which group, and does what. */
+static void
+join_groups(mlp_plan *plan)
+{
+    const mlp_plan_spec *spec = &plan->spec;
+    size_t n_layers = (size_t)spec->network->n_layers;
+    for (int g = 0; g < spec->n_groups; g++) {
+        memcpy(plan->groups[g].layers, spec->network->layers, n_layers * sizeof(mlp_layer));
+    }
+    for (int m = 0; m < spec->n_members; m++) {
+        plan->members[m] = (mlp_member){
+            .plan = plan,
+            .kernels = spec->kernels,
+            .group = &plan->groups[m % spec->n_groups],
+            .rank = m / spec->n_groups,
+            .layers = plan->layers + (spec->has_own_layers ? (size_t)m * n_layers : 0),
+        };
+    }
+    if (spec->goes_backward && plan->tasks != NULL) {
+        write_tasks(plan);
+    }
+}
+
+/* Sets out what a function asks of an arena, in zeroed memory. Returns the block, NULL without
+ * memory. */
+static void *
+alloc_laid_out(mlp_job_memory *memory, void (*lay_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
+{
+    mlp_arena arena = {NULL, 0};
+    lay_out(&arena, plan);
+    if (arena.used > PTRDIFF_MAX - MLP_ALIGNMENT) {
+        return NULL;
+    }
+    char *block = memory->calloc(1, arena.used + MLP_ALIGNMENT);
+    if (block != NULL) {
+        size_t beyond = (uintptr_t)block % MLP_ALIGNMENT;
+        arena = (mlp_arena){block + (MLP_ALIGNMENT - beyond), 0};
+        lay_out(&arena, plan);
+    }
+    return block;
+}
+
+mlp_plan *
+mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
+{
+    mlp_plan *plan = memory->calloc(1, sizeof *plan);
+    memory->blocks[0] = plan;
+    if (plan == NULL) {
+        return NULL;
+    }
+    plan->spec = *spec;
+    ptrdiff_t cols = mlp_layer_units(&spec->network->layers[0]);
+    for (int g = 0; g < spec->n_groups; g++) {
+        plan->groups[g].slice = mlp_make_slice(cols, spec->n_groups, g);
+        plan->groups[g].size = spec->n_members / spec->n_groups;
+    }
+    memory->blocks[1] = alloc_laid_out(memory, alloc_tables, plan);
+    if (memory->blocks[1] == NULL) {
+        return NULL;
+    }
+    join_groups(plan);
+    memory->blocks[2] = alloc_laid_out(memory, spec->lay_out, plan);
+    return memory->blocks[2] == NULL ? NULL : plan;
+}
+
+mlp_member
+mlp_join_plan(const mlp_plan *plan, mlp_worker *worker)
+{
+    mlp_member member = plan->members[worker->rank];
+    member.worker = worker;
+    if (!plan->spec.has_own_layers) {
+        memcpy(member.buffers, member.group->buffers, sizeof member.buffers);
+    }
+    return member;
+}

@@ -1,0 +1,127 @@
+/* The plan of a job: all that is decided once a call, laid out before the team begins.
+ *
+ * A plan says who has which slice of the first layer, which rows are in work at a time, where what
+ * the layers make of them lies, and which tasks the work on gradients is made of. Members index it;
+ * what they write of it is memory that it gives them.
+ */
+#ifndef MLP_PLAN_H
+#define MLP_PLAN_H
+
+#include "base/arena.h"
+#include "network/jobs.h"
+#include "network/slices.h"
+
+enum {
+    MLP_CHUNK_ROWS = 256, /* in work at a time: their activations and deltas fit the cache */
+    MLP_MAX_BUFFERS = 2   /* chunks that a group of several members has room for: while one member
+                           loads the next chunk, others may still use this one */
+};
+
+/* What a layer makes of the rows in work. */
+typedef struct {
+    mlp_matrix outputs; /* the activations; of the last layer the logits */
+    mlp_matrix slopes;  /* f'(z); absent where the pass backward computes it from the outputs */
+    mlp_matrix deltas;  /* gradients in z */
+    mlp_packed packed_deltas; /* of all layers but the first, whose deltas are by group */
+} mlp_layer_rows;
+
+/* A group of members, and what it has of its own: above all, its slice of the first layer. */
+typedef struct {
+    mlp_slice slice;
+    int size;
+    mlp_layer *layers;        /* the network's, of which the first is the slice's */
+    mlp_packed *weights;      /* by layer; not packed where they are taken as they lie */
+    mlp_packed *weights_t;    /* transposed, of all layers but the first */
+    mlp_matrix sums;          /* the slice of the first layer's z; absent where one group has all */
+    mlp_matrix deltas;        /* the slice of its deltas for sparse rows; absent likewise */
+    mlp_packed packed_deltas; /* the same for dense rows */
+    mlp_rows buffers[MLP_MAX_BUFFERS]; /* room for the rows in work */
+    int n_buffers;
+} mlp_group;
+
+/* A task of the work on a batch's gradients: input units begin to end of a layer's weights, of the
+ * first layer those of a slice; or a layer's biases, which are one row. */
+typedef struct {
+    ptrdiff_t layer, begin, end;
+    bool is_bias;
+} mlp_task;
+
+typedef struct {
+    const mlp_task *tasks;
+    ptrdiff_t n;
+} mlp_task_list;
+
+/* What one member has. A member works on a copy, on its own stack. */
+typedef struct {
+    mlp_worker *worker;
+    const struct mlp_plan *plan;
+    const mlp_kernels *kernels;
+    mlp_group *group;
+    int rank;                          /* in the group */
+    mlp_layer_rows *layers;            /* the team's, or in predictions the member's own */
+    mlp_rows buffers[MLP_MAX_BUFFERS]; /* the group's, of which the member loads a share */
+    mlp_task_list own_tasks;           /* on the first layer */
+    void *scratch;                     /* the gradient of a task that is not kept */
+} mlp_member;
+
+/* What a plan is made for. */
+typedef struct {
+    const mlp_kernels *kernels;
+    const mlp_network *network;
+    const mlp_data *data; /* NULL where the rows are a matrix of the caller's */
+    ptrdiff_t n_rows;     /* the most rows in work at a time */
+    int n_members;
+    int n_groups; /* of the members, a slice of the first layer each */
+    bool is_sparse;
+    bool lists_rows;    /* sparse ones, by column */
+    bool packs_weights; /* unless rows are few */
+    bool goes_backward;
+    bool updates;         /* parameters; slices of the first layer in copies, to avoid false sharing
+                             where they meet */
+    bool keeps_gradients; /* of a whole batch */
+    bool has_own_layers;  /* each member, and rows of its own, instead of sharing them */
+    /* Sets out the memory: see network/layout.h. */
+    void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);
+} mlp_plan_spec;
+
+typedef struct mlp_plan {
+    mlp_plan_spec spec;
+    mlp_group groups[MLP_MAX_PARTS];
+    mlp_member *members;
+    mlp_layer_rows *layers;     /* of the network; n_members times over if each has its own */
+    mlp_task *tasks;            /* each member's own, then those that they share */
+    mlp_task_list shared_tasks; /* on all layers but the first; members claim them */
+    double *row_losses;         /* of the rows in work */
+    double **squares;           /* sums of squared weights, by layer: see mlp_squares */
+} mlp_plan;
+
+/* Lays out a plan in memory that the caller's functions give. Returns NULL without memory. */
+mlp_plan *mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec);
+
+/* A member's part of the plan. */
+mlp_member mlp_join_plan(const mlp_plan *plan, mlp_worker *worker);
+
+/* Sums of squares that are kept of an input unit of a layer. */
+static inline ptrdiff_t
+mlp_count_parts(ptrdiff_t layer)
+{
+    return layer == 0 ? MLP_MAX_PARTS : 1;
+}
+
+/* Strips that `rows` sparse rows are listed in, as many for each of a group's members. */
+ptrdiff_t mlp_count_strips(ptrdiff_t rows, int group_size);
+
+/* A workspace's matrix. Its rows are padded to an odd number of vectors: of a power of two, they
+ * would share a few sets of the cache. */
+static inline mlp_matrix
+mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdiff_t cols)
+{
+    ptrdiff_t stride = (mlp_ceil_div(cols, kernels->lanes) | 1) * kernels->lanes;
+    return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
+}
+
+/* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in
+ * the first-level cache. */
+ptrdiff_t mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer);
+
+#endif

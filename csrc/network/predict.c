@@ -1,0 +1,144 @@
+/* The jobs predict and loss: rows of the data forward, a block at a time for each member. */
+#include "network/batches.h"
+#include "network/layout.h"
+#include "kernels/poll.h"
+
+/* ---- what both share ---- */
+
+static mlp_plan *
+make_plan(mlp_job_memory *memory, const mlp_plan_spec *given)
+{
+    mlp_plan_spec spec = *given;
+    spec.n_rows = mlp_min(spec.data->n, spec.kernels->block_rows);
+    spec.n_groups = 1;
+    spec.is_sparse = spec.data->x.is_sparse;
+    spec.packs_weights = spec.data->n > MLP_FEW_ROWS;
+    /* By columns are listed rows that are not few, whose outputs are padded: not the caller's. */
+    spec.lists_rows = spec.packs_weights && spec.network->n_layers > 1;
+    spec.has_own_layers = true;
+    return mlp_make_plan(memory, &spec);
+}
+
+/* Goes on to the next block of rows that no member has taken; returns how many it has, 0 if there
+ * is none, or the team is to stop. */
+static ptrdiff_t
+next_block(mlp_member *m, ptrdiff_t *first)
+{
+    ptrdiff_t block = m->kernels->block_rows, n = m->plan->spec.data->n;
+    *first = mlp_claim(m->worker) * block;
+    if (*first >= n || mlp_poll(m->worker)) {
+        return 0;
+    }
+    ptrdiff_t rows = mlp_min(n - *first, block);
+    mlp_set_rows(m, *first, rows, m->plan->spec.lists_rows ? rows : 0, &m->buffers[0]);
+    m->buffers[0].begin = 0;
+    m->buffers[0].end = rows;
+    return rows;
+}
+
+/* The logits of the block of rows. Returns whether the team is to stop. */
+static bool
+run_block(mlp_member *m, mlp_rows *rows)
+{
+    m->kernels->load_rows(m->worker, rows);
+    if (rows->is_sparse && rows->pairs.n_strips > 0 && mlp_are_many(rows)
+        && m->kernels->list_rows(m->worker, rows)) {
+        return true;
+    }
+    return mlp_forward_first(m, rows) || mlp_forward_others(m, 0, rows->end);
+}
+
+/* ---- predict ---- */
+
+static bool
+prepare_predict(void *arguments, int n_members)
+{
+    mlp_predict_args *args = arguments;
+    args->plan = make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
+                                                           .network = &args->network,
+                                                           .data = &args->data,
+                                                           .n_members = n_members,
+                                                           .lay_out = mlp_lay_out_prediction});
+    return args->plan != NULL;
+}
+
+static void
+run_predict(mlp_worker *worker, void *arguments)
+{
+    mlp_predict_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    mlp_matrix *logits = &m.layers[args->network.n_layers - 1].outputs;
+    mlp_pack_network(&m);
+    if (mlp_barrier(worker) != MLP_GO_ON) {
+        return;
+    }
+    for (ptrdiff_t n, first; (n = next_block(&m, &first)) > 0;) {
+        if (atomic_load_explicit(&args->found_non_finite, memory_order_relaxed)) {
+            return;
+        }
+        if (args->check_finite && !m.kernels->are_finite(worker, &m.buffers[0].span)) {
+            atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
+            return;
+        }
+        *logits = mlp_rows_of(&args->out, first, first + n);
+        if (run_block(&m, &m.buffers[0])) {
+            return;
+        }
+        m.kernels->apply_output(worker, args->output, logits);
+    }
+}
+
+const mlp_job mlp_predict_job = {prepare_predict, run_predict};
+
+/* ---- loss ---- */
+
+static bool
+prepare_loss(void *arguments, int n_members)
+{
+    mlp_loss_args *args = arguments;
+    args->plan = make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
+                                                           .network = &args->network,
+                                                           .data = &args->data,
+                                                           .n_members = n_members,
+                                                           .lay_out = mlp_lay_out_losses});
+    return args->plan != NULL;
+}
+
+/* Losses of the rows that the member takes. */
+static void
+run_losses(mlp_member *m, const mlp_loss *loss)
+{
+    const mlp_layer_rows *last = &m->layers[m->plan->spec.network->n_layers - 1];
+    for (ptrdiff_t n, first; (n = next_block(m, &first)) > 0;) {
+        if (run_block(m, &m->buffers[0])) {
+            return;
+        }
+        mlp_loss_rows rows = {.span = m->buffers[0].span,
+                              .end = n,
+                              .logits = mlp_rows_of(&last->outputs, 0, n),
+                              .losses = m->plan->row_losses + first};
+        m->kernels->compute_losses(m->worker, loss, &rows);
+    }
+}
+
+static void
+run_loss(mlp_worker *worker, void *arguments)
+{
+    mlp_loss_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    mlp_pack_network(&m);
+    if (mlp_barrier(worker) != MLP_GO_ON) {
+        return;
+    }
+    run_losses(&m, &args->loss);
+    if (mlp_barrier(worker) == MLP_GO_ON && worker->rank == 0) {
+        args->total = 0;
+        for (mlp_segment some = {0}; mlp_next_segment(worker, args->data.n, &some);) {
+            for (ptrdiff_t i = some.begin; i < some.end; i++) {
+                args->total += args->plan->row_losses[i];
+            }
+        }
+    }
+}
+
+const mlp_job mlp_loss_job = {prepare_loss, run_loss};

@@ -1,0 +1,205 @@
+/* The jobs behind the public kernels: forward, backward, softmax, softmax_cross_entropy, sgd_step;
+ * and the pairs of a dense array. */
+#include "base/arena.h"
+#include "network/layout.h"
+#include "network/passes.h"
+
+/* ---- forward ---- */
+
+static bool
+prepare_forward(void *arguments, int n_members)
+{
+    mlp_forward_args *args = arguments;
+    args->plan =
+        mlp_make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
+                                                      .network = &args->network,
+                                                      .n_rows = args->x.rows,
+                                                      .n_members = n_members,
+                                                      .n_groups = 1,
+                                                      .packs_weights = args->x.rows > MLP_FEW_ROWS,
+                                                      .lay_out = mlp_lay_out_forward});
+    if (args->plan == NULL) {
+        return false;
+    }
+    ptrdiff_t last = args->network.n_layers - 1;
+    for (ptrdiff_t l = 0; l <= last; l++) {
+        mlp_layer_rows *layer = &args->plan->layers[l];
+        layer->outputs = args->outputs[l];
+        if (l < last && args->slopes != NULL) {
+            layer->slopes = args->slopes[l];
+        }
+    }
+    return true;
+}
+
+static void
+run_forward(mlp_worker *worker, void *arguments)
+{
+    mlp_forward_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    mlp_rows rows = {.x = args->x};
+    mlp_pack_network(&m);
+    if (mlp_barrier(worker) != MLP_GO_ON) {
+        return;
+    }
+    mlp_share(worker->size, worker->rank, args->x.rows, m.kernels->tile_rows, &rows.begin,
+              &rows.end);
+    if (!mlp_forward_first(&m, &rows)) {
+        mlp_forward_others(&m, rows.begin, rows.end);
+    }
+}
+
+const mlp_job mlp_forward_job = {prepare_forward, run_forward};
+
+/* ---- backward ---- */
+
+static bool
+prepare_backward(void *arguments, int n_members)
+{
+    mlp_backward_args *args = arguments;
+    args->plan = mlp_make_plan(
+        &args->memory, &(mlp_plan_spec){
+                           .kernels = args->kernels,
+                           .network = &args->network,
+                           .n_rows = mlp_min(args->x.rows, MLP_CHUNK_ROWS),
+                           .n_members = n_members,
+                           .n_groups = mlp_count_groups(&args->network.layers[0], n_members),
+                           .goes_backward = true,
+                           .has_own_layers = true,
+                           .lay_out = mlp_lay_out_backward,
+                       });
+    return args->plan != NULL;
+}
+
+/* Points the member's layers at n rows of the caller's arrays, from `first` on. */
+static void
+set_chunk(const mlp_member *m, const mlp_backward_args *args, ptrdiff_t first, ptrdiff_t n)
+{
+    ptrdiff_t last = args->network.n_layers - 1;
+    for (ptrdiff_t l = 0; l < last; l++) {
+        m->layers[l].outputs = mlp_rows_of(&args->outputs[l], first, first + n);
+        if (args->slopes != NULL) {
+            m->layers[l].slopes = mlp_rows_of(&args->slopes[l], first, first + n);
+        }
+    }
+    m->layers[last].deltas = mlp_rows_of(&args->dlogits, first, first + n);
+}
+
+static void
+run_backward(mlp_worker *worker, void *arguments)
+{
+    mlp_backward_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    mlp_pack_network(&m);
+    if (mlp_barrier(worker) != MLP_GO_ON) {
+        return;
+    }
+    ptrdiff_t first = 0;
+    do { /* once even where there are no rows: the gradients are then zero */
+        ptrdiff_t n = mlp_min(args->x.rows - first, MLP_CHUNK_ROWS), begin, end;
+        mlp_rows rows = {.span.n = n, .x = mlp_rows_of(&args->x, first, first + n)};
+        set_chunk(&m, args, first, n);
+        mlp_share(worker->size, worker->rank, n, m.kernels->tile_rows, &begin, &end);
+        mlp_backward_rows(&m, begin, end);
+        if (mlp_barrier(worker) != MLP_GO_ON) {
+            return;
+        }
+        mlp_compute_gradients(&m, &rows, first > 0);
+        mlp_poll(worker); /* there may have been nothing to multiply */
+        if (mlp_barrier(worker) != MLP_GO_ON) {
+            return;
+        }
+        first += n;
+    } while (first < args->x.rows);
+}
+
+const mlp_job mlp_backward_job = {prepare_backward, run_backward};
+
+/* ---- jobs that need no memory, for a team of one ---- */
+
+static bool
+prepare_nothing(void *arguments, int n_members)
+{
+    (void)arguments;
+    (void)n_members;
+    return true;
+}
+
+static void
+run_softmax(mlp_worker *worker, void *arguments)
+{
+    mlp_softmax_args *args = arguments;
+    args->kernels->softmax(worker, &args->logits, &args->out);
+}
+
+const mlp_job mlp_softmax_job = {prepare_nothing, run_softmax};
+
+static void
+run_softmax_cross_entropy(mlp_worker *worker, void *arguments)
+{
+    mlp_softmax_cross_entropy_args *args = arguments;
+    args->total_loss = args->kernels->softmax_cross_entropy(worker, &args->loss, &args->logits,
+                                                            &args->targets, &args->dlogits);
+}
+
+const mlp_job mlp_softmax_cross_entropy_job = {prepare_nothing, run_softmax_cross_entropy};
+
+static void
+run_sgd_step(mlp_worker *worker, void *arguments)
+{
+    mlp_sgd_step_args *args = arguments;
+    const mlp_rule sgd = {.code = MLP_SGD};
+    const mlp_step step = {.rule = &sgd, .learning_rate = args->learning_rate, .number = 1};
+    for (ptrdiff_t i = 0; i < args->n_params && !mlp_poll(worker); i++) {
+        mlp_update_rows rows = {.value = args->params[i], .gradient = args->grads[i]};
+        mlp_squares none = {.n_parts = 1, .ends = {rows.value.cols}};
+        args->kernels->update(worker, &step, &rows, &none);
+    }
+}
+
+const mlp_job mlp_sgd_step_job = {prepare_nothing, run_sgd_step};
+
+/* ---- pairs of a dense array ---- */
+
+/* Room for a converted row for each member. */
+static bool
+prepare_pairs(void *arguments, int n_members)
+{
+    mlp_pairs_args *args = arguments;
+    mlp_arena arena = {NULL, 0};
+    mlp_alloc(&arena, n_members, args->x.cols, (size_t)mlp_item_of(args->kernels->dtype));
+    if (arena.used > PTRDIFF_MAX) {
+        return false;
+    }
+    args->rows = args->memory.blocks[0] = args->memory.calloc(1, arena.used + 1);
+    return args->rows != NULL;
+}
+
+static mlp_scan
+share_rows(const mlp_worker *worker, const mlp_pairs_args *args)
+{
+    mlp_scan scan = {.x = &args->x};
+    mlp_share(worker->size, worker->rank, args->x.rows, 1, &scan.begin, &scan.end);
+    scan.row = args->rows + worker->rank * args->x.cols * mlp_item_of(args->kernels->dtype);
+    return scan;
+}
+
+static void
+run_count_pairs(mlp_worker *worker, void *arguments)
+{
+    mlp_pairs_args *args = arguments;
+    mlp_scan scan = share_rows(worker, args);
+    args->kernels->count_pairs(worker, &scan, args->counts);
+}
+
+const mlp_job mlp_count_pairs_job = {prepare_pairs, run_count_pairs};
+
+static void
+run_list_pairs(mlp_worker *worker, void *arguments)
+{
+    mlp_pairs_args *args = arguments;
+    mlp_scan scan = share_rows(worker, args);
+    args->kernels->list_pairs(worker, &scan, &args->lists);
+}
+
+const mlp_job mlp_list_pairs_job = {prepare_pairs, run_list_pairs};
