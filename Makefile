@@ -26,6 +26,8 @@ $(BIN)/python:
 
 # $(VENV)/<extra>: the package, editable, with that extra's requirements. It is installed again
 # when a source is newer, and when `make debug` has put its build in place.
+# The tests take mlp_c._testing, too, which lends them single kernels.
+$(VENV)/test $(VENV)/campaigns: export MLP_C_TESTING = 1
 $(VENV)/%: $(BIN)/python $(SOURCES) $(wildcard build/debug/in-place)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@
@@ -40,9 +42,9 @@ notebook: $(VENV)/notebook ## run the MNIST notebook on a fresh machine
 ## Edit, build, look
 # These take the venv as it is and make it only if there is none: installing again takes longer.
 ANY_VENV := $(if $(wildcard $(VENV)/test),,$(VENV)/test)
-build_in_place = $(BIN)/python setup.py --quiet build_ext --inplace
-# The extension is copied into mlp_c/ only over an older one.
-remove_extension = rm -f mlp_c/_core*.so
+build_in_place = MLP_C_TESTING=1 $(BIN)/python setup.py --quiet build_ext --inplace
+# Extensions are copied into mlp_c/ only over older ones.
+remove_extension = rm -f mlp_c/_core*.so mlp_c/_testing*.so
 
 build: $(ANY_VENV) ## rebuild the extension in place: only what changed
 	$(remove_extension)

@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
 from setuptools.modified import newer_group
 
-# A new instruction set: a line here, csrc/kernels/isa/<name>.c and a line in cpu.c.
+# A new instruction set: docs/dev/adding.md lists what it takes.
 ISA_FLAGS = {
     "x86_64": {
         "avx2": ["-mavx2", "-mfma"],
@@ -23,15 +23,20 @@ ISA_FLAGS = {
     },
     "aarch64": {"neon": []},
 }
-# All C sources but those of one instruction set each, which have flags of their own.
-ISA_SOURCES = Path("csrc/kernels/isa")
-SOURCES = sorted(path for path in Path("csrc").rglob("*.c") if path.parent != ISA_SOURCES)
+# The sources of _core but for those of one instruction set each, which have flags of their own;
+# and those of _testing, which lends single kernels to the tests.
+ISA_SOURCES, TESTING = Path("csrc/kernels/isa"), Path("csrc/testing")
+SOURCES = sorted(
+    path
+    for path in Path("csrc").rglob("*.c")
+    if path.parent != ISA_SOURCES and TESTING not in path.parents
+)
 HEADERS = sorted(Path("csrc").rglob("*.h"))
 WINDOWS = sys.platform == "win32"
 MACHINE = platform.machine().lower()
 MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
 ISAS = ISA_FLAGS.get(MACHINE, {})
-ISA_FILES = [ISA_SOURCES / f"{name}.c" for name in ("baseline", *ISAS)]
+ISA_FILES = [f"{name}.c" for name in ("baseline", *ISAS)]
 
 OPTIMIZED = ["-O3", "-DNDEBUG"]
 DEBUG = ["-O0", "-g3", "-UNDEBUG"]  # -UNDEBUG: Python's own flags define it
@@ -77,7 +82,8 @@ class BuildExt(build_ext):
         if shutil.which(command) is None:
             raise PlatformError(NO_COMPILER.format(command))
         folder = Path(self.build_temp, ext.name)  # extensions may share sources, not objects
-        self.forget_objects_of_other_flags(folder, f"{command} {build_flags} {LINK_FLAGS}")
+        flags = f"{command} {ext.extra_compile_args} {ISAS} {LINK_FLAGS}"
+        self.forget_objects_of_other_flags(folder, flags)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             compile_one = partial(self.compile_source, ext, folder)
             objects = list(pool.map(compile_one, ext.sources))
@@ -98,7 +104,8 @@ class BuildExt(build_ext):
         """The object of a source, compiled anew if the source or any header is newer."""
         (target,) = self.compiler.object_filenames([source], output_dir=str(folder))
         if self.force or newer_group([source, *ext.depends], target):
-            flags = ISAS.get(Path(source).stem, []) if Path(source).parent == ISA_SOURCES else []
+            path = Path(source)
+            flags = ISAS.get(path.stem, []) if path.parent.name == "isa" else []
             self.compiler.compile(
                 [source],
                 output_dir=str(folder),
@@ -115,20 +122,35 @@ def define_string(name, value):
 
 
 build_flags = " ".join([*FLAGS, *(f"({name}: {' '.join(flags)})" for name, flags in ISAS.items())])
-core = Extension(
-    "mlp_c._core",
-    sources=[path.as_posix() for path in (*ISA_FILES, *SOURCES)],
-    include_dirs=["csrc", numpy.get_include()],
-    depends=["setup.py", *(path.as_posix() for path in HEADERS)],
-    define_macros=[
+common = {
+    "include_dirs": ["csrc", numpy.get_include()],
+    "depends": ["setup.py", *(path.as_posix() for path in HEADERS)],
+    "define_macros": [
         ("_GNU_SOURCE", None),
         ("_CRT_SECURE_NO_WARNINGS", None),  # of getenv
         *((f"MLP_HAVE_{name.upper()}", "1") for name in ISAS),
         define_string("MLP_BUILD_FLAGS", build_flags),
     ],
+    "extra_link_args": LINK_FLAGS,
+}
+core = Extension(
+    "mlp_c._core",
+    sources=[path.as_posix() for path in (*(ISA_SOURCES / name for name in ISA_FILES), *SOURCES)],
     extra_compile_args=spell(FLAGS),
-    extra_link_args=LINK_FLAGS,
+    **common,
 )
+testing = Extension(
+    "mlp_c._testing",
+    sources=[
+        *(f"csrc/testing/isa/{name}" for name in ISA_FILES),
+        *(path.as_posix() for path in sorted(TESTING.glob("*.c"))),
+        "csrc/kernels/isa.c",
+        "csrc/threads/team.c",
+    ],
+    extra_compile_args=spell([*FLAGS, "-UNDEBUG"]),  # with the kernels' assertions
+    **common,
+)
+extensions = [core, testing] if os.environ.get("MLP_C_TESTING") == "1" else [core]
 
 if __name__ == "__main__":  # not where only the flags are asked for
-    setup(ext_modules=[core], cmdclass={"build_ext": BuildExt})
+    setup(ext_modules=extensions, cmdclass={"build_ext": BuildExt})

@@ -56,7 +56,8 @@ def build(name: str, compile_flags: str, link_flags: str, **environment: str) ->
     """The directory with the package as built with such flags, build/<name>/lib."""
     base, lib = BUILDS / name, BUILDS / name / "lib"
     shutil.rmtree(base, ignore_errors=True)
-    flags = {"MLP_C_CFLAGS": f"-g {compile_flags}", "MLP_C_LDFLAGS": link_flags}
+    flags = {"MLP_C_CFLAGS": f"-g -UNDEBUG {compile_flags}", "MLP_C_LDFLAGS": link_flags}
+    flags["MLP_C_TESTING"] = "1"
     command = [sys.executable, "setup.py", "--quiet", "build", "--build-base", base]
     command += ["--build-lib", lib, "--parallel", str(os.cpu_count())]
     subprocess.run(command, cwd=ROOT, env=os.environ | flags | environment, check=True)

@@ -46,9 +46,11 @@ def run_suite(version: tuple[int, int], python: Path) -> bool:
     venv = ROOT / ".venvs" / "{}.{}".format(*version)
     subprocess.run([python, "-m", "venv", "--clear", venv], check=True)
     install = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--editable", ".[test]"]
+    environment = {**os.environ, "MLP_C_TESTING": "1"}
     suite = [venv / "bin/python", "-m", "pytest", *sys.argv[1:]]
     return all(
-        subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in (install, suite)
+        subprocess.run(step, cwd=ROOT, env=environment, check=False).returncode == 0
+        for step in (install, suite)
     )
 
 

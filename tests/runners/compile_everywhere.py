@@ -55,7 +55,7 @@ def missing_part(compiler: tuple[str, ...]) -> str | None:
 
 def is_portable(source: Path) -> bool:
     """Whether a source does without Python, whose headers are only this machine's."""
-    return source.parent.name != "python"
+    return not {"python", "testing"} & set(source.parts)
 
 
 def flags_for(machine: str, source: Path) -> list[str]:

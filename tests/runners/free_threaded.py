@@ -33,10 +33,14 @@ IN_PARALLEL = (
     "estimators/test_fit_edges.py",
     "estimators/test_inputs.py",
     "estimators/test_parity.py",
+    "kernels/test_accuracy.py",
     "kernels/test_bits.py",
+    "kernels/test_initialize.py",
+    "kernels/test_long_rows.py",
     "kernels/test_oracle.py",
     "kernels/test_properties.py",
     "kernels/test_rejections.py",
+    "kernels/test_value_rejections.py",
 )
 
 
@@ -78,7 +82,12 @@ def main() -> int:
     subprocess.run([interpreter, "-m", "venv", "--clear", python.parent.parent], check=True)
     # Of some requirements only older versions come built for an interpreter.
     install = [python, "-m", "pip", "install", "--quiet", "--editable", ".[test-free-threaded]"]
-    subprocess.run(install, cwd=ROOT, env={**os.environ, "PIP_PREFER_BINARY": "1"}, check=True)
+    subprocess.run(
+        install,
+        cwd=ROOT,
+        env={**os.environ, "PIP_PREFER_BINARY": "1", "MLP_C_TESTING": "1"},
+        check=True,
+    )
     if gil_after_import(python, "mlp_c") != "off":
         return 1
     for module in REQUIREMENTS:

@@ -35,10 +35,14 @@ SELECTION = (
     "tests/kernels/test_properties.py",
     "tests/kernels/test_memory.py",
     "tests/kernels/test_oracle.py",
+    "tests/kernels/test_long_rows.py",
+    "tests/kernels/test_accuracy.py",
     "tests/kernels/test_bits.py",
     "tests/estimators/test_errors.py",
     "tests/estimators/test_fit_edges.py",
+    "tests/kernels/test_initialize.py",
     "tests/kernels/test_rejections.py",
+    "tests/kernels/test_value_rejections.py",
     "tests/estimators/test_differences.py",
     "tests/ecosystem/test_conversion.py",
 )
@@ -130,6 +134,7 @@ def build() -> None:
         *("setup.py", "--quiet", "build", "--build-base", CACHE, "--build-lib", BUILT),
         CC=compiler,
         LDSHARED=f"{compiler} -shared",
+        MLP_C_TESTING="1",
         MLP_C_CFLAGS=f"-Werror {os.environ.get('MLP_C_CFLAGS', '')}",
     )
     run_target("-c", "import mlp_c; mlp_c.show_config()")

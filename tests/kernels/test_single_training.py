@@ -1,0 +1,260 @@
+"""Single kernels against plain NumPy: outputs, losses and their gradients, updates."""
+
+import numpy as np
+import pytest
+
+from support.single import (
+    SIZES,
+    WIDE,
+    assert_close,
+    draw,
+    each_isa,
+    integers,
+    logistic,
+    strided,
+    testing,
+    wide,
+)
+
+each_output = pytest.mark.parametrize("output", testing.OUTPUTS)
+each_rule = pytest.mark.parametrize("rule", testing.RULES)
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
+
+
+# ---- outputs and losses ----
+
+
+def log_softmax(z):
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+OUTPUTS = {
+    "identity": lambda z: z,
+    "logistic": logistic,
+    "softmax": lambda z: np.exp(log_softmax(z)),
+    "exp": np.exp,
+}
+
+
+@each_isa
+@each_output
+@pytest.mark.parametrize("scale", [1, 30, 1000])
+def test_outputs_are_those_of_the_oracle(scale, output, isa, dtype):
+    for k in SIZES:
+        z = draw(dtype, 5, k, seed=k) * dtype.type(scale)
+        got, apart = z.copy(), strided(z)
+        testing.apply_output(isa, output, got)
+        testing.apply_output(isa, output, apart)
+        assert got.tobytes() == apart.tobytes()
+        want = OUTPUTS[output](wide(z))
+        # A quotient of exp by a sum of k of them, in order, whose arguments were rounded.
+        bound = (k + 3) if output == "softmax" else 3
+        if output == "softmax":
+            bound = bound + np.abs(z - z.max(axis=1, keepdims=True)).astype(want.dtype)
+        tiny = np.finfo(dtype).smallest_subnormal
+        assert_close(got, want, bound * (np.finfo(dtype).eps * np.abs(want) + tiny))
+
+
+# Of rows of logits z and targets y: the values; the sizes of the terms that they are sums of; the
+# gradients in z.
+def cross_entropy(z, y, eps, floor, ceiling):
+    log_p = log_softmax(z)
+    each = np.clip(-np.log(np.exp(log_p) + eps) if eps else -log_p, floor, ceiling)
+    sizes = np.abs(y) * (1 + np.max(np.abs(log_p), axis=1, keepdims=True))
+    return np.where(y == 0, 0, y * each), sizes, np.exp(log_p) - y
+
+
+def logistic_loss(z, y, floor, ceiling):
+    positive, negative = np.logaddexp(0, -z), np.logaddexp(0, z)
+    each = y * np.clip(positive, floor, ceiling) + (1 - y) * np.clip(negative, floor, ceiling)
+    return each, np.maximum(positive, negative), logistic(z) - y
+
+
+def squared_error(z, y):
+    each = (z - y) ** 2 / 2 / z.shape[1]
+    return each, each, z - y
+
+
+def poisson_loss(z, y):
+    weighted = np.where(y == 0, 0, y * (np.log(y) - z))
+    sizes = np.where(y == 0, 0, y * (np.abs(np.log(y)) + np.abs(z))) + np.exp(z) + y
+    return weighted + np.exp(z) - y, sizes, np.exp(z) - y
+
+
+LOSSES = {
+    ("cross_entropy", (0.0, -np.inf, np.inf)): cross_entropy,
+    ("cross_entropy", (1e-7, 0.0, 3.0)): cross_entropy,
+    ("logistic_loss", (-np.inf, np.inf)): logistic_loss,
+    ("logistic_loss", (0.1, 2.0)): logistic_loss,
+    ("squared_error", ()): squared_error,
+    ("poisson_loss", ()): poisson_loss,
+}
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{loss[0]}{loss[1]}")
+
+
+def losses_of(isa, loss, logits, y, weights=None, scale=1.0, with_deltas=True):
+    name, constants = loss
+    losses = np.full(len(logits), np.nan)
+    deltas = np.full_like(logits, np.nan) if with_deltas else None
+    testing.compute_losses(isa, (name, *constants), logits, y, weights, scale, losses, deltas)
+    return losses, deltas
+
+
+def targets_of(kind, dtype, n, k):
+    rng = np.random.default_rng(1)
+    if kind == "labels":
+        return rng.integers(0, k, n).astype(np.int32)
+    if kind == "bool":
+        return rng.random((n, k)) < 0.5
+    rows = rng.random((n, k)).astype(dtype)
+    rows[rng.random((n, k)) < 0.3] = 0
+    return rows
+
+
+def kinds_of(loss):
+    return ["bool", "rows"] + ["labels"] * (loss[0] == "cross_entropy")
+
+
+@each_isa
+@each_loss
+def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
+    for kind in kinds_of(loss):
+        for k in SIZES:
+            logits, y = draw(dtype, 6, k, seed=k) * 3, targets_of(kind, dtype, 6, k)
+            weights = np.abs(draw(dtype, 6, seed=2))
+            losses, deltas = losses_of(isa, loss, logits, y, weights, 0.25)
+            rows = np.arange(k) == y[:, np.newaxis] if kind == "labels" else y
+            rows = rows.astype(WIDE[dtype])
+            values, sizes, gradients = LOSSES[loss](wide(logits), rows, *loss[1])
+            # exp and log are off by 1 and 2 ulps, a sum of k exponentials by k more, and shifted
+            # logits by the half of an ulp, which exp makes one of its result as often as they are.
+            shifts = np.ptp(logits, axis=1, keepdims=True)
+            off = (k + 8 + shifts if loss[0] == "cross_entropy" else 6) * np.finfo(dtype).eps
+            weighted = wide(weights)[:, np.newaxis]
+            want = (values * weighted).sum(axis=1).astype(np.float64)
+            assert_close(losses, want, (off * sizes * weighted).sum(axis=1) + 1e-15)
+            outputs = np.abs(gradients) + 2 * rows
+            assert_close(deltas, gradients * 0.25 * weighted, off * outputs * 0.25 * weighted)
+
+
+@each_isa
+@each_loss
+@pytest.mark.parametrize("scale", [1, 40, 1000])
+def test_losses_without_gradients_have_the_same_bits(scale, loss, isa, dtype):
+    for kind in kinds_of(loss):
+        for k in (1, 2, 3, 7, 8, 16, 17, 33, 70):
+            logits = draw(dtype, 9, k, seed=k) * dtype.type(scale)
+            y, weights = targets_of(kind, dtype, 9, k), np.abs(draw(dtype, 9, seed=2))
+            losses, _ = losses_of(isa, loss, logits, y, weights)
+            alone, _ = losses_of(isa, loss, logits, y, weights, with_deltas=False)
+            assert losses.tobytes() == alone.tobytes()
+
+
+@each_isa
+def test_cross_entropy_is_finite_where_probabilities_underflow(isa, dtype):
+    logits = np.array([[-1000, 0, 1000], [3, 3, 3]], dtype)
+    y = np.array([0, 2], np.int32)
+    losses, deltas = losses_of(isa, ("cross_entropy", (0.0, -np.inf, np.inf)), logits, y)
+    np.testing.assert_allclose(losses, [2000, np.log(3)], rtol=2 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(deltas[0], [-1, 0, 1])
+
+
+# ---- updates ----
+
+
+def adam(value, gradient, moments, rate, number, beta_1, beta_2, epsilon):
+    first = beta_1 * moments[0] + (1 - beta_1) * gradient
+    second = beta_2 * moments[1] + (1 - beta_2) * gradient**2
+    rate *= np.sqrt(1 - beta_2**number) / (1 - beta_1**number)
+    return value - rate * first / (np.sqrt(second) + epsilon), [first, second]
+
+
+def momentum(value, gradient, moments, rate, number, momentum):
+    velocity = momentum * moments[0] - rate * gradient
+    return value + velocity, [velocity]
+
+
+def nesterov(value, gradient, moments, rate, number, momentum):
+    velocity = momentum * moments[0] - rate * gradient
+    return value + momentum * velocity - rate * gradient, [velocity]
+
+
+def sgd(value, gradient, moments, rate, number):
+    return value - rate * gradient, []
+
+
+RULES = {
+    "sgd": (sgd, ()),
+    "momentum": (momentum, (0.9,)),
+    "nesterov": (nesterov, (0.9,)),
+    "adam": (adam, (0.9, 0.999, 1e-8)),
+}
+
+
+def parameters(rule, dtype, n, k):
+    """A value, a gradient and moments."""
+    moments = [np.abs(draw(dtype, n, k, seed=2 + m)) for m in range(testing.RULES[rule])]
+    return draw(dtype, n, k), draw(dtype, n, k, seed=1), moments
+
+
+@each_isa
+@each_rule
+@pytest.mark.parametrize("l2", [0.0, 0.25])
+@pytest.mark.parametrize("place", [np.copy, strided], ids=["contiguous", "strided"])
+def test_updates_are_those_of_the_oracle(place, l2, rule, isa, dtype):
+    step, constants = RULES[rule]
+    for k in SIZES:
+        value, gradient, moments = parameters(rule, dtype, 3, k)
+        new, new_moments = place(value), [place(m) for m in moments]
+        squares = np.full((1, 3), np.nan)
+        testing.update(
+            isa, (rule, *constants), 0.01, l2, 7, new, place(gradient), tuple(new_moments), squares
+        )
+        wider = [wide(m) for m in moments]
+        regularized = wide(gradient) + l2 * wide(value)
+        want, want_moments = step(wide(value), regularized, wider, 0.01, 7, *constants)
+        # Constants, products and sums are rounded; beta_2 near 1 leaves 1 - beta_2 as it is.
+        assert_close(new, want, 4 * np.finfo(dtype).eps * (np.abs(wide(value)) + 1))
+        for m, want_m in zip(new_moments, want_moments, strict=True):
+            assert_close(m, want_m, 4 * np.finfo(dtype).eps * (np.abs(want_m) + 1))
+        assert_close(squares[0], (wide(value) ** 2).sum(axis=1).astype(np.float64),
+                     k * np.finfo(dtype).eps * (wide(value) ** 2).sum(axis=1))  # fmt: skip
+
+
+@each_isa
+@each_rule
+def test_updates_of_tails_have_the_bits_of_the_whole(rule, isa, dtype):
+    _, constants = RULES[rule]
+
+    def update(arrays):
+        testing.update(isa, (rule, *constants), 0.01, 0.1, 3, *arrays[:2], tuple(arrays[2:]), None)
+        return [x.tobytes() for x in arrays]
+
+    value, gradient, moments = parameters(rule, dtype, 1, max(SIZES))
+    for n in SIZES:
+        whole = [x.copy() for x in (value, gradient, *moments)]
+        update(whole)
+        some = [x[:, :n].copy() for x in (value, gradient, *moments)]
+        apart = [strided(x) for x in some]
+        assert update(some) == [x[:, :n].tobytes() for x in whole] == update(apart)
+
+
+@each_isa
+def test_without_l2_infinite_weights_leave_gradients_alone(isa, dtype):
+    value = np.array([[np.inf, -np.inf, 1, 2, 3]], dtype)
+    gradient, out = np.ones_like(value), np.empty_like(value)
+    testing.add_l2(isa, 0.0, value, gradient, out, None)
+    np.testing.assert_array_equal(out, gradient)
+    testing.update(isa, ("sgd",), 0.5, 0.0, 1, value, gradient, (), None)
+    np.testing.assert_array_equal(value, np.array([[np.inf, -np.inf, 0.5, 1.5, 2.5]], dtype))
+
+
+@each_isa
+def test_l2_terms_and_squares_are_exact_of_integers(isa, dtype):
+    for k in SIZES:
+        value, gradient = integers(dtype, 4, k), integers(dtype, 4, k, seed=1)
+        out, squares = np.empty_like(value), np.empty((1, 4))
+        testing.add_l2(isa, 0.5, value, strided(gradient), out, squares)
+        np.testing.assert_array_equal(out, gradient + value / 2)
+        np.testing.assert_array_equal(squares[0], (value**2).sum(axis=1))
