@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
 from mlp_c._estimators.prediction import run_network
 from mlp_c._estimators.to_sklearn import to_sklearn
+from mlp_c._network.activations import layer_activations
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
@@ -26,7 +27,7 @@ from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
-from mlp_c._training.solvers import SOLVERS, Solver
+from mlp_c._training.solvers import Solver, solver_named
 from mlp_c._training.stopping import RECORD
 
 # Begins the training of a model whose data and weights are ready.
@@ -80,6 +81,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
     def _count_outputs(self, y: Array) -> int:
         """Outputs of a network for encoded targets."""
 
+    def _set_classes(self, y: Any, classes: Any) -> None:
+        """Take the classes that a first ``partial_fit`` is told; a regressor has none."""
+
     # ---- fitting ----
 
     @one_fit_at_a_time
@@ -112,7 +116,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             If a parameter, `X`, `y` or `sample_weight` is unsuitable, or the weights become
             infinite or NaN.
         """
-        return self._fit(X, y, sample_weight, SOLVERS[self.solver].begin, goes_on=self.warm_start)
+        return self._fit(
+            X, y, sample_weight, solver_named(self.solver).begin, goes_on=self.warm_start
+        )
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
@@ -126,11 +132,12 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             solver = self._begin(X, y, sample_weight, begin, goes_on=goes_on)
         return self._run(solver, X, y, sample_weight)
 
-    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         """Fit the model for one more epoch, as ``partial_fit`` does."""
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
         with unchanged_if_refused(self):
+            self._set_classes(y, classes)
+            if self.early_stopping:
+                raise ValueError("partial_fit does not support early_stopping=True")
             validate_changed(self)
             solver = self._begin(X, y, sample_weight, Stochastic.begin_epoch, goes_on=True)
         return self._run(solver, X, y, sample_weight)
@@ -165,6 +172,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
     ) -> Data:
         """Check everything, and draw weights or check those to go on from."""
         hidden = hidden_widths(self.hidden_layer_sizes)
+        layer_activations(self.activation, len(hidden))  # refuses another number of names
         first = not (goes_on and hasattr(self, "coefs_"))
         data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
@@ -177,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
                 f"on from, of shapes {[w.shape for w in self.coefs_]}"
             )
-        return data.astype(SOLVERS[self.solver].work_dtype(self.coefs_[0].dtype))
+        return data.astype(solver_named(self.solver).work_dtype(self.coefs_[0].dtype))
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, keep_classes: bool
@@ -203,7 +211,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if sample_weight is not None:
             sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
-        X = kernel_input_for_fit(X, SOLVERS[self.solver].work_dtype(dtype), self.n_threads)
+        X = kernel_input_for_fit(X, solver_named(self.solver).work_dtype(dtype), self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:

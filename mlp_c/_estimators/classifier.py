@@ -131,6 +131,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _count_outputs(self, y):
         return labels.count_outputs(self._target_kind, self.classes_)
 
+    def _set_classes(self, y, classes):
+        if _check_partial_fit_first_call(self, classes):
+            known = y if type_of_target(y).startswith("multilabel") else classes
+            self._target_kind, self.classes_ = labels.find_classes(known)
+
     def _score_outputs(self, y, outputs, sample_weight):
         hits = labels.hits(self._target_kind, self.classes_, y, outputs)
         return float(np.average(hits, weights=sample_weight))
@@ -159,10 +164,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self
             The estimator.
         """
-        if _check_partial_fit_first_call(self, classes):
-            known = y if type_of_target(y).startswith("multilabel") else classes
-            self._target_kind, self.classes_ = labels.find_classes(known)
-        return self._fit_one_epoch(X, y, sample_weight)
+        return self._fit_one_epoch(X, y, sample_weight, classes)
 
     def predict(self, X: Any) -> Any:
         """Predict the classes of rows.

@@ -18,8 +18,9 @@ def _options(names: Iterable[str]) -> str:
 _PARAMETERS = f"""
 hidden_layer_sizes : int or array-like of int of shape (n_hidden,), default=(100,)
     The widths of the hidden layers; an empty sequence is a linear model.
-activation : {_options(ACTIVATIONS)}, default='relu'
-    The activation of the hidden layers.
+activation : {_options(ACTIVATIONS)} or list of these, default='relu'
+    The activation of all hidden layers, or one for each. scikit-learn has neither 'gelu', the
+    exact one, nor lists.
 solver : {_options(SOLVERS)}, default='adam'
     What minimises the loss: SciPy's L-BFGS-B over all rows at once, or batches of rows with
     stochastic gradient descent or Adam.

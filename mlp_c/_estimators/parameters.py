@@ -1,6 +1,7 @@
 """What an estimator's parameters may be, and checks of them beside scikit-learn's."""
 
 import operator
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
@@ -12,9 +13,27 @@ from mlp_c._network.initial_weights import INITIALIZERS
 from mlp_c._training.schedules import SCHEDULES
 from mlp_c._training.solvers import SOLVERS
 
+
+class ListOf(Options):
+    """A list or tuple whose items are all among some strings."""
+
+    def __init__(self, options: Iterable[str]) -> None:
+        super().__init__(str, set(options))
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether a value is such a list."""
+        return isinstance(val, (list, tuple)) and all(
+            isinstance(item, str) and item in self.options for item in val
+        )
+
+    def __str__(self) -> str:
+        """Return what scikit-learn's message says."""
+        return f"a list of str among {sorted(self.options)}"
+
+
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
+    "activation": [StrOptions(set(ACTIVATIONS)), ListOf(ACTIVATIONS)],
     "solver": [StrOptions(set(SOLVERS))],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

@@ -9,6 +9,8 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+SKLEARN_ACTIVATIONS = {"identity", "logistic", "tanh", "relu"}
+
 # What both libraries know by one name. The moments of an optimizer are not among it: to go
 # on with partial_fit after a conversion is to begin with new ones.
 _FITTED = (
@@ -44,8 +46,19 @@ def convert(model: Any, cls: Any) -> Any:
 
 
 def to_sklearn(model: Any) -> Any:
-    """The model of scikit-learn's that a fitted one corresponds to."""
+    """The model of scikit-learn's that a fitted one corresponds to.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn's networks have no such activation.
+    """
     check_is_fitted(model)
+    if not isinstance(model.activation, str) or model.activation not in SKLEARN_ACTIVATIONS:
+        raise ValueError(
+            f"activation must be one of {sorted(SKLEARN_ACTIVATIONS)} for scikit-learn, which has "
+            f"no other, got {model.activation!r}"
+        )
     if not is_classifier(model):
         return convert(model, sklearn.neural_network.MLPRegressor)
     converted = convert(model, sklearn.neural_network.MLPClassifier)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mlp_c._network.activations import Activations, initial_activations
 from mlp_c._system.blocks import Array, blocks
 
 Init = Literal["glorot_uniform", "he_normal"]
@@ -34,15 +35,16 @@ INITIALIZERS: dict[Init, Initializer] = {
 
 
 def draw(
-    init: Init, widths: Sequence[int], activation: str, random: Any, dtype: Any
+    init: Init, widths: Sequence[int], activation: Activations, random: Any, dtype: Any
 ) -> tuple[list[Array], list[Array]]:
     """Draw weights and biases for layers of `widths` in float64, then cast them.
 
     The order is part of what a seed means: layer by layer, weights before biases.
     """
     weights, biases = [], []
-    for n_in, n_out in pairwise(widths):
-        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, activation)
+    activations = initial_activations(activation, len(widths) - 2)
+    for (n_in, n_out), name in zip(pairwise(widths), activations, strict=True):
+        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, name)
         weights.append(_drawn(draw_weights, (n_in, n_out), dtype))
         biases.append(_drawn(draw_biases, (n_out,), dtype))
     return weights, biases

@@ -25,7 +25,14 @@ from mlp_c._saving.registry import OPTIMIZERS, StoredEstimator, StoredOptimizer
 from mlp_c._system.blocks import Arrays
 from mlp_c._version import __version__
 
-FORMAT = 1
+# The newest format, and what format 1 knows. A state says 2 only if it holds something else, so
+# that versions that know format 1 alone read all others.
+FORMAT = 2
+_FORMAT_1 = {
+    "activation": ("identity", "logistic", "tanh", "relu"),
+    "solver": ("lbfgs", "sgd", "adam"),
+    "loss": ("squared_error", "poisson"),
+}
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
@@ -43,13 +50,18 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     optimizer = own.pop(_OPTIMIZER, None)
     requests = own.pop(_REQUESTS, None)
     return {
-        "format": FORMAT,
+        "format": _format_of(parameters),
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
         "optimizer": None if optimizer is None else _encode_optimizer(optimizer),
         "own": own,
     }
+
+
+def _format_of(parameters: dict[str, Any]) -> int:
+    values = [(parameters.get(name, known[0]), known) for name, known in _FORMAT_1.items()]
+    return 1 if all(isinstance(v, str) and v in known for v, known in values) else FORMAT
 
 
 def decode(cls: type[StoredEstimator], state: Any) -> dict[str, Any]:

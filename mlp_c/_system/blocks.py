@@ -1,4 +1,4 @@
-"""Arrays in pieces, so that Python hears of Ctrl-C between what NumPy does to one and the next."""
+"""Arrays in blocks, so that Python hears of Ctrl-C between what NumPy does to one and the next."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Sequence[Array]
 
-# About so many elements in a piece: what takes some ms.
+# About so many elements in a block: what takes some ms.
 BLOCK_ELEMENTS = 1 << 20
 
 

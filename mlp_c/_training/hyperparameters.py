@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from mlp_c._network.activations import Activation
+from mlp_c._network.activations import Activations
 from mlp_c._network.initial_weights import Init
 
 
@@ -10,7 +10,7 @@ class Hyperparameters(Protocol):
     """What ``__init__`` takes: unchecked until ``fit``, which gives them these types."""
 
     hidden_layer_sizes: Any
-    activation: Activation
+    activation: Activations
     solver: str
     alpha: float
     batch_size: int | str

@@ -158,6 +158,8 @@ class Stochastic:
 
 def _begin_rule(model: Model) -> None:
     """Begin with the moments of the solver's rule."""
+    if model.solver not in RULES:  # another thread has set it since
+        raise ValueError(f"solver must be one of {sorted(RULES)} to go on, got {model.solver!r}")
     rule = RULES[model.solver](model)
     model._optimizer = rule.begin(model, model.coefs_ + model.intercepts_)
 

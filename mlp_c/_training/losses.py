@@ -49,7 +49,7 @@ def clipped_softmax(dtype: Any) -> dict[str, float]:
     return {"eps": 0.0, **clipped_probability(dtype)}
 
 
-def no_parameters(dtype: Any) -> dict[str, float]:
+def no_constants(dtype: Any) -> dict[str, float]:
     """Of a loss that has none."""
     return {}
 
@@ -64,8 +64,8 @@ class Loss:
         The kernels' name of it.
     out_activation : str
         The output activation.
-    parameters_for : callable
-        Its own parameters, by the kernels' names, for arithmetic in a dtype.
+    constants_for : callable
+        Its own constants, by the kernels' names, for arithmetic in a dtype.
     averages_outputs : bool
         Whether it is a mean over the outputs, and not a sum.
     domain : Domain
@@ -74,13 +74,13 @@ class Loss:
 
     name: str
     out_activation: OutputActivation
-    parameters_for: Callable[[Any], dict[str, float]] = field(default=no_parameters)
+    constants_for: Callable[[Any], dict[str, float]] = field(default=no_constants)
     averages_outputs: bool = False
     domain: Domain = REAL
 
     def for_kernels(self, dtype: Any) -> dict[str, Any]:
-        """Its name and parameters, as the kernels take them for arithmetic in a dtype."""
-        return {"name": self.name, **self.parameters_for(dtype)}
+        """Its name and constants, as the kernels take them for arithmetic in a dtype."""
+        return {"name": self.name, **self.constants_for(dtype)}
 
     def gradient_scale(self, n_outputs: int) -> float:
         """What makes (output - target) the gradient of the loss that is reported."""

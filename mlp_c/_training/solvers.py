@@ -36,3 +36,10 @@ class Solver(Protocol):
 
 
 SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, **dict.fromkeys(RULES, Stochastic)}
+
+
+def solver_named(name: str) -> type[Solver]:
+    """The solver of a name; a ValueError for another, which another thread may have set."""
+    if name not in SOLVERS:
+        raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {name!r}")
+    return SOLVERS[name]

@@ -20,13 +20,14 @@ LEFT_OUT = {
     "ecosystem/test_notebook.py": "in a process of Jupyter's; the kernels' tests make its calls",
     "project/test_packaging.py": "builds the package anew, without instruments",
     "saving/test_files.py::test_a_process_killed_as_it_saves": "kills after too short a time here",
-    "hostile/test_memory.py::test_the_guards_see_a_single_element": "asks for a fault",
+    "hostile/test_guard_pages.py::test_the_guards_see_a_single_element": "asks for a fault",
     "hostile/test_processes.py::test_threads_that_the_system_refuses": "its shim is to come first",
     "kernels/test_bits.py::test_same_bits_as_on_other_machines": "of other optimisation",
     "kernels/test_memory.py": "counts memory, which is the sanitizer's here",
 }
 QUICK = [
     "kernels/test_rejections.py",
+    "kernels/test_value_rejections.py",
     "estimators/test_inputs.py",
     "estimators/test_fit_edges.py",
     "ecosystem/test_conversion.py",

@@ -24,6 +24,7 @@ ERROR = re.compile(
 LEFT_OUT = ["--ignore=ecosystem/test_notebook.py", "--ignore=project/test_packaging.py"]
 QUICK = [
     "kernels/test_rejections.py",
+    "kernels/test_value_rejections.py",
     "kernels/test_core_rejections.py",
     "project/test_import.py",
     "estimators/test_inputs.py",

@@ -5,6 +5,8 @@ estimators are drawn from (junk.py, junk_calls.py).
 """
 
 import io
+import os
+import subprocess
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -57,9 +59,18 @@ def work():
     atheris.Fuzz()
 
 
+def links_with_sanitizer() -> bool:
+    """Whether Clang has what FLAGS ask the linker for, which Debian packs apart."""
+    link = [CLANG, "-fsanitize=address", "-shared", "-xc", os.devnull, "-o", os.devnull]
+    return subprocess.run(link, capture_output=True, check=False).returncode == 0
+
+
 def main() -> int:
     bounds = options.parse(__doc__, seed=1, seconds=(300, 20))
     if not all([build.has_modules("atheris"), build.has_programs(CLANG)]):
+        return 0
+    if not links_with_sanitizer():
+        build.lacks(f"AddressSanitizer's library for {CLANG}")
         return 0
     lib = build.build("guided", f"-O1 {FLAGS}", FLAGS, CC=CLANG, LDSHARED=f"{CLANG} -shared")
     corpus = PLACE / "corpus"

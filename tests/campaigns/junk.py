@@ -16,7 +16,19 @@ SHAPES += [(7, 5), (20, 8), (8, 4), (4, 3), (20, 3), (20, 4), (5, 4, 3), (1,) * 
 ENDLESS = 2**40  # rows: whoever asks to read them all waits for it
 SIZES = [-(2**63), -1, 0, 1, 2, 3, 17, 2**15, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 10**400]
 NUMBERS = [0.0, -0.0, 0.5, 1.0, -1.5, 1e-320, 1e38, 1e308, np.inf, -np.inf, np.nan]
-WORDS = ["", "relu", "cross_entropy", "float32", "adam", "lbfgs", "auto", "\0", "\udc80", "é" * 300]
+WORDS = [
+    "",
+    "relu",
+    "gelu",
+    "cross_entropy",
+    "float32",
+    "adam",
+    "lbfgs",
+    "auto",
+    "\0",
+    "\udc80",
+    "é" * 300,
+]
 
 
 class Misled(np.ndarray):
@@ -135,7 +147,7 @@ def laid_out(rng, made):
             return np.asfortranarray(made)
         case 7:
             return made.view(Misled)
-        case 8:
+        case 8 if made.size < ENDLESS:
             return np.ma.masked_array(made)
         case 9 if made.ndim == 2:
             return np.asmatrix(made)

@@ -17,6 +17,9 @@ from support import calls, core_calls
 
 X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
 
+# Of networks with one hidden layer.
+ACTIVATIONS = ["relu", "gelu", ["gelu"], ("gelu",), ["logistic"]]
+
 # Integers up to which a parameter means no long work; above, no mistake but a long wait.
 LONGEST = {"max_iter": 20, "max_fun": 200}
 
@@ -39,6 +42,8 @@ def functions():
     sizes = {"layer_sizes": [8, 4, 3], "init": "he_normal", "random_state": 0, "dtype": "float32"}
     found = {f"kernels.{name}": (getattr(kernels, name), calls.example(name))
              for name in calls.KERNELS}  # fmt: skip
+    found["kernels.forward"][1]["activation"] = ["gelu"]
+    found["kernels.backward"][1]["activation"] = ["gelu"]
     for case, arguments in core_calls.examples(n_threads=2).items():
         given = dict(enumerate(core_calls.positional(arguments)))
         found[f"_core.{case}"] = core_calls.function(case), given
@@ -58,8 +63,9 @@ def methods():
     only["partial_fit"] = data | {"classes": np.arange(3)}
     found = {}
     for cls in (mlp_c.MLPClassifier, mlp_c.MLPRegressor):
-        state = cls(hidden_layer_sizes=4, max_iter=1).fit(X, Y).__getstate__()
-        known = every | {"set_params": cls().get_params(), "__setstate__": {"state": state}}
+        listed = cls(hidden_layer_sizes=4, activation=["gelu"], max_iter=1)
+        known = every | {"set_params": listed.get_params()}
+        known |= {"__setstate__": {"state": listed.fit(X, Y).__getstate__()}}
         known |= only if cls is mlp_c.MLPClassifier else {}
         for method, arguments in known.items():
             found[f"{cls.__name__}.{method}"] = cls, method, arguments
@@ -149,10 +155,10 @@ def plan_method(rng, label):
         arguments = example
     if is_endless([arguments, params]):
         arguments, params = example, {}
-    fitted = rng.random() < 0.8
+    fitted, activation = rng.random() < 0.8, junk.choose(rng, ACTIVATIONS)
 
     def make():
-        model = cls(hidden_layer_sizes=(4,), max_iter=2)
+        model = cls(hidden_layer_sizes=(4,), activation=activation, max_iter=2)
         if fitted:
             model.fit(X, Y)
         model.set_params(**params)

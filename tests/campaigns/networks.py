@@ -53,6 +53,13 @@ def draw_weights(rng, widths, dtype):
     return weights, [rng.standard_normal(n_out).astype(dtype) for n_out in widths[1:]]
 
 
+def draw_activation(rng, n_hidden):
+    """A name for all hidden layers, or a list or tuple of one for each."""
+    names = _core.names()["activations"]
+    each = [choose(rng, *names) for _ in range(n_hidden)]
+    return choose(rng, choose(rng, *names), each, each, tuple(each))
+
+
 def draw_epoch(rng):
     """Dense rows, and the fields of a train_epoch."""
     dtype = choose(rng, np.float32, np.float64)
@@ -70,7 +77,7 @@ def draw_epoch(rng):
         *("train_epoch", rows, rng.integers(0, widths[-1], n), weights, biases),
         sample_weight=choose(rng, None, None, sample_weight),
         order=order,
-        activation=[choose(rng, *_core.names()["activations"]) for _ in hidden],
+        activation=draw_activation(rng, len(hidden)),
         loss=calls.loss("cross_entropy", floor=0.0, ceiling=1e300),
         l2=choose(rng, 0.0, 0.1),
         batch_size=batch_size,

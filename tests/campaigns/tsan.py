@@ -38,7 +38,9 @@ THREADED = [
     "ecosystem/test_tools.py",
     "system/test_threads.py",
     "hostile/test_interrupt.py",
+    "hostile/test_signals.py",
     "kernels/test_properties.py",
+    "kernels/test_initialize.py",
     "hostile/test_threads.py",
     "hostile/test_concurrency.py",
 ]

@@ -16,6 +16,9 @@ CONFIGURATIONS = [
     {"solver": "sgd", "momentum": 0.5, "nesterovs_momentum": False, "shuffle": False},
     {"solver": "lbfgs", "activation": "identity", "hidden_layer_sizes": ()},
     {"solver": "lbfgs", "activation": "tanh", "alpha": 1.0},
+    {"solver": "adam", "activation": "gelu"},
+    {"solver": "adam", "hidden_layer_sizes": (10, 5), "activation": ["gelu", "tanh"]},
+    {"solver": "lbfgs", "hidden_layer_sizes": (10, 5), "activation": ("logistic", "gelu")},
 ]
 POISSON = [{"loss": "poisson"}, {"loss": "poisson", "solver": "lbfgs"}]
 

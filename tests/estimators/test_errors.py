@@ -71,6 +71,7 @@ def assert_same_outcome(ours, theirs):
         (name, parameter)
         for name in NAMES
         for parameter in inspect.signature(getattr(sklearn.neural_network, name)).parameters
+        if parameter != "activation"  # ours may be a list, and the messages say so
     ],
 )
 def test_odd_parameters_are_taken_or_refused_as_by_scikit_learn(name, parameter, value):
@@ -79,6 +80,16 @@ def test_odd_parameters_are_taken_or_refused_as_by_scikit_learn(name, parameter,
         for package in (mlp_c, sklearn.neural_network)
     )
     assert_same_outcome(ours, theirs)
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=repr)
+@each_name
+def test_odd_activations_are_refused_as_by_scikit_learn_or_as_too_few(name, value):
+    """A list of no names is as long as another network is deep."""
+    model = make(mlp_c, name, activation=value)
+    expected = "got 0 names" if value == [] else f"'activation' parameter of {name}"
+    with pytest.raises(ValueError if value == [] else InvalidParameterError, match=expected):
+        model.fit(X, LABELS)
 
 
 @each_name
@@ -95,7 +106,7 @@ def test_our_own_parameters_are_checked_alike(name, params):
 # What each parameter is refused for, beside no object being any.
 WRONG = {
     "hidden_layer_sizes": [0, [3, -1], [2.5], "odd"],
-    "activation": ["odd", None],
+    "activation": ["odd", None, ["odd"], [None], ["relu"] * 2],
     "solver": ["odd", None],
     "alpha": [-1, np.nan],
     "batch_size": [0, 2.5, "odd"],

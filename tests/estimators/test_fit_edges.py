@@ -42,6 +42,17 @@ def test_partial_fit_goes_on_under_another_rule(before, after):
     assert model.best_loss_ == model.loss_curve_[-1]
 
 
+def test_a_first_partial_fit_that_is_refused_is_still_to_come():
+    """It leaves no classes behind, to which the next one would be held."""
+    model = MLPClassifier(**SMALL)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(X + np.nan, LABELS, classes=[0, 1, 2])
+    assert vars(model) == before
+    model.partial_fit(X, LABELS + 5, classes=[5, 6, 7])
+    assert model.classes_.tolist() == [5, 6, 7]
+
+
 def test_predictions_are_those_of_the_loss_that_was_fitted():
     model = mlp_c.MLPRegressor(**SMALL).fit(X, X[:, 0])
     before = model.predict(X)

@@ -1,7 +1,7 @@
 """Processes: what forks, ends or starts anew is not waited for.
 
-Elsewhere: a child forked after a fit (ecosystem/test_tools), signals (test_interrupt), threads
-(test_threads).
+Elsewhere: a child forked after a fit (ecosystem/test_tools), signals (test_interrupt,
+test_signals), threads (test_threads).
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Values: numbers out of range, out of proportion or beyond counting have defined answers.
 
-Elsewhere: labels and options of the kernels (kernels/test_rejections), extreme logits,
+Elsewhere: labels and options of the kernels (kernels/test_value_rejections), extreme logits,
 infinities and denormals in them (kernels/test_oracle); odd parameters and data that
 scikit-learn refuses, too (estimators/test_errors); classes in partial_fit and a single class
 (estimators/test_errors, estimators/test_fit_edges); random settings, weights of 0 among them
@@ -308,3 +308,15 @@ def test_adam_goes_on_after_two_to_the_31_steps(steps):
 def test_steps_that_cannot_be_counted_on_are_refused(steps):
     with pytest.raises(ValueError, match="steps must hold"):
         steps_on(steps)
+
+
+def test_an_infinite_l2_term_leaves_the_biases_alone():
+    """What has no L2 term has none of 0 times infinity either."""
+    X, y, tiny = np.ones((4, 2)), np.zeros(4, int), np.full(4, 1e-300)
+    weights, biases = [np.ones((2, 2))], [np.ones(2)]
+    options = {"sample_weight": tiny, "l2": 1e300}
+    given = calls.fields("loss_gradient", X, y, weights, biases, **options)
+    _core.loss_gradient(given)
+    assert np.isfinite(given["dbiases"][0]).all()
+    calls.train_epoch(X, y, weights, biases, **options)
+    assert np.isfinite(biases[0]).all()

@@ -146,8 +146,8 @@ C = Rules(
     suffixes=(".c", ".h"),
 )
 
-# By the name of the root; another tree is an entry.
-TREES = {PACKAGE: PYTHON}
+# By root; another tree is an entry.
+TREES = {PACKAGE: PYTHON, Path(__file__).parents[2] / "csrc": C}
 
 
 @pytest.mark.parametrize("root", TREES, ids=lambda root: root.name)

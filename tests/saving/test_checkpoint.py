@@ -1,8 +1,6 @@
-"""A fit that is interrupted and resumed comes to the bits of one that is not."""
+"""What a checkpoint holds and when it is written; those that no fit can go on from are refused."""
 
 import copy
-import os
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -13,244 +11,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mlp_c
-from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core, resume
+from mlp_c import Checkpoint, MLPClassifier, resume
 from mlp_c._saving import files
 from mlp_c._training.data import Data
-from runners import kill
-from support.settings import draw_setting
-from support.states import CLASSES, NUMBERS, TEXT, N, X, outcome, packed
+from support.checkpoints import CASES, EPOCHS, WEIGHT, Interrupt, interrupt, setting
+from support.states import TEXT, N, X, outcome, packed
 
 pytest.importorskip("safetensors")  # there is none for all Pythons
 pytestmark = [
+    pytest.mark.usefixtures("no_waiting_for_the_disk"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:Got `batch_size`"),
 ]
-WEIGHT = np.random.default_rng(1).uniform(0.5, 2, N)
-EPOCHS = 6
-
-
-class Interrupted(Exception):
-    pass
-
-
-class Interrupt:
-    """Ends a fit with an exception after some epochs."""
-
-    def __init__(self, epochs):
-        self.epochs = epochs
-
-    def setup(self, estimator, context):
-        pass
-
-    teardown = setup
-
-    def on_fit_task_begin(self, estimator, context):
-        if context.task_name == "epoch" and self.epochs == 0:
-            raise Interrupted
-
-    def on_fit_task_end(self, estimator, context):
-        if context.task_name == "epoch" and estimator.n_iter_ == self.epochs:
-            raise Interrupted
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "fit.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch):
-    """These tests stop processes and not machines."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-def interrupt(model, path, epochs, data, every=1):
-    """Fit with checkpoints up to the end of an epoch."""
-    model.set_callbacks(Checkpoint(path, every), Interrupt(epochs))
-    with pytest.raises(Interrupted):
-        model.fit(*data)
-
-
-# Parameters, rows, targets, weights.
-CASES = {
-    "sgd": ({"solver": "sgd"}, X, TEXT, None),
-    "no momentum": ({"solver": "sgd", "momentum": 0}, X, TEXT, None),
-    "momentum": ({"solver": "sgd", "nesterovs_momentum": False}, X, TEXT, None),
-    "invscaling": ({"solver": "sgd", "learning_rate": "invscaling"}, X, TEXT, None),
-    "adaptive": (
-        {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1},
-        X,
-        TEXT,
-        None,
-    ),
-    "adaptive to its end": (
-        {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 1e-5, "tol": 9.0}
-        | {"n_iter_no_change": 1},
-        X,
-        TEXT,
-        None,
-    ),
-    "adam": ({}, X, TEXT, None),
-    "a plateau": ({"tol": 1.0, "n_iter_no_change": 2}, X, TEXT, None),
-    "early stopping": ({"early_stopping": True, "learning_rate_init": 0.05}, X, CLASSES, None),
-    "stopped early": ({"early_stopping": True, "n_iter_no_change": 1, "tol": 1.0}, X, TEXT, None),
-    "weights": ({"early_stopping": True}, X, TEXT, WEIGHT),
-    "whole rows": ({"shuffle": False, "batch_size": 7}, X, TEXT, WEIGHT),
-    "float32": ({}, X.astype(np.float32), TEXT, None),
-    "float32 of float64": ({"compute_dtype": "float32"}, X, TEXT, None),
-    "integers": ({}, (10 * X).astype(np.int16), TEXT, None),
-    "sparse": ({"early_stopping": True}, csr_array(np.where(X > 0, X, 0)), TEXT, None),
-    "mostly zero": ({}, np.where(np.abs(X) > 1.7, X, 0), TEXT, None),
-    "Fortran's order": ({}, np.asfortranarray(X), TEXT, None),
-    "a frame": ({}, pd.DataFrame(X, columns=list("abcd")), pd.Series(TEXT), None),
-    "many labels": ({}, X, (X[:, :3] > 0).astype(int), None),
-    "sparse labels": ({"early_stopping": True}, X, csr_array((X[:, :3] > 0).astype(int)), None),
-    "numbers": ({}, X, NUMBERS, WEIGHT),
-    "several numbers": ({"early_stopping": True}, X, X[:, :2], None),
-    "poisson": ({"loss": "poisson"}, X, np.abs(NUMBERS), None),
-    "an instance": ({"random_state": np.random.RandomState(3)}, X, TEXT, None),
-    "three threads": ({"n_threads": 3}, X, TEXT, None),
-}
-each_case = pytest.mark.parametrize("case", CASES)
-
-
-def setting(case):
-    """A new model of a case, and its data."""
-    params, *data = CASES[case]
-    regression = getattr(data[1], "dtype", None) == np.float64
-    cls = MLPRegressor if regression else MLPClassifier
-    defaults = {"hidden_layer_sizes": (5,), "max_iter": EPOCHS, "random_state": 0}
-    return cls(**defaults | {"batch_size": 10} | copy.deepcopy(params)), data
-
-
-@each_case
-def test_a_fit_interrupted_after_any_epoch_comes_to_the_same(case, path):
-    whole, data = setting(case)
-    whole.fit(*data)
-    for epochs in range(whole.n_iter_ + 1):
-        model, _ = setting(case)
-        interrupt(model, path, epochs, data, every=1 + epochs % 2)
-        resumed = resume(path, *data)
-        assert outcome(resumed) == outcome(whole), epochs
-
-
-@each_case
-def test_a_resumed_model_goes_on_as_the_other_does(case, path):
-    whole, data = setting(case)
-    whole.set_params(warm_start=True).fit(*data)
-    model, _ = setting(case)
-    interrupt(model.set_params(warm_start=True), path, 1, data)
-    resumed = resume(path, *data)
-    for _ in range(2):
-        assert outcome(resumed.fit(*data)) == outcome(whole.fit(*data))
-        if not whole.early_stopping:
-            assert outcome(resumed.partial_fit(*data)) == outcome(whole.partial_fit(*data))
-
-
-@pytest.mark.parametrize("case", ["adaptive", "adam", "early stopping", "an instance"])
-def test_a_second_fit_of_a_warm_start_is_resumed(case, path):
-    whole, data = setting(case)
-    whole.set_params(warm_start=True).fit(*data)
-    first = copy.deepcopy(whole)
-    whole.fit(*data)
-    for epochs in range(whole.n_iter_ + 1):
-        interrupt(copy.deepcopy(first), path, epochs, data)
-        assert outcome(resume(path, *data)) == outcome(whole), epochs
-
-
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
-@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
-@pytest.mark.filterwarnings("ignore")
-def test_random_settings_are_resumed(name, solver, path):
-    compared = 0
-    for seed in range(12):
-        setting = draw_setting(name, solver, seed)
-        data = setting.X, setting.y, setting.sample_weight
-        new = getattr(mlp_c, name)(n_threads=setting.n_threads)
-        whole = copy.deepcopy(new).set_params(**copy.deepcopy(setting.params))
-        try:
-            whole.fit(*data)
-        except ValueError:  # as scikit-learn's; a setting that cannot be fitted
-            continue
-        model = copy.deepcopy(new).set_params(**copy.deepcopy(setting.params))
-        interrupt(model, path, seed % (whole.n_iter_ + 1), data, every=1 + seed % 3)
-        assert outcome(resume(path, *data)) == outcome(whole), seed
-        compared += 1
-    assert compared > 7
-
-
-@pytest.mark.parametrize("epochs", [0, 1, 4])
-@pytest.mark.parametrize("every", [1, 2])
-def test_a_fit_that_ctrl_c_ended_is_resumed_from_the_last_whole_epoch(
-    epochs, every, path, monkeypatch
-):
-    """The fit warns; and the part of an epoch that it ended with is in no file."""
-    whole = MLPClassifier(max_iter=EPOCHS, random_state=0).fit(X, TEXT)
-    train, calls = _core.train_epoch, []
-
-    def train_or_stop(*arguments):
-        calls.append(None)
-        result = train(*arguments)
-        if len(calls) == epochs + 1:
-            raise KeyboardInterrupt
-        return result
-
-    monkeypatch.setattr(_core, "train_epoch", train_or_stop)
-    model = MLPClassifier(max_iter=EPOCHS, random_state=0)
-    with pytest.warns(UserWarning, match="interrupted by user"):
-        model.set_callbacks(Checkpoint(path, every)).fit(X, TEXT)
-    assert model.n_iter_ == epochs
-    assert mlp_c.load(path).n_iter_ == epochs // every * every
-    assert outcome(resume(path, X, TEXT)) == outcome(whole)
-
-
-def test_a_fit_is_resumed_as_often_as_it_is_interrupted(path):
-    whole, data = setting("early stopping")
-    whole.fit(*data)
-    model, _ = setting("early stopping")
-    interrupt(model, path, 1, data)
-    for epochs in range(2, whole.n_iter_ + 1):
-        with pytest.raises(Interrupted):
-            resume(path, *data, callbacks=[Interrupt(epochs)])
-    assert outcome(resume(path, *data)) == outcome(whole)
-
-
-def test_without_a_seed_a_fit_goes_on_from_the_generator_it_had(path):
-    """NumPy's global one, which is left as it is."""
-    whole, data = setting("early stopping")
-    np.random.seed(5)
-    whole.set_params(random_state=None).fit(*data)
-    model, _ = setting("early stopping")
-    np.random.seed(5)
-    interrupt(model.set_params(random_state=None), path, 3, data)
-    before = np.random.get_state()[1].tolist()
-    assert outcome(resume(path, *data)) == outcome(whole)
-    assert np.random.get_state()[1].tolist() == before
-
-
-def test_a_resumed_fit_writes_checkpoints_as_often_as_before(path):
-    model, data = setting("adam")
-    interrupt(model, path, 3, data, every=2)
-    assert mlp_c.load(path).n_iter_ == 2
-    with pytest.raises(Interrupted):
-        resume(path, *data, callbacks=[Interrupt(5)])
-    assert mlp_c.load(path).n_iter_ == 4
-
-
-def test_a_fit_that_has_ended_is_resumed_to_its_end(path):
-    model, data = setting("adam")
-    model.set_callbacks(Checkpoint(path, every=5)).fit(*data)
-    assert mlp_c.load(path).n_iter_ == 5
-    assert outcome(resume(path, *data)) == outcome(model)
-    assert outcome(resume(path, *data)) == outcome(model)
-
-
-@pytest.mark.parametrize("case", ["adaptive to its end", "a plateau", "stopped early"])
-def test_a_fit_that_converged_is_resumed_to_no_epoch_more(case, path):
-    model, data = setting(case)
-    model.set_params(max_iter=100).set_callbacks(Checkpoint(path)).fit(*data)
-    assert model.n_iter_ < 100
-    assert outcome(resume(path, *data)) == outcome(model)
 
 
 # ---- checkpoints ----
@@ -456,12 +228,28 @@ def test_a_checkpoint_whose_model_was_in_no_such_fit_is_refused(part, name, valu
         resume(path, *data)
 
 
-# ---- killed ----
+@pytest.mark.parametrize("names", [[], ["gelu"] * 2], ids=len)
+def test_a_checkpoint_with_activations_for_another_network_is_refused(names, path):
+    """And its file stays as it was found."""
+    model, data = setting("gelu")
+    interrupt(model, path, 3, data)
+    content = files.read(path)
+    parameters = content["parameters"] | {"activation": names}
+    path.write_bytes(packed(content | {"parameters": parameters}))
+    before = path.read_bytes()
+    message = rf"^activation must be .* for each of 1 hidden layers, got {len(names)} names$"
+    with pytest.raises(ValueError, match=message):
+        resume(path, *data)
+    assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        killed, _ = kill.kill_fits(8, tmp_path)
-    assert killed >= 8
+@pytest.mark.parametrize("junk", ["odd", ["odd"], None])
+def test_a_checkpoint_with_junk_for_activations_is_refused(junk, path):
+    """As it is read."""
+    model, data = setting("gelu")
+    interrupt(model, path, 3, data)
+    content = files.read(path)
+    parameters = content["parameters"] | {"activation": junk}
+    path.write_bytes(packed(content | {"parameters": parameters}))
+    with pytest.raises(ValueError, match="The 'activation' parameter of MLPClassifier"):
+        resume(path, *data)

@@ -65,6 +65,7 @@ def run(kernel, arguments):
 # Of losses and rules, where a test does not say otherwise.
 CONSTANTS = {"eps": 0.0, "floor": -np.inf, "ceiling": np.inf}
 CONSTANTS |= {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+ACTIVATIONS = ", ".join(map(repr, _core.names()["activations"]))  # as messages list them
 LOSSES = _core.names()["losses"]
 RULES = {name: n_moments for name, (n_moments, _) in _core.names()["rules"].items()}
 

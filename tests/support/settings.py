@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from mlp_c._network.activations import ACTIVATIONS
+
 
 @dataclass
 class Setting:
@@ -36,8 +38,14 @@ class Setting:
     n_threads: int
 
 
-def draw_setting(name: str, solver: str, seed: int, dtype: Any = np.float64) -> Setting:
-    """The setting that a seed means, for the estimator `name` and a solver."""
+def draw_setting(
+    name: str, solver: str, seed: int, dtype: Any = np.float64, *, any_activation: bool = False
+) -> Setting:
+    """The setting that a seed means, for the estimator `name` and a solver.
+
+    With `any_activation`, it may have one that is ours alone, or one for each hidden layer; all
+    else is the same as without.
+    """
     rng = np.random.RandomState(seed)
     choose = _chooser(rng)
     params = _draw_params(choose, rng, solver)
@@ -62,6 +70,8 @@ def draw_setting(name: str, solver: str, seed: int, dtype: Any = np.float64) -> 
         weights.append((np.arange(n) % 3 > 0).astype(np.float32))
     sample_weight = choose(*weights)
     X = _contain(choose, rng, X)
+    if any_activation:
+        params["activation"] = _draw_activation(choose, params["hidden_layer_sizes"])
     return Setting(params, X, y, sample_weight, course, n, choose(1, 2))
 
 
@@ -103,6 +113,12 @@ def _draw_params(choose, rng, solver):
             "epsilon": choose(1e-8, 1e-8, 1e-3),
         }
     return params
+
+
+def _draw_activation(choose, hidden):
+    """A name, or a list or tuple of one for each hidden layer."""
+    names = [choose(*ACTIVATIONS) for _ in range(np.size(hidden))]
+    return choose("gelu", choose(*ACTIVATIONS), names, tuple(names))
 
 
 def _draw_labels(choose, rng, X):

@@ -1,9 +1,11 @@
-"""Fitted models of every kind that a state, a file or a checkpoint has to hold, and arrays."""
+"""Fitted models of every kind that a state, a file or a checkpoint has to hold, and their parts."""
 
+import copy
 import warnings
 
 import numpy as np
 import pandas as pd
+import pytest
 import sklearn
 
 from mlp_c import MLPClassifier, MLPRegressor
@@ -34,6 +36,13 @@ CASES = {
     "NumPy's scalars": (MLPRegressor, {"alpha": np.float32(0.1), "tol": np.float64(0)}, X, NUMBERS),
     "infinity": (MLPClassifier, {"n_iter_no_change": np.inf}, X, CLASSES),
     "widths in an array": (MLPRegressor, {"hidden_layer_sizes": np.array([3, 2])}, X, NUMBERS),
+    "gelu": (MLPClassifier, {"activation": "gelu"}, X, TEXT),
+    "an activation each": (
+        MLPRegressor,
+        {"hidden_layer_sizes": (3, 2), "activation": ["gelu", "tanh"]},
+        X,
+        NUMBERS,
+    ),
     "no hidden layer": (MLPRegressor, {"hidden_layer_sizes": []}, X, NUMBERS),
 }
 
@@ -55,6 +64,18 @@ def fitted(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
         return make(case).fit(rows, targets), rows, targets
+
+
+def assert_predicts(model, rows):
+    """A prediction for each row; of a list of activations for another network, a ValueError.
+
+    Such a list is no junk: users set it, with other widths, before they fit again.
+    """
+    if isinstance(model.activation, str) or len(model.activation) == len(model.coefs_) - 1:
+        assert len(model.predict(rows)) == len(rows)
+    else:
+        with pytest.raises(ValueError, match=r"^activation must hold \d+ names, one for"):
+            model.predict(rows)
 
 
 def outcome(model):
@@ -100,3 +121,45 @@ FORMS = {
     "backwards": lambda array: array[::-1].copy()[::-1],
     "misaligned": misaligned,
 }
+
+
+def parts(value, path=()):
+    """(path, part) of everything in nested dicts, lists and tuples."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from parts(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from parts(item, (*path, i))
+
+
+def changed(value, path, change):
+    """The same nest with what is at a path changed."""
+    if not path:
+        return change(value)
+    key, *rest = path
+    if isinstance(value, tuple):
+        return tuple(changed(list(value), path, change))
+    value = copy.copy(value)
+    value[key] = changed(value[key], rest, change)
+    return value
+
+
+def restored(model, state):
+    """What a new object of a model's class becomes with a state."""
+    new = type(model).__new__(type(model))
+    new.__setstate__(state)
+    return new
+
+
+class Silent:
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = on_fit_task_end = setup
+
+
+def an(array):
+    """A function that puts an array in the place of a part."""
+    return lambda part: array

@@ -1,0 +1,228 @@
+"""Whole fits and gradients, of every loss, rule and activation, are those of the reference."""
+
+import copy
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from scipy.special import softmax
+
+from mlp_c import MLPClassifier, MLPRegressor, _core
+from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._training import lbfgs
+from support import calls, reference
+from support.activations import CLASSES, MIXED, NUMBERS, SMALL, WIDTHS, N, X, rng
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+WEIGHT = rng.uniform(0.2, 2, N)
+KINDS = dict.fromkeys(ACTIVATIONS) | MIXED
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def activation_of(kind):
+    """What the parameter is: a name, or a list of one for each of three layers."""
+    return KINDS[kind] or kind
+
+
+# ---- whole fits are those of the reference ----
+
+# By problem: the estimator, its parameters, its targets, and the kernels' loss and targets.
+PROBLEMS = {
+    "classes": (MLPClassifier, {}, CLASSES, "cross_entropy", np.eye(3)[CLASSES]),
+    "two classes": (MLPClassifier, {}, CLASSES > 1, "logistic_loss", (CLASSES > 1)[:, np.newaxis]),
+    "labels": (MLPClassifier, {}, (NUMBERS > 0).astype(int), "logistic_loss", NUMBERS > 0),
+    "numbers": (MLPRegressor, {}, NUMBERS[:, 1], "squared_error", NUMBERS[:, 1:2]),
+    "several numbers": (MLPRegressor, {}, NUMBERS, "squared_error", NUMBERS),
+    "poisson": (
+        MLPRegressor,
+        {"loss": "poisson"},
+        np.round(np.abs(NUMBERS)),
+        "poisson_loss",
+        np.round(np.abs(NUMBERS)),
+    ),
+}
+each_problem = pytest.mark.parametrize("problem", PROBLEMS)
+
+# By rule: parameters of the solver, its learning rate, and the constants of the rule.
+RULES = {
+    "sgd": ({"solver": "sgd", "momentum": 0}, 0.1, {}),
+    "momentum": (
+        {"solver": "sgd", "momentum": 0.7, "nesterovs_momentum": False},
+        0.05,
+        {"momentum": 0.7},
+    ),
+    "nesterov": ({"solver": "sgd", "momentum": 0.8}, 0.03, {"momentum": 0.8}),
+    "adam": (
+        {"solver": "adam", "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6},
+        0.02,
+        {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6},
+    ),
+}
+each_rule = pytest.mark.parametrize("rule", RULES)
+
+
+def begun(problem, activation, widths=WIDTHS):
+    """The network that the reference begins with, and its targets."""
+    _, _, _, loss, targets = PROBLEMS[problem]
+    names = [activation] * len(widths) if isinstance(activation, str) else activation
+    random = np.random.RandomState(SMALL["random_state"])
+    widths = [X.shape[1], *widths, targets.shape[1]]
+    return reference.initial(widths, names, loss, random), targets.astype(float)
+
+
+def assert_close(got, want, tolerance=1e-10):
+    """Each array or number to some part of its greatest."""
+    for ours, theirs in zip(got, want, strict=True):
+        greatest = np.max(np.abs(theirs), initial=1e-3)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * greatest)
+
+
+def assert_is_the_references_fit(problem, kind, rule, rows=X, sample_weight=None, **params):
+    """Weights, loss curve and outputs after some epochs of a last batch that is not whole."""
+    cls, own, y, _, _ = PROBLEMS[problem]
+    options, rate, constants = RULES[rule]
+    activation = activation_of(kind)
+    params = own | options | {"alpha": 0.1, "batch_size": 16} | params
+    epochs = SMALL["max_iter"]
+    model = cls(**SMALL | params, activation=activation, shuffle=False, learning_rate_init=rate)
+    model.set_params(n_iter_no_change=np.inf).fit(rows, y, sample_weight)
+    assert model.n_iter_ == epochs
+
+    network, targets = begun(problem, activation)
+    curve = reference.fit(
+        *(network, X, targets, rule, rate),
+        epochs=epochs,
+        batch_size=params["batch_size"],
+        alpha=params["alpha"],
+        sample_weight=sample_weight,
+        power_t=0.5 if params.get("learning_rate") == "invscaling" else 0.0,
+        **constants,
+    )
+    assert curve[-1] < curve[0]
+    assert_close(model.loss_curve_, curve)
+    assert_close(model.coefs_ + model.intercepts_, network.params)
+    predict = model.predict if cls is MLPRegressor else model.predict_proba
+    outputs = reference.forward(network, X)[2]
+    assert_close([predict(rows).reshape(N, -1)[:, -outputs.shape[1] :]], [outputs])
+
+
+@each_kind
+@each_rule
+@each_problem
+def test_a_fit_is_the_references(problem, rule, kind):
+    """Every loss, rule and activation, and lists: four batches an epoch, the last of 2 rows."""
+    assert_is_the_references_fit(problem, kind, rule)
+
+
+@each_rule
+@pytest.mark.parametrize("problem", ["classes", "two classes", "several numbers"])
+def test_a_fit_with_sample_weights_is_the_references(problem, rule):
+    """Each batch is divided by its own sum of weights."""
+    assert_is_the_references_fit(problem, "gelu, tanh, relu", rule, sample_weight=WEIGHT)
+
+
+@each_rule
+def test_a_fit_passes_over_batches_without_weight_as_the_reference_does(rule):
+    """The second batch: no step is counted, and no loss."""
+    weight = WEIGHT.copy()
+    weight[16:32] = 0
+    assert_is_the_references_fit("classes", "logistic, gelu, identity", rule, sample_weight=weight)
+
+
+@each_rule
+@each_kind
+def test_a_fit_of_sparse_rows_is_the_references(kind, rule):
+    """CSR rows, of which only what is not zero is multiplied."""
+    assert_is_the_references_fit("classes", kind, rule, csr_array(X), WEIGHT)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 49, 50])
+def test_batches_of_any_size_are_the_references(batch_size):
+    """Of one row, with a last one of one row, and all rows at once."""
+    for rows in (X, csr_array(X)):
+        assert_is_the_references_fit(
+            "numbers", "gelu, tanh, relu", "adam", rows, batch_size=batch_size
+        )
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_a_penalty_is_the_references(alpha):
+    """L2, of the weights alone, divided by the batch's sum of weights."""
+    assert_is_the_references_fit(
+        "numbers", "gelu", "nesterov", sample_weight=WEIGHT, alpha=alpha, batch_size=20
+    )
+
+
+def test_a_falling_rate_is_the_references():
+    """'invscaling', which divides the rate once an epoch."""
+    assert_is_the_references_fit("classes", "gelu", "sgd", learning_rate="invscaling")
+
+
+@pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])
+@pytest.mark.parametrize("sample_weight", [None, WEIGHT], ids=["alike", "weighted"])
+@each_kind
+@each_problem
+def test_lbfgs_is_told_the_references_loss_and_gradient(
+    problem, kind, sample_weight, rows, monkeypatch
+):
+    """Of all rows at once, where the fit begins and elsewhere: the gradient of the mean loss."""
+    cls, own, y, loss, _ = PROBLEMS[problem]
+    given = []
+    monkeypatch.setattr(lbfgs, "minimize", lambda fun, x0, **_: given.extend([fun, x0]) or 1 / 0)
+    model = cls(**SMALL | own, activation=activation_of(kind), solver="lbfgs", alpha=0.3)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(rows, y, sample_weight)
+    function, start = given
+    network, targets = begun(problem, activation_of(kind))
+    np.testing.assert_array_equal(start, np.concatenate([p.ravel() for p in network.params]))
+    weight = np.ones(N) if sample_weight is None else sample_weight
+    scale = 1 / targets.shape[1] if loss == "squared_error" else 1
+    for x in (start, start + 0.3 * rng.standard_normal(len(start))):
+        ends = np.cumsum([p.size for p in network.params])[:-1]
+        for p, part in zip(network.params, np.split(x, ends), strict=True):
+            p[...] = part.reshape(p.shape)
+        want, gradient = reference.loss_and_gradient(network, X, targets, weight, 0.3, scale)
+        value, slopes = function(x)
+        assert_close([value], [want], 1e-13)
+        assert_close(np.split(slopes, ends), [g.ravel() for g in gradient], 1e-12)
+
+
+# ---- finite differences ----
+
+# Of each loss, targets of three outputs that it is defined for.
+TARGETS = {
+    "cross_entropy": softmax(NUMBERS, axis=1),
+    "logistic_loss": (NUMBERS > 0).astype(float),
+    "squared_error": NUMBERS,
+    "poisson_loss": np.abs(NUMBERS),
+}
+
+
+@pytest.mark.parametrize("form", ["dense", "pairs", "csri4"])
+@pytest.mark.parametrize("kind", ["gelu", *MIXED])
+@pytest.mark.parametrize("loss", calls.LOSSES)
+def test_the_gradient_is_the_slope_of_the_loss(loss, kind, form):
+    """Central differences of what loss_gradient itself returns, along every parameter."""
+    random = np.random.default_rng(1)
+    widths = [4, *WIDTHS, 3]
+    weights = [random.standard_normal(s) / 2 for s in pairwise(widths)]
+    biases = [random.standard_normal(n_out) / 2 for n_out in widths[1:]]
+    given = calls.fields(
+        *("loss_gradient", calls.rows_as(form, X), TARGETS[loss], weights, biases),
+        activation=activation_of(kind),
+        loss=calls.loss(loss),
+        sample_weight=WEIGHT,
+        gradient_scale=1 / 3 if loss == "squared_error" else 1.0,
+        l2=0.2,
+    )
+    _core.loss_gradient(given)
+    gradients = copy.deepcopy(given["dweights"] + given["dbiases"])
+    step = 1e-5
+    for p, gradient in zip(weights + biases, gradients, strict=True):
+        for at in np.ndindex(p.shape):
+            kept, values = p[at], []
+            for p[at] in (kept + step, kept - step):
+                values.append(_core.loss_gradient(given))
+            p[at] = kept
+            assert abs(gradient[at] - (values[0] - values[1]) / (2 * step)) < 1e-8

@@ -1,0 +1,192 @@
+"""What has a name has it everywhere: the lists in C, our tables of them, and the tests' tables.
+
+A new activation, loss or rule is a line in csrc/kernels/lists.h and in some of these. Each test
+says which table lacks what, or has what the kernels do not know.
+"""
+
+import inspect
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import sklearn.neural_network
+
+import mlp_c
+from mlp_c import _core, kernels
+from mlp_c._estimators.parameters import CONSTRAINTS
+from mlp_c._estimators.to_sklearn import SKLEARN_ACTIVATIONS
+from mlp_c._network.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from mlp_c._saving import state
+from mlp_c._saving.registry import OPTIMIZERS
+from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
+from mlp_c._training.optimizers import RULES
+from support import calls, oracle, reference
+
+NAMES = _core.names()
+LOSSES = {loss.name: loss for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)}
+each_estimator = pytest.mark.parametrize("cls", [mlp_c.MLPClassifier, mlp_c.MLPRegressor])
+
+
+def assert_have(names, **tables):
+    """Each table has these names, each once and no others."""
+    for table, found in tables.items():
+        found = list(found)
+        missing = [name for name in names if name not in found]
+        unknown = [name for name in found if name not in names]
+        assert not missing, f"{table} lacks {missing}"
+        assert not unknown, f"{table} has {unknown}, which the kernels do not know"
+        assert len(found) == len(names), f"{table} has a name twice: {found}"
+
+
+def test_activations_are_those_of_the_kernels():
+    """In the package, in what fits accept, and in both oracles."""
+    options = [name for constraint in CONSTRAINTS["activation"] for name in constraint.options]
+    assert_have(
+        NAMES["activations"],
+        ACTIVATIONS=ACTIVATIONS,
+        CONSTRAINTS_of_a_name=CONSTRAINTS["activation"][0].options,
+        CONSTRAINTS_of_a_list=CONSTRAINTS["activation"][1].options,
+        oracle_ACTIVATIONS=oracle.ACTIVATIONS,
+        oracle_SLOPES=oracle.SLOPES,
+        reference_ACTIVATIONS=reference.ACTIVATIONS,
+    )
+    assert len(options) == 2 * len(ACTIVATIONS)
+
+
+def test_derivatives_are_where_the_output_tells_them():
+    """The kernels refuse to go backward without slopes through those activations alone."""
+    without = []
+    for name in NAMES["activations"]:
+        arguments = calls.example("backward") | {"activation": name, "slopes": None}
+        with suppress(ValueError):  # slopes must be a list of arrays
+            calls.run("backward", arguments)
+            without.append(name)
+    assert_have(without, oracle_DERIVATIVES=oracle.DERIVATIVES)
+
+
+@pytest.mark.parametrize("function", [kernels.forward, kernels.backward])
+def test_docstrings_of_kernels_name_every_activation(function):
+    """In the order of the C list, which is that of the messages."""
+    assert ", ".join(f"'{name}'" for name in ACTIVATIONS) in inspect.getdoc(function)
+    assert list(ACTIVATIONS) == NAMES["activations"]
+
+
+@each_estimator
+def test_docstrings_of_estimators_name_every_activation(cls):
+    """That of the parameter."""
+    doc = inspect.getdoc(cls)
+    begin = doc.index("activation : ")
+    said = doc[begin : doc.index("\n", begin)]
+    assert all(f"'{name}'" in said for name in ACTIVATIONS)
+
+
+def test_scikit_learns_activations_are_those_of_a_table():
+    """Of what to_sklearn converts; all are ours, too."""
+    theirs = sklearn.neural_network.MLPClassifier._parameter_constraints["activation"][0].options
+    assert_have(theirs, SKLEARN_ACTIVATIONS=SKLEARN_ACTIVATIONS)
+    assert theirs <= set(ACTIVATIONS)
+
+
+def test_what_the_first_format_of_states_knows_is_fixed():
+    """What is new is of a later format: versions that read format 1 alone do not know it."""
+    assert {name: set(known) for name, known in state._FORMAT_1.items()} == {
+        "activation": {"identity", "logistic", "tanh", "relu"},
+        "solver": {"lbfgs", "sgd", "adam"},
+        "loss": {"squared_error", "poisson"},
+    }
+
+
+@pytest.mark.parametrize("name", state._FORMAT_1)
+def test_a_name_that_the_first_format_does_not_know_makes_the_second(name):
+    """Before a fit checks it, a parameter may be anything."""
+    model = mlp_c.MLPRegressor()
+    assert model.__getstate__()["format"] == 1
+    assert model.set_params(**{name: "new"}).__getstate__()["format"] == 2
+
+
+def test_output_activations_are_those_of_the_kernels():
+    """In the package and in the oracle; and each is that of a loss."""
+    assert_have(
+        NAMES["outputs"],
+        OUTPUT_ACTIVATIONS=OUTPUT_ACTIVATIONS,
+        oracle_OUTPUTS=oracle.OUTPUTS,
+        out_activation_of_the_losses={loss.out_activation for loss in LOSSES.values()},
+        oracle_CANONICAL=set(oracle.CANONICAL.values()),
+    )
+
+
+@each_estimator
+def test_saved_models_may_have_every_output_activation_of_their_losses(cls):
+    """And no other."""
+    used = CLASSIFICATION_LOSSES
+    if cls is mlp_c.MLPRegressor:
+        used = REGRESSION_LOSSES.values()
+    check = next(
+        part.checks["out_activation_"]
+        for part in cls._fitted_parts
+        if "out_activation_" in part.checks
+    )
+    taken = []
+    for name in OUTPUT_ACTIVATIONS:
+        with suppress(ValueError):
+            taken.append(check("out_activation_", name))
+    assert_have({loss.out_activation for loss in used}, out_activations_of_a_state=taken)
+
+
+def test_losses_are_those_of_the_kernels():
+    """In the package, each once, and in both oracles."""
+    ours = [loss.name for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)]
+    assert_have(
+        NAMES["losses"],
+        losses=ours,
+        oracle_LOSSES=oracle.LOSSES,
+        oracle_CANONICAL=oracle.CANONICAL,
+        reference_LOSSES=reference.LOSSES,
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", NAMES["losses"])
+def test_a_loss_has_the_constants_of_its_kernel(name, dtype):
+    """And its output activation is the one that it is canonical for."""
+    given = LOSSES[name].for_kernels(dtype)
+    assert given.pop("name") == name
+    assert all(type(value) is float for value in given.values())
+    assert_have(NAMES["losses"][name], **{f"for_kernels_of_{name}": given})
+    assert LOSSES[name].out_activation == oracle.CANONICAL[name]
+
+
+def test_optimizers_are_the_rules_of_the_kernels():
+    """Each is registered for states under its rule, and some setting of a solver makes it."""
+    made = {
+        choose(cls(momentum=momentum, nesterovs_momentum=nesterov)).rule
+        for choose in RULES.values()
+        for cls in (mlp_c.MLPClassifier, mlp_c.MLPRegressor)
+        for momentum in (0, 0.5)
+        for nesterov in (False, True)
+    }
+    assert_have(NAMES["rules"], OPTIMIZERS=OPTIMIZERS, RULES=made, reference_RULES=reference.RULES)
+    assert all(cls.rule == name for name, cls in OPTIMIZERS.items())
+
+
+@pytest.mark.parametrize("name", NAMES["rules"])
+def test_an_optimizer_has_the_moments_and_constants_of_its_kernel(name):
+    """The constants are parameters of the estimators, and states hold them."""
+    n_moments, constants = NAMES["rules"][name]
+    cls = OPTIMIZERS[name]
+    assert cls.n_moments == n_moments == reference.RULES[name][0]
+    assert_have(constants, **{f"{cls.__name__}.constants": cls.constants})
+    optimizer = cls.begin(mlp_c.MLPRegressor(), [np.ones(2)])
+    assert len(optimizer.moments) == n_moments
+    given = optimizer.for_kernels()
+    assert given.pop("name") == name
+    assert_have(constants, **{f"for_kernels_of_{name}": given})
+    assert set(constants) <= cls.stored.keys(), "a state lacks constants"
+    assert set(constants) <= mlp_c.MLPClassifier().get_params().keys()
+
+
+def test_every_constant_has_a_value_in_the_tests_calls():
+    """support.calls fills in what a test does not give."""
+    constants = {name for names in NAMES["losses"].values() for name in names}
+    constants |= {name for _, names in NAMES["rules"].values() for name in names}
+    assert_have(constants, calls_CONSTANTS=calls.CONSTANTS)
