@@ -175,13 +175,20 @@ alloc_sum_slices(mlp_arena *arena, mlp_plan *plan)
     }
 }
 
+/* What a layer makes of the rows in work: an element for each row and unit. */
+static mlp_matrix
+alloc_by_unit(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t layer)
+{
+    ptrdiff_t units = mlp_layer_units(&spec->network->layers[layer]);
+    return alloc_matrix(arena, spec->kernels, spec->n_rows, units);
+}
+
 /* Outputs of the first n layers. */
 static void
 alloc_outputs(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n, mlp_layer_rows layers[])
 {
     for (ptrdiff_t l = 0; l < n; l++) {
-        ptrdiff_t units = mlp_layer_units(&spec->network->layers[l]);
-        layers[l].outputs = alloc_matrix(arena, spec->kernels, spec->n_rows, units);
+        layers[l].outputs = alloc_by_unit(arena, spec, l);
     }
 }
 
@@ -190,10 +197,8 @@ static void
 alloc_slopes(mlp_arena *arena, const mlp_plan_spec *spec, mlp_layer_rows layers[])
 {
     for (ptrdiff_t l = 0; l < spec->network->n_layers - 1; l++) {
-        const mlp_layer *layer = &spec->network->layers[l];
-        if (mlp_needs_slopes(layer->activation)) {
-            layers[l].slopes =
-                alloc_matrix(arena, spec->kernels, spec->n_rows, mlp_layer_units(layer));
+        if (mlp_needs_slopes(spec->network->layers[l].activation)) {
+            layers[l].slopes = alloc_by_unit(arena, spec, l);
         }
     }
 }
@@ -203,8 +208,7 @@ static void
 alloc_deltas(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n, mlp_layer_rows layers[])
 {
     for (ptrdiff_t l = 0; l < n; l++) {
-        ptrdiff_t units = mlp_layer_units(&spec->network->layers[l]);
-        layers[l].deltas = alloc_matrix(arena, spec->kernels, spec->n_rows, units);
+        layers[l].deltas = alloc_by_unit(arena, spec, l);
     }
 }
 
@@ -340,8 +344,7 @@ mlp_lay_out_losses(mlp_arena *arena, mlp_plan *plan)
     ptrdiff_t last = spec->network->n_layers - 1;
     mlp_lay_out_prediction(arena, plan);
     for (int m = 0; m < spec->n_members; m++) {
-        plan->members[m].layers[last].outputs = alloc_matrix(
-            arena, spec->kernels, spec->n_rows, mlp_layer_units(&spec->network->layers[last]));
+        plan->members[m].layers[last].outputs = alloc_by_unit(arena, spec, last);
     }
     plan->row_losses = mlp_alloc(arena, spec->data->n, 1, sizeof(double));
 }

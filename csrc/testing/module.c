@@ -13,6 +13,18 @@
 #include "base/arena.h"
 #include "kernels/isa.h"
 
+/* Aligned memory that the call frees; NULL without any. */
+static void *
+alloc_aligned(lent_call *call, size_t size)
+{
+    call->memory = malloc(size + 2 * (size_t)MLP_ALIGNMENT);
+    if (call->memory == NULL) {
+        return NULL;
+    }
+    size_t beyond = (uintptr_t)call->memory % MLP_ALIGNMENT;
+    return (char *)call->memory + (MLP_ALIGNMENT - beyond);
+}
+
 /* ---- the kernels, with their arguments ---- */
 
 static void
@@ -49,12 +61,10 @@ run_multiply(mlp_worker *worker, void *arguments)
     const mlp_matrix *a = &call->arrays[0], *b = &call->arrays[1], *bias = &call->arrays[2];
     ptrdiff_t panels = mlp_ceil_div(b->cols, kernels->tile_cols);
     size_t size = (size_t)(panels * kernels->tile_cols * b->rows * b->item);
-    call->memory = malloc(size + 2 * (size_t)MLP_ALIGNMENT);
-    if (call->memory == NULL) {
+    mlp_packed packed = {alloc_aligned(call, size), b->rows};
+    if (packed.data == NULL) {
         return;
     }
-    uintptr_t aligned = ((uintptr_t)call->memory + MLP_ALIGNMENT) / MLP_ALIGNMENT * MLP_ALIGNMENT;
-    mlp_packed packed = {(void *)aligned, b->rows};
     memset(packed.data, 0xff, size); /* NaN */
     ptrdiff_t rows = mlp_min(b->rows, 1), cols = mlp_min(b->cols, 1);
     for (int part = 0; part < 4; part++) {
@@ -208,12 +218,10 @@ load_sparse(mlp_worker *worker, lent_call *call, ptrdiff_t strip_rows, sparse_wo
 {
     mlp_arena arena = {NULL, 0};
     lay_out(call, strip_rows, &arena, work);
-    call->memory = malloc(arena.used + MLP_ALIGNMENT);
-    if (call->memory == NULL) {
+    arena = (mlp_arena){alloc_aligned(call, arena.used), 0};
+    if (arena.base == NULL) {
         return false;
     }
-    uintptr_t aligned = ((uintptr_t)call->memory + MLP_ALIGNMENT) / MLP_ALIGNMENT * MLP_ALIGNMENT;
-    arena = (mlp_arena){(char *)aligned, 0};
     lay_out(call, strip_rows, &arena, work);
     call->kernels->load_rows(worker, &work->rows);
     if (strip_rows > 0) {
@@ -361,48 +369,23 @@ static PyMethodDef methods[] = {
         {0},
 };
 
-/* Adds an item to a list, or to a dict under a name, and gives the reference to it up. */
-static void
-add_item(PyObject *to, const char *name, PyObject *item)
-{
-    if (to != NULL && item != NULL) {
-        (void)(PyList_Check(to) ? PyList_Append(to, item) : PyDict_SetItemString(to, name, item));
-    }
-    Py_XDECREF(item);
-}
-
-/* The names of the lists, so that the tests notice what is new: those of the rules with the number
- * of moments, those of the activations with whether they need slopes. */
-static bool
-add_lists(PyObject *module)
+/* The instruction sets that this machine has. */
+static PyObject *
+list_isas(void)
 {
     const mlp_isa *isas[MLP_MAX_ISAS];
     int n = mlp_supported_isas(isas);
-    PyObject *lists[] = {PyList_New(0), PyDict_New(), PyList_New(0), PyList_New(0), PyDict_New()};
-    const char *names[] = {"ISAS", "ACTIVATIONS", "OUTPUTS", "LOSSES", "RULES"};
-    for (int i = 0; i < n; i++) {
-        add_item(lists[0], NULL, PyUnicode_FromString(isas[i]->name));
-    }
-#define A(CODE, name, from) \
-    add_item(lists[1], #name, PyBool_FromLong(mlp_needs_slopes(MLP_##CODE)));
-    MLP_ACTIVATIONS(A)
-#undef A
-#define O(CODE, name) add_item(lists[2], NULL, PyUnicode_FromString(#name));
-    MLP_OUTPUTS(O)
-#undef O
-#define L(CODE, name, constants) add_item(lists[3], NULL, PyUnicode_FromString(#name));
-    MLP_LOSSES(L)
-#undef L
-#define R(CODE, name, n_moments, constants) add_item(lists[4], #name, PyLong_FromLong(n_moments));
-    MLP_RULES(R)
-#undef R
-    for (int i = 0; i < 5; i++) {
-        if (!PyErr_Occurred() && lists[i] != NULL) {
-            PyModule_AddObjectRef(module, names[i], lists[i]);
+    PyObject *names = PyTuple_New(n);
+    for (int i = 0; i < n && names != NULL; i++) {
+        PyObject *name = PyUnicode_FromString(isas[i]->name);
+        if (name == NULL) {
+            Py_CLEAR(names);
         }
-        Py_XDECREF(lists[i]);
+        else {
+            PyTuple_SET_ITEM(names, i, name);
+        }
     }
-    return !PyErr_Occurred();
+    return names;
 }
 
 PyMODINIT_FUNC
@@ -411,8 +394,10 @@ PyInit__testing(void)
     static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "mlp_c._testing",
                                      .m_size = -1, .m_methods = methods};
     PyObject *module = import_numpy() ? PyModule_Create(&definition) : NULL;
-    if (module != NULL && !add_lists(module)) {
+    PyObject *isas = module == NULL ? NULL : list_isas();
+    if (module != NULL && (isas == NULL || PyModule_AddObjectRef(module, "ISAS", isas) < 0)) {
         Py_CLEAR(module);
     }
+    Py_XDECREF(isas);
     return module;
 }

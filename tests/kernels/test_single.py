@@ -7,7 +7,7 @@ import pytest
 
 from kernels.test_single_functions import ACTIVATIONS, FUNCTIONS, activate, apply, domain
 from kernels.test_single_training import LOSSES, OUTPUTS, RULES, losses_of, parameters, targets_of
-from support.single import SIZES, draw, each_isa, integers, strided, testing
+from support.single import NAMES, SIZES, draw, each_isa, integers, strided, testing
 
 FMA_IS_DEFAULT = platform.machine() in {"aarch64", "arm64"}
 FMA_ISAS = [name for name in testing.ISAS if name != "baseline" or FMA_IS_DEFAULT]
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's 
 
 
 def test_every_entry_of_the_lists_has_an_oracle():
-    assert set(ACTIVATIONS) == set(testing.ACTIVATIONS)
-    assert set(OUTPUTS) == set(testing.OUTPUTS)
-    assert {loss for loss, _ in LOSSES} == set(testing.LOSSES)
-    assert set(RULES) == set(testing.RULES)
+    assert set(ACTIVATIONS) == set(NAMES["activations"])
+    assert set(OUTPUTS) == set(NAMES["outputs"])
+    assert {loss for loss, _ in LOSSES} == set(NAMES["losses"])
+    assert set(RULES) == set(NAMES["rules"])
 
 
 # ---- products and sums ----
@@ -117,7 +117,7 @@ def digest_of_everything(isa, dtype):
     """The bits of what all kernels above make of some numbers."""
     z, weights = draw(dtype, 23, 37) * 4, draw(dtype, 37, 29, seed=1)
     results = [apply(isa, f, domain(f, dtype)[::16]) for f in FUNCTIONS]
-    for activation in testing.ACTIVATIONS:
+    for activation in NAMES["activations"]:
         results += activate(isa, activation, z)
     out, few, pairs = (np.empty((23, 29), dtype) for _ in range(3))
     bias = draw(dtype, 29, seed=2)
@@ -125,7 +125,7 @@ def digest_of_everything(isa, dtype):
     testing.multiply_few(isa, z, weights, bias, few)
     testing.multiply_pairs(isa, np.maximum(z, 0), weights, bias, 8, pairs)
     results += [out, few, pairs]
-    for output in testing.OUTPUTS:
+    for output in NAMES["outputs"]:
         results.append(z.copy())
         testing.apply_output(isa, output, results[-1])
     for loss in LOSSES:

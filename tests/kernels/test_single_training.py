@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from support.single import (
+    NAMES,
     SIZES,
     WIDE,
     assert_close,
@@ -16,8 +17,8 @@ from support.single import (
     wide,
 )
 
-each_output = pytest.mark.parametrize("output", testing.OUTPUTS)
-each_rule = pytest.mark.parametrize("rule", testing.RULES)
+each_output = pytest.mark.parametrize("output", NAMES["outputs"])
+each_rule = pytest.mark.parametrize("rule", NAMES["rules"])
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
 
 
@@ -194,7 +195,7 @@ RULES = {
 
 def parameters(rule, dtype, n, k):
     """A value, a gradient and moments."""
-    moments = [np.abs(draw(dtype, n, k, seed=2 + m)) for m in range(testing.RULES[rule])]
+    moments = [np.abs(draw(dtype, n, k, seed=2 + m)) for m in range(NAMES["rules"][rule][0])]
     return draw(dtype, n, k), draw(dtype, n, k, seed=1), moments
 
 

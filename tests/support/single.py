@@ -7,8 +7,10 @@ precision than the kernel's. A rounding costs half of one at most, and what foll
 import numpy as np
 import pytest
 
-testing = pytest.importorskip("mlp_c._testing", reason="built where MLP_C_TESTING=1")
+from mlp_c import _core
+from mlp_c import _testing as testing  # built where MLP_C_TESTING=1
 
+NAMES = _core.names()  # of the lists: activations, outputs, losses and rules
 WIDE = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
 HAS_WIDER = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 SIZES = range(1, 71)  # up to four vectors of AVX-512 in float32, and a tail
