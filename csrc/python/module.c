@@ -102,7 +102,8 @@ module_exec(PyObject *module)
     }
     state->main_thread = PyObject_GetAttrString(threading, "main_thread");
     Py_DECREF(threading);
-    return state->main_thread == NULL ? -1 : 0;
+    state->ident = PyUnicode_InternFromString("ident");
+    return state->main_thread == NULL || state->ident == NULL ? -1 : 0;
 }
 
 static int
@@ -110,6 +111,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     mlp_module_state *state = PyModule_GetState(module);
     Py_VISIT(state->main_thread);
+    Py_VISIT(state->ident);
     return 0;
 }
 
@@ -118,6 +120,7 @@ module_clear(PyObject *module)
 {
     mlp_module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->main_thread);
+    Py_CLEAR(state->ident);
     return 0;
 }
 

@@ -35,7 +35,7 @@ on_main_thread(PyObject *module)
 {
     mlp_module_state *state = PyModule_GetState(module);
     PyObject *main_thread = PyObject_CallNoArgs(state->main_thread);
-    PyObject *ident = main_thread == NULL ? NULL : PyObject_GetAttrString(main_thread, "ident");
+    PyObject *ident = main_thread == NULL ? NULL : PyObject_GetAttr(main_thread, state->ident);
     Py_XDECREF(main_thread);
     if (ident == NULL) {
         return -1;

@@ -7,8 +7,8 @@
 #include "python/arrays.h"
 
 typedef struct {
-    _Atomic(const mlp_isa *) isa; /* in use */
-    PyObject *main_thread;        /* threading.main_thread */
+    _Atomic(const mlp_isa *) isa;  /* in use */
+    PyObject *main_thread, *ident; /* threading.main_thread; the name of its result's attribute */
 } mlp_module_state;
 
 /* The kernels in use for the dtype of a call; NULL if that has failed or has no dtype. */
