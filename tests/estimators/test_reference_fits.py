@@ -27,6 +27,11 @@ def activation_of(kind):
 
 # ---- whole fits are those of the reference ----
 
+# Logarithms of probabilities are held within those of scikit-learn's smallest and largest.
+EPS = np.finfo(float).eps
+WITHIN = {"floor": -np.log1p(-EPS), "ceiling": -np.log(EPS)}
+CONSTANTS = {"cross_entropy": WITHIN | {"eps": 0.0}, "logistic_loss": WITHIN}
+
 # By problem: the estimator, its parameters, its targets, and the kernels' loss and targets.
 PROBLEMS = {
     "classes": (MLPClassifier, {}, CLASSES, "cross_entropy", np.eye(3)[CLASSES]),
@@ -68,7 +73,8 @@ def begun(problem, activation, widths=WIDTHS):
     names = [activation] * len(widths) if isinstance(activation, str) else activation
     random = np.random.RandomState(SMALL["random_state"])
     widths = [X.shape[1], *widths, targets.shape[1]]
-    return reference.initial(widths, names, loss, random), targets.astype(float)
+    constants = CONSTANTS.get(loss, {})
+    return reference.initial(widths, names, loss, constants, random), targets.astype(float)
 
 
 def assert_close(got, want, tolerance=1e-10):
@@ -105,6 +111,12 @@ def assert_is_the_references_fit(problem, kind, rule, rows=X, sample_weight=None
     predict = model.predict if cls is MLPRegressor else model.predict_proba
     outputs = reference.forward(network, X)[2]
     assert_close([predict(rows).reshape(N, -1)[:, -outputs.shape[1] :]], [outputs])
+
+
+def test_every_loss_and_rule_is_fitted_here():
+    """In PROBLEMS and TARGETS, and in RULES."""
+    assert {problem[3] for problem in PROBLEMS.values()} == set(calls.LOSSES) == set(TARGETS)
+    assert set(RULES) == set(calls.RULES)
 
 
 @each_kind

@@ -11,7 +11,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from mlp_c import _core
-from support import calls, oracle, processes
+from support import calls, formulas, processes
 from support.guards import Fence
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -77,7 +77,7 @@ def loss(a):
 
 
 def predict(a):
-    output = oracle.CANONICAL[a["loss"]["name"]]
+    output = formulas.LOSSES[a["loss"]["name"]].output
     return _core.predict(
         *(a["X"], a["order"], a["weights"], a["biases"], a["activation"], output, True, 1)
     )

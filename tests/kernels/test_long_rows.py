@@ -14,10 +14,12 @@ from support.bounds import (
     check_forward,
     check_loss,
     check_softmax,
+    each_activation,
     network,
     unit,
 )
 from support.calls import leaves, normal, rebuilt, rows_as
+from support.formulas import LOSSES, OUTPUTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
 
@@ -90,7 +92,7 @@ def test_forward_and_backward_of_long_rows_are_exact(name, length, dtype, isa):
 
 
 @each_length
-@pytest.mark.parametrize("activation", ["tanh", "logistic", "gelu"])
+@each_activation
 def test_activations_of_long_rows(activation, length, dtype, isa):
     weights, biases = network(dtype, [2, length, 2])
     draw = normal(dtype, seed=1)
@@ -145,28 +147,30 @@ def test_softmax_and_loss_of_long_rows(length, dtype, isa):
 
 
 @each_length
-@pytest.mark.parametrize("loss", oracle.LOSSES)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
     """Logits are the weights: each of two rows has one of the two inputs, which is 1.
 
     Where all are summed in the dtype, most of the sum is about the edges of pieces.
     """
     logits, y = normal(dtype)(2, length), np.maximum(normal(dtype, seed=1)(2, length), 0)
-    u, output = unit(dtype), oracle.CANONICAL[loss]
+    u, output = unit(dtype), LOSSES[loss].output
     if loss == "cross_entropy":
         edges, u = about_edges(length), u * length
         logits[:, edges] += dtype.type(np.log(length))
         y = np.zeros_like(y)
         y[:, edges] = 1 / len(edges)
     X, weights, biases = np.eye(2, dtype=dtype), [logits], [np.zeros(length, dtype)]
-    want = oracle.OUTPUTS[output](oracle.wide(logits))
+    want = OUTPUTS[output](oracle.wide(logits))
     got = _core.predict(X, None, weights, biases, "relu", output, False, 2)
     assert_within(got, want, 4 * u * np.abs(want))
     arguments = X, y, weights, biases
     fields = calls.fields("loss_gradient", *arguments, loss=calls.loss(loss), n_threads=2)
     value = _core.loss_gradient(fields)
-    assert_within(fields["dweights"][0], (want - y) / 2, 4 * u * (np.abs(want) + y))
-    total = oracle.losses(logits, y, loss).sum()
+    constants = calls.constants_of(fields["loss"])
+    gradient = LOSSES[loss].gradient(oracle.wide(logits), oracle.wide(y), **constants)
+    assert_within(fields["dweights"][0], gradient / 2, 4 * u * (np.abs(gradient) + 2 * y))
+    total = oracle.losses(logits, y, loss, **constants).sum()
     bound = 16 * u + length * unit(np.float64)  # the sum is in float64
     np.testing.assert_allclose(value, total / 2, rtol=bound)
     fields = calls.fields("loss", *arguments, loss=calls.loss(loss), n_threads=2)

@@ -34,9 +34,8 @@ def want(fields):
     *_, logits = oracle.forward(
         *(fields["X"], fields["weights"], fields["biases"], fields["activation"])
     )
-    name, *_ = fields["loss"].values()
-    constants = {key: value for key, value in fields["loss"].items() if key != "name"}
-    losses = oracle.losses(logits, fields["y"], name, **constants)
+    constants = calls.constants_of(fields["loss"])
+    losses = oracle.losses(logits, fields["y"], fields["loss"]["name"], **constants)
     if fields["sample_weight"] is not None:
         losses = losses * oracle.wide(fields["sample_weight"])
     losses = losses if fields["order"] is None else losses[fields["order"]]

@@ -5,23 +5,20 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy import special
 
-from support.oracle import DERIVATIVES
+from support.bounds import ULPS, each_activation
+from support.formulas import ACTIVATIONS, DERIVATIVES, SLOPES
 from support.single import (
     HAS_WIDER,
-    NAMES,
     SIZES,
     draw,
     each_isa,
-    logistic,
     strided,
     testing,
     ulps,
     wide,
 )
 
-each_activation = pytest.mark.parametrize("activation", NAMES["activations"])
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
 
 
@@ -150,41 +147,21 @@ def activate(isa, activation, z, with_slopes=True):
     return a, slopes
 
 
-def phi(z):
-    return np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-
-
-# f, f', and the ulps that each may be off; of f', in ulps of 1.
-ACTIVATIONS = {
-    "identity": (lambda z: z, np.ones_like, 0, 0),
-    "logistic": (logistic, lambda z: logistic(z) * logistic(-z), 3, 2),
-    "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2, 3, 7),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype), 0, 0),
-    "gelu": (
-        lambda z: z * special.ndtr(z.astype(np.float64)),
-        lambda z: special.ndtr(z.astype(np.float64)) + z * phi(z),
-        None,  # test_gelu_is_off_by_a_few_ulps_at_most is more exact
-        2,
-    ),
-}
-
-
 @each_isa
 @each_activation
 def test_activation_and_slopes_are_those_of_the_oracle(activation, isa, dtype):
-    f, derivative, most, most_of_slopes = ACTIVATIONS[activation]
+    most, most_of_slopes = ULPS[activation]
     z = np.concatenate([draw(dtype, 5000) * 3, [0, 1, -1]]).astype(dtype)
     a, slopes = activate(isa, activation, z)
-    if most is not None:
-        assert ulps(a, f(wide(z))).max(initial=0) <= most + (not HAS_WIDER)
-    off = np.abs(slopes - derivative(wide(z))) / np.finfo(dtype).eps
+    assert ulps(a, ACTIVATIONS[activation](wide(z))).max() <= most + (not HAS_WIDER)
+    off = np.abs(slopes - SLOPES[activation](wide(z))) / np.finfo(dtype).eps
     assert off.max() <= most_of_slopes + (not HAS_WIDER) * 2
 
 
 @each_activation
 @each_isa
 def test_slopes_are_finite_differences_of_the_oracle(activation, isa):
-    f, *_ = ACTIVATIONS[activation]
+    f = ACTIVATIONS[activation]
     z, h = np.linspace(-6, 6, 1001) + 1e-3, 1e-4
     _, slopes = activate(isa, activation, z)
     # The third derivatives are at most 2, and h^2 / 6 of them is what is left out.
@@ -237,7 +214,7 @@ def test_gelu_is_off_by_a_few_ulps_at_most(isa, dtype):
     z = np.array([*z, *-np.exp2(rng.uniform(-40, 0, 50))]).astype(dtype)
     a, slopes = activate(isa, "gelu", z)
     value, slope = exact_gelu(z)
-    assert ulps(a, *value).max() <= 4
+    assert ulps(a, *value).max() <= ULPS["gelu"][0]
     # The slope has a zero at -0.75, about which it is the difference of two like numbers.
     off = np.abs(slopes - slope[0] - slope[1])
     assert np.all(off <= np.finfo(dtype).eps)

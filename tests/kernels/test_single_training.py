@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from support import calls
+from support.formulas import LOSSES, OUTPUTS, RULES
 from support.single import (
     NAMES,
     SIZES,
@@ -11,7 +13,6 @@ from support.single import (
     draw,
     each_isa,
     integers,
-    logistic,
     strided,
     testing,
     wide,
@@ -23,19 +24,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's 
 
 
 # ---- outputs and losses ----
-
-
-def log_softmax(z):
-    shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-OUTPUTS = {
-    "identity": lambda z: z,
-    "logistic": logistic,
-    "softmax": lambda z: np.exp(log_softmax(z)),
-    "exp": np.exp,
-}
 
 
 @each_isa
@@ -57,48 +45,26 @@ def test_outputs_are_those_of_the_oracle(scale, output, isa, dtype):
         assert_close(got, want, bound * (np.finfo(dtype).eps * np.abs(want) + tiny))
 
 
-# Of rows of logits z and targets y: the values; the sizes of the terms that they are sums of; the
-# gradients in z.
-def cross_entropy(z, y, eps, floor, ceiling):
-    log_p = log_softmax(z)
-    each = np.clip(-np.log(np.exp(log_p) + eps) if eps else -log_p, floor, ceiling)
-    sizes = np.abs(y) * (1 + np.max(np.abs(log_p), axis=1, keepdims=True))
-    return np.where(y == 0, 0, y * each), sizes, np.exp(log_p) - y
+# Each loss as it is called without more, and those with bounds within them.
+LOSS_CASES = [calls.loss(name) for name in NAMES["losses"]]
+LOSS_CASES += [
+    calls.loss("cross_entropy", eps=1e-7, floor=0.0, ceiling=3.0),
+    calls.loss("logistic_loss", floor=0.1, ceiling=2.0),
+]
 
 
-def logistic_loss(z, y, floor, ceiling):
-    positive, negative = np.logaddexp(0, -z), np.logaddexp(0, z)
-    each = y * np.clip(positive, floor, ceiling) + (1 - y) * np.clip(negative, floor, ceiling)
-    return each, np.maximum(positive, negative), logistic(z) - y
+def entry(named):
+    """A loss or a rule as single kernels take it: its name and its constants, in order."""
+    return tuple(named.values())
 
 
-def squared_error(z, y):
-    each = (z - y) ** 2 / 2 / z.shape[1]
-    return each, each, z - y
-
-
-def poisson_loss(z, y):
-    weighted = np.where(y == 0, 0, y * (np.log(y) - z))
-    sizes = np.where(y == 0, 0, y * (np.abs(np.log(y)) + np.abs(z))) + np.exp(z) + y
-    return weighted + np.exp(z) - y, sizes, np.exp(z) - y
-
-
-LOSSES = {
-    ("cross_entropy", (0.0, -np.inf, np.inf)): cross_entropy,
-    ("cross_entropy", (1e-7, 0.0, 3.0)): cross_entropy,
-    ("logistic_loss", (-np.inf, np.inf)): logistic_loss,
-    ("logistic_loss", (0.1, 2.0)): logistic_loss,
-    ("squared_error", ()): squared_error,
-    ("poisson_loss", ()): poisson_loss,
-}
-each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{loss[0]}{loss[1]}")
+each_loss = pytest.mark.parametrize("loss", LOSS_CASES, ids=lambda loss: str(entry(loss)))
 
 
 def losses_of(isa, loss, logits, y, weights=None, scale=1.0, with_deltas=True):
-    name, constants = loss
     losses = np.full(len(logits), np.nan)
     deltas = np.full_like(logits, np.nan) if with_deltas else None
-    testing.compute_losses(isa, (name, *constants), logits, y, weights, scale, losses, deltas)
+    testing.compute_losses(isa, entry(loss), logits, y, weights, scale, losses, deltas)
     return losses, deltas
 
 
@@ -114,12 +80,13 @@ def targets_of(kind, dtype, n, k):
 
 
 def kinds_of(loss):
-    return ["bool", "rows"] + ["labels"] * (loss[0] == "cross_entropy")
+    return ["bool", "rows"] + ["labels"] * (loss["name"] == "cross_entropy")
 
 
 @each_isa
 @each_loss
 def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
+    constants, formula = calls.constants_of(loss), LOSSES[loss["name"]]
     for kind in kinds_of(loss):
         for k in SIZES:
             logits, y = draw(dtype, 6, k, seed=k) * 3, targets_of(kind, dtype, 6, k)
@@ -127,11 +94,13 @@ def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
             losses, deltas = losses_of(isa, loss, logits, y, weights, 0.25)
             rows = np.arange(k) == y[:, np.newaxis] if kind == "labels" else y
             rows = rows.astype(WIDE[dtype])
-            values, sizes, gradients = LOSSES[loss](wide(logits), rows, *loss[1])
+            z = wide(logits)
+            values, sizes = formula.terms(z, rows, **constants), formula.sizes(z, rows, **constants)
+            gradients = formula.gradient(z, rows, **constants)
             # exp and log are off by 1 and 2 ulps, a sum of k exponentials by k more, and shifted
             # logits by the half of an ulp, which exp makes one of its result as often as they are.
             shifts = np.ptp(logits, axis=1, keepdims=True)
-            off = (k + 8 + shifts if loss[0] == "cross_entropy" else 6) * np.finfo(dtype).eps
+            off = (k + 8 + shifts if loss["name"] == "cross_entropy" else 6) * np.finfo(dtype).eps
             weighted = wide(weights)[:, np.newaxis]
             want = (values * weighted).sum(axis=1).astype(np.float64)
             assert_close(losses, want, (off * sizes * weighted).sum(axis=1) + 1e-15)
@@ -156,41 +125,12 @@ def test_losses_without_gradients_have_the_same_bits(scale, loss, isa, dtype):
 def test_cross_entropy_is_finite_where_probabilities_underflow(isa, dtype):
     logits = np.array([[-1000, 0, 1000], [3, 3, 3]], dtype)
     y = np.array([0, 2], np.int32)
-    losses, deltas = losses_of(isa, ("cross_entropy", (0.0, -np.inf, np.inf)), logits, y)
+    losses, deltas = losses_of(isa, calls.loss("cross_entropy"), logits, y)
     np.testing.assert_allclose(losses, [2000, np.log(3)], rtol=2 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(deltas[0], [-1, 0, 1])
 
 
 # ---- updates ----
-
-
-def adam(value, gradient, moments, rate, number, beta_1, beta_2, epsilon):
-    first = beta_1 * moments[0] + (1 - beta_1) * gradient
-    second = beta_2 * moments[1] + (1 - beta_2) * gradient**2
-    rate *= np.sqrt(1 - beta_2**number) / (1 - beta_1**number)
-    return value - rate * first / (np.sqrt(second) + epsilon), [first, second]
-
-
-def momentum(value, gradient, moments, rate, number, momentum):
-    velocity = momentum * moments[0] - rate * gradient
-    return value + velocity, [velocity]
-
-
-def nesterov(value, gradient, moments, rate, number, momentum):
-    velocity = momentum * moments[0] - rate * gradient
-    return value + momentum * velocity - rate * gradient, [velocity]
-
-
-def sgd(value, gradient, moments, rate, number):
-    return value - rate * gradient, []
-
-
-RULES = {
-    "sgd": (sgd, ()),
-    "momentum": (momentum, (0.9,)),
-    "nesterov": (nesterov, (0.9,)),
-    "adam": (adam, (0.9, 0.999, 1e-8)),
-}
 
 
 def parameters(rule, dtype, n, k):
@@ -204,17 +144,18 @@ def parameters(rule, dtype, n, k):
 @pytest.mark.parametrize("l2", [0.0, 0.25])
 @pytest.mark.parametrize("place", [np.copy, strided], ids=["contiguous", "strided"])
 def test_updates_are_those_of_the_oracle(place, l2, rule, isa, dtype):
-    step, constants = RULES[rule]
+    named, step = calls.rule(rule), RULES[rule][1]
+    constants = calls.constants_of(named)
     for k in SIZES:
         value, gradient, moments = parameters(rule, dtype, 3, k)
         new, new_moments = place(value), [place(m) for m in moments]
         squares = np.full((1, 3), np.nan)
         testing.update(
-            isa, (rule, *constants), 0.01, l2, 7, new, place(gradient), tuple(new_moments), squares
+            isa, entry(named), 0.01, l2, 7, new, place(gradient), tuple(new_moments), squares
         )
-        wider = [wide(m) for m in moments]
+        want_moments = [wide(m) for m in moments]
         regularized = wide(gradient) + l2 * wide(value)
-        want, want_moments = step(wide(value), regularized, wider, 0.01, 7, *constants)
+        want = wide(value) + step(regularized, want_moments, 0.01, 7, **constants)
         # Constants, products and sums are rounded; beta_2 near 1 leaves 1 - beta_2 as it is.
         assert_close(new, want, 4 * np.finfo(dtype).eps * (np.abs(wide(value)) + 1))
         for m, want_m in zip(new_moments, want_moments, strict=True):
@@ -226,10 +167,10 @@ def test_updates_are_those_of_the_oracle(place, l2, rule, isa, dtype):
 @each_isa
 @each_rule
 def test_updates_of_tails_have_the_bits_of_the_whole(rule, isa, dtype):
-    _, constants = RULES[rule]
+    named = entry(calls.rule(rule))
 
     def update(arrays):
-        testing.update(isa, (rule, *constants), 0.01, 0.1, 3, *arrays[:2], tuple(arrays[2:]), None)
+        testing.update(isa, named, 0.01, 0.1, 3, *arrays[:2], tuple(arrays[2:]), None)
         return [x.tobytes() for x in arrays]
 
     value, gradient, moments = parameters(rule, dtype, 1, max(SIZES))

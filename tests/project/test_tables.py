@@ -20,7 +20,7 @@ from mlp_c._saving import state
 from mlp_c._saving.registry import OPTIMIZERS
 from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from mlp_c._training.optimizers import RULES
-from support import calls, oracle, reference
+from support import bounds, calls, formulas
 
 NAMES = _core.names()
 LOSSES = {loss.name: loss for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)}
@@ -39,16 +39,16 @@ def assert_have(names, **tables):
 
 
 def test_activations_are_those_of_the_kernels():
-    """In the package, in what fits accept, and in both oracles."""
+    """In the package, in what fits accept, and in the tests' formulas and bounds."""
     options = [name for constraint in CONSTRAINTS["activation"] for name in constraint.options]
     assert_have(
         NAMES["activations"],
         ACTIVATIONS=ACTIVATIONS,
         CONSTRAINTS_of_a_name=CONSTRAINTS["activation"][0].options,
         CONSTRAINTS_of_a_list=CONSTRAINTS["activation"][1].options,
-        oracle_ACTIVATIONS=oracle.ACTIVATIONS,
-        oracle_SLOPES=oracle.SLOPES,
-        reference_ACTIVATIONS=reference.ACTIVATIONS,
+        formulas_ACTIVATIONS=formulas.ACTIVATIONS,
+        formulas_SLOPES=formulas.SLOPES,
+        bounds_ULPS=bounds.ULPS,
     )
     assert len(options) == 2 * len(ACTIVATIONS)
 
@@ -61,7 +61,7 @@ def test_derivatives_are_where_the_output_tells_them():
         with suppress(ValueError):  # slopes must be a list of arrays
             calls.run("backward", arguments)
             without.append(name)
-    assert_have(without, oracle_DERIVATIVES=oracle.DERIVATIVES)
+    assert_have(without, formulas_DERIVATIVES=formulas.DERIVATIVES)
 
 
 @pytest.mark.parametrize("function", [kernels.forward, kernels.backward])
@@ -105,13 +105,13 @@ def test_a_name_that_the_first_format_does_not_know_makes_the_second(name):
 
 
 def test_output_activations_are_those_of_the_kernels():
-    """In the package and in the oracle; and each is that of a loss."""
+    """In the package and in the tests' formulas; and each is that of a loss."""
     assert_have(
         NAMES["outputs"],
         OUTPUT_ACTIVATIONS=OUTPUT_ACTIVATIONS,
-        oracle_OUTPUTS=oracle.OUTPUTS,
+        formulas_OUTPUTS=formulas.OUTPUTS,
         out_activation_of_the_losses={loss.out_activation for loss in LOSSES.values()},
-        oracle_CANONICAL=set(oracle.CANONICAL.values()),
+        outputs_of_formulas_LOSSES={loss.output for loss in formulas.LOSSES.values()},
     )
 
 
@@ -134,26 +134,24 @@ def test_saved_models_may_have_every_output_activation_of_their_losses(cls):
 
 
 def test_losses_are_those_of_the_kernels():
-    """In the package, each once, and in both oracles."""
+    """In the package, each once, and in the tests' formulas."""
     ours = [loss.name for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)]
     assert_have(
         NAMES["losses"],
         losses=ours,
-        oracle_LOSSES=oracle.LOSSES,
-        oracle_CANONICAL=oracle.CANONICAL,
-        reference_LOSSES=reference.LOSSES,
+        formulas_LOSSES=formulas.LOSSES,
     )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", NAMES["losses"])
 def test_a_loss_has_the_constants_of_its_kernel(name, dtype):
-    """And its output activation is the one that it is canonical for."""
+    """And the output activation that its formula is told with."""
     given = LOSSES[name].for_kernels(dtype)
     assert given.pop("name") == name
     assert all(type(value) is float for value in given.values())
     assert_have(NAMES["losses"][name], **{f"for_kernels_of_{name}": given})
-    assert LOSSES[name].out_activation == oracle.CANONICAL[name]
+    assert LOSSES[name].out_activation == formulas.LOSSES[name].output
 
 
 def test_optimizers_are_the_rules_of_the_kernels():
@@ -165,7 +163,7 @@ def test_optimizers_are_the_rules_of_the_kernels():
         for momentum in (0, 0.5)
         for nesterov in (False, True)
     }
-    assert_have(NAMES["rules"], OPTIMIZERS=OPTIMIZERS, RULES=made, reference_RULES=reference.RULES)
+    assert_have(NAMES["rules"], OPTIMIZERS=OPTIMIZERS, RULES=made, formulas_RULES=formulas.RULES)
     assert all(cls.rule == name for name, cls in OPTIMIZERS.items())
 
 
@@ -174,7 +172,7 @@ def test_an_optimizer_has_the_moments_and_constants_of_its_kernel(name):
     """The constants are parameters of the estimators, and states hold them."""
     n_moments, constants = NAMES["rules"][name]
     cls = OPTIMIZERS[name]
-    assert cls.n_moments == n_moments == reference.RULES[name][0]
+    assert cls.n_moments == n_moments == formulas.RULES[name][0]
     assert_have(constants, **{f"{cls.__name__}.constants": cls.constants})
     optimizer = cls.begin(mlp_c.MLPRegressor(), [np.ones(2)])
     assert len(optimizer.moments) == n_moments

@@ -82,6 +82,11 @@ def rule(name, **constants):
     return {"name": name} | defaults | constants
 
 
+def constants_of(named):
+    """Those in the dict of a loss or a rule."""
+    return {name: value for name, value in named.items() if name != "name"}
+
+
 def moments(name, params, make=np.zeros_like):
     """As many lists as a rule keeps, each of an array for every parameter."""
     return tuple([make(p) for p in params] for _ in range(RULES[name]))

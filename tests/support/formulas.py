@@ -1,0 +1,205 @@
+"""The formulas of everything that has a name, in plain NumPy, for any precision.
+
+What the kernels' oracle and the reference of whole fits are made of: hidden activations, output
+activations, losses and update rules, by the names that the kernels have for them. A new one needs
+its entry here and no other in NumPy.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# ---- the normal distribution, for gelu: no library has its erf in longdouble ----
+
+
+def _density(z):
+    """exp(-z^2 / 2) / sqrt(2 pi), with z^2 in two parts lest its rounding costs digits."""
+    z = np.clip(z, -200, 200)
+    head = np.round(z * 2**16) / 2**16
+    root = np.sqrt(8 * np.arctan(np.ones_like(z)))
+    return np.exp(-(head**2) / 2) * np.exp(-(z - head) * (z + head) / 2) / root
+
+
+def _tail(z):
+    """The normal distribution's weight beyond z >= 0, to 1e-17 of it.
+
+    Abramowitz & Stegun, *Handbook of Mathematical Functions* (1964): near 0 the series 26.2.11,
+    whose terms all have one sign, and beyond the continued fraction 26.2.14.
+    """
+    near = np.minimum(z, 1.5)
+    term, series = near, near
+    for odd in range(3, 63, 2):
+        term = term * near**2 / odd
+        series = series + term
+    far = np.maximum(z, 1.5)
+    fraction = far
+    for k in range(300, 0, -1):
+        fraction = far + k / fraction
+    return np.where(z < 1.5, 0.5 - _density(z) * series, _density(z) / fraction)
+
+
+def _gelu(z):
+    """z times the normal distribution function."""
+    size = np.clip(np.abs(z), None, 200)  # beyond, the tail is 0
+    return np.maximum(z, 0) - size * _tail(size)
+
+
+def _gelu_slope(z):
+    size = np.clip(np.abs(z), None, 200)
+    beyond = _tail(size) - size * _density(size)
+    return np.where(z < 0, beyond, 1 - beyond)
+
+
+# ---- hidden activations ----
+
+ACTIVATIONS = {
+    "identity": lambda z: z,
+    "logistic": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "gelu": _gelu,
+}
+
+# The derivative in terms of the activation itself, where that tells it.
+DERIVATIVES = {
+    "identity": np.ones_like,
+    "logistic": lambda a: a * (1 - a),
+    "tanh": lambda a: 1 - a**2,
+    "relu": lambda a: np.where(a == 0, 0, np.ones_like(a)),
+}
+
+# The derivative in terms of what is activated.
+SLOPES = {"gelu": _gelu_slope} | {
+    name: lambda z, name=name: DERIVATIVES[name](ACTIVATIONS[name](z)) for name in DERIVATIVES
+}
+
+# The steepest of all slopes, with some room: that of gelu at sqrt(2) is 1.129.
+STEEPEST = 1.001 * max(np.abs(f(np.linspace(-10, 10, 4001))).max() for f in SLOPES.values())
+
+
+# ---- output activations ----
+
+
+def log_softmax(z):
+    shifted = z - np.max(z, axis=1, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+
+
+def softmax(z):
+    return np.exp(log_softmax(z))
+
+
+OUTPUTS = {
+    "identity": lambda z: z,
+    "logistic": ACTIVATIONS["logistic"],
+    "softmax": softmax,
+    "exp": np.exp,
+}
+
+
+# ---- losses ----
+
+
+class Loss(NamedTuple):
+    """A loss of rows of logits z and rows of targets y, all functions of z, y and its constants.
+
+    Attributes
+    ----------
+    output : str
+        The output activation that the estimators use it with.
+    terms : callable
+        What each output adds to the loss of its row.
+    gradient : callable
+        The gradient of the loss of each row in its logits.
+    sizes : callable
+        Of each term, what it is a sum or difference of: rounding is relative to that.
+    """
+
+    output: str
+    terms: Callable
+    gradient: Callable
+    sizes: Callable
+
+
+def _negative_log(z, eps):
+    """Of the probability of each class."""
+    return -np.log(softmax(z) + eps) if eps else -log_softmax(z)
+
+
+CROSS_ENTROPY = Loss(
+    output="softmax",
+    terms=lambda z, y, eps, floor, ceiling: np.where(
+        y == 0, 0, y * np.clip(_negative_log(z, eps), floor, ceiling)
+    ),
+    gradient=lambda z, y, **_: softmax(z) - y,
+    sizes=lambda z, y, **_: np.abs(y) * (1 + np.max(np.abs(log_softmax(z)), axis=1, keepdims=True)),
+)
+
+LOGISTIC_LOSS = Loss(
+    output="logistic",
+    terms=lambda z, y, floor, ceiling: (
+        y * np.clip(np.logaddexp(0, -z), floor, ceiling)
+        + (1 - y) * np.clip(np.logaddexp(0, z), floor, ceiling)
+    ),
+    gradient=lambda z, y, **_: OUTPUTS["logistic"](z) - y,
+    sizes=lambda z, y, **_: np.logaddexp(0, np.abs(z)),
+)
+
+SQUARED_ERROR = Loss(  # a mean over the outputs, whose gradient is left undivided
+    output="identity",
+    terms=lambda z, y: (z - y) ** 2 / 2 / z.shape[1],
+    gradient=lambda z, y: z - y,
+    sizes=lambda z, y: (z - y) ** 2 / 2 / z.shape[1],
+)
+
+
+def _y_log_y(y):
+    return np.where(y == 0, 0, y * np.log(np.where(y == 0, 1, y)))
+
+
+POISSON_LOSS = Loss(
+    output="exp",
+    terms=lambda z, y: _y_log_y(y) - np.where(y == 0, 0, y * z) - y + np.exp(z),
+    gradient=lambda z, y: np.exp(z) - y,
+    sizes=lambda z, y: np.abs(_y_log_y(y)) + y * np.abs(z) + y + np.exp(z),
+)
+
+LOSSES = {
+    "cross_entropy": CROSS_ENTROPY,
+    "logistic_loss": LOGISTIC_LOSS,
+    "squared_error": SQUARED_ERROR,
+    "poisson_loss": POISSON_LOSS,
+}
+
+
+# ---- update rules: how many moments, and what is added to a parameter in step t = 1, 2, ... ----
+
+
+def _velocity(gradient, moments, rate, momentum):
+    moments[0][...] = momentum * moments[0] - rate * gradient
+    return moments[0]
+
+
+def _momentum(gradient, moments, rate, t, *, momentum):
+    return _velocity(gradient, moments, rate, momentum)
+
+
+def _nesterov(gradient, moments, rate, t, *, momentum):
+    return momentum * _velocity(gradient, moments, rate, momentum) - rate * gradient
+
+
+def _adam(gradient, moments, rate, t, *, beta_1, beta_2, epsilon):
+    mean, square = moments
+    mean[...] = beta_1 * mean + (1 - beta_1) * gradient
+    square[...] = beta_2 * square + (1 - beta_2) * gradient**2
+    rate = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return -rate * mean / (np.sqrt(square) + epsilon)
+
+
+RULES = {
+    "sgd": (0, lambda gradient, moments, rate, t: -rate * gradient),
+    "momentum": (1, _momentum),
+    "nesterov": (1, _nesterov),
+    "adam": (2, _adam),
+}
