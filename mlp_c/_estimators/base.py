@@ -2,7 +2,6 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable
 from itertools import chain, pairwise
 from typing import Any, ClassVar, Self
 
@@ -25,13 +24,9 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
-from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
-from mlp_c._training.solvers import Solver, solver_named
+from mlp_c._training.solvers import Begin, Solver, Training, solver_named
 from mlp_c._training.stopping import RECORD
-
-# Begins the training of a model whose data and weights are ready.
-Begin = Callable[["BaseMLP", Data, np.random.RandomState], Solver]
 
 
 class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
@@ -116,21 +111,22 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             If a parameter, `X`, `y` or `sample_weight` is unsuitable, or the weights become
             infinite or NaN.
         """
-        return self._fit(
-            X, y, sample_weight, solver_named(self.solver).begin, goes_on=self.warm_start
-        )
+        solver = solver_named(self.solver)
+        return self._fit(X, y, sample_weight, solver, solver.begin, goes_on=self.warm_start)
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
     def _resume(self, X: Any, y: Any, sample_weight: Any, begin: Begin) -> Self:
         """Go on with a fit from where `begin` says that the model is."""
-        return self._fit(X, y, sample_weight, begin, goes_on=True)
+        return self._fit(X, y, sample_weight, solver_named(self.solver), begin, goes_on=True)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, begin: Begin, *, goes_on: bool) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, solver: Solver, begin: Begin, *, goes_on: bool
+    ) -> Self:
         """Fit the model, whose parameters are valid; leave it as it was if the data are not."""
         with unchanged_if_refused(self):
-            solver = self._begin(X, y, sample_weight, begin, goes_on=goes_on)
-        return self._run(solver, X, y, sample_weight)
+            training = self._begin(X, y, sample_weight, solver, begin, goes_on=goes_on)
+        return self._run(training, X, y, sample_weight)
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         """Fit the model for one more epoch, as ``partial_fit`` does."""
@@ -139,19 +135,24 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             validate_changed(self)
-            solver = self._begin(X, y, sample_weight, Stochastic.begin_epoch, goes_on=True)
-        return self._run(solver, X, y, sample_weight)
+            solver = solver_named(self.solver)
+            if solver.begin_epoch is None:  # another thread has set it since
+                raise ValueError(f"partial_fit does not support solver={self.solver!r}")
+            training = self._begin(X, y, sample_weight, solver, solver.begin_epoch, goes_on=True)
+        return self._run(training, X, y, sample_weight)
 
-    def _begin(self, X: Any, y: Any, sample_weight: Any, begin: Begin, *, goes_on: bool) -> Solver:
+    def _begin(
+        self, X: Any, y: Any, sample_weight: Any, solver: Solver, begin: Begin, *, goes_on: bool
+    ) -> Training:
         """Check everything, and make ready to train."""
         random_state = check_random_state(self.random_state)
-        data = self._prepare(X, y, sample_weight, random_state, goes_on=goes_on)
+        data = self._prepare(X, y, sample_weight, solver, random_state, goes_on=goes_on)
         return begin(self, data, random_state)
 
-    def _run(self, solver: Solver, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _run(self, training: Training, X: Any, y: Any, sample_weight: Any) -> Self:
         """Train, and check what comes of it."""
-        tasks = report_to_callbacks(self, solver.max_epochs, X, y, sample_weight)
-        solver.run(tasks)
+        tasks = report_to_callbacks(self, training.max_epochs, X, y, sample_weight)
+        training.run(tasks)
         tasks.end()
         parameters = chain(self.coefs_, self.intercepts_)
         if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
@@ -166,6 +167,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         X: Any,
         y: Any,
         sample_weight: Any,
+        solver: Solver,
         random_state: np.random.RandomState,
         *,
         goes_on: bool,
@@ -174,7 +176,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         hidden = hidden_widths(self.hidden_layer_sizes)
         layer_activations(self.activation, len(hidden))  # refuses another number of names
         first = not (goes_on and hasattr(self, "coefs_"))
-        data = self._check_data(X, y, sample_weight, reset=first, keep_classes=goes_on)
+        data = self._check_data(X, y, sample_weight, solver, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         if first:
             self._initialize(widths, random_state, data.dtype)
@@ -185,10 +187,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
                 f"on from, of shapes {[w.shape for w in self.coefs_]}"
             )
-        return data.astype(solver_named(self.solver).work_dtype(self.coefs_[0].dtype))
+        return data.astype(solver.work_dtype(self.coefs_[0].dtype))
 
     def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, keep_classes: bool
+        self, X: Any, y: Any, sample_weight: Any, solver: Solver, *, reset: bool, keep_classes: bool
     ) -> Data:
         X, y = validate_data(
             self,
@@ -211,7 +213,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if sample_weight is not None:
             sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
-        X = kernel_input_for_fit(X, solver_named(self.solver).work_dtype(dtype), self.n_threads)
+        X = kernel_input_for_fit(X, solver.work_dtype(dtype), self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:

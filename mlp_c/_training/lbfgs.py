@@ -38,11 +38,6 @@ class LBFGS:
         """Begin a fit, whose weights are drawn or kept; nothing more is random."""
         return cls(model, data)
 
-    @staticmethod
-    def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return in which dtype to compute for weights of a dtype: always in float64."""
-        return np.dtype(np.float64)
-
     def run(self, tasks: Tasks) -> None:
         """Minimise, and leave the weights of the last iteration."""
         model = self._model

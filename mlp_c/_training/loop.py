@@ -16,7 +16,7 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
-from mlp_c._training.optimizers import RULES
+from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.stopping import Watch, begin_record, describe_plateau, reaches_plateau, watch
 
@@ -40,9 +40,11 @@ class Stochastic:
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
     @classmethod
-    def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
-        """Begin a fit, whose weights are drawn or kept."""
-        _begin_rule(model)
+    def begin(
+        cls, choose_rule: ChooseRule, model: Model, data: Data, random_state: np.random.RandomState
+    ) -> Self:
+        """Begin a fit, whose weights are drawn or kept, with the rule's first moments."""
+        model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
         held_out = best_weights = None
@@ -52,18 +54,15 @@ class Stochastic:
         return cls(model, Progress(data, random_state, np.arange(data.n), held_out, best_weights))
 
     @classmethod
-    def begin_epoch(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
+    def begin_epoch(
+        cls, choose_rule: ChooseRule, model: Model, data: Data, random_state: np.random.RandomState
+    ) -> Self:
         """Begin a fit of one epoch, which goes on with the moments that there are."""
         if not hasattr(model, "_optimizer"):
-            _begin_rule(model)
+            model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
         return cls(model, Progress(data, random_state, np.arange(data.n), one_epoch=True))
-
-    @staticmethod
-    def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return in which dtype to compute for weights of a dtype: in theirs."""
-        return dtype
 
     def run(self, tasks: Tasks) -> None:
         """Train, and end with the weights that scored best if a score was watched."""
@@ -156,12 +155,8 @@ class Stochastic:
             print(text)
 
 
-def _begin_rule(model: Model) -> None:
-    """Begin with the moments of the solver's rule."""
-    if model.solver not in RULES:  # another thread has set it since
-        raise ValueError(f"solver must be one of {sorted(RULES)} to go on, got {model.solver!r}")
-    rule = RULES[model.solver](model)
-    model._optimizer = rule.begin(model, model.coefs_ + model.intercepts_)
+def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:
+    return choose_rule(model).begin(model, model.coefs_ + model.intercepts_)
 
 
 def _split(model: Model, data: Data, random_state: np.random.RandomState) -> tuple[Array, Array]:

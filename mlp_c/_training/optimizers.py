@@ -152,8 +152,10 @@ def _sgd_rule(model: Hyperparameters) -> type[Optimizer]:
     return Nesterov if model.nesterovs_momentum else Momentum
 
 
+ChooseRule = Callable[[Hyperparameters], type[Optimizer]]
+
 # The update rule of each stochastic solver.
-RULES: dict[str, Callable[[Hyperparameters], type[Optimizer]]] = {
+RULES: dict[str, ChooseRule] = {
     "sgd": _sgd_rule,
     "adam": lambda model: Adam,
 }

@@ -1,5 +1,8 @@
-"""The solvers by name: two kinds of thing with one interface."""
+"""The solvers by name: how each begins to train a model, and in which dtype it computes."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +15,8 @@ from mlp_c._training.model import Model
 from mlp_c._training.optimizers import RULES
 
 
-class Solver(Protocol):
-    """Trains a model from where a fit begins.
+class Training(Protocol):
+    """A model's training, from where a fit begins.
 
     Attributes
     ----------
@@ -23,22 +26,51 @@ class Solver(Protocol):
 
     max_epochs: int
 
-    @classmethod
-    def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> "Solver":
-        """Begin a fit of a model, whose weights are drawn or kept."""
-
-    @staticmethod
-    def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return in which dtype to compute for weights of a dtype."""
-
     def run(self, tasks: Tasks) -> None:
         """Train the model, and tell `tasks` of every epoch, which may stop the training."""
 
 
-SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, **dict.fromkeys(RULES, Stochastic)}
+Begin = Callable[[Model, Data, np.random.RandomState], Training]
 
 
-def solver_named(name: str) -> type[Solver]:
+@dataclass(frozen=True)
+class Solver:
+    """What the name of a solver stands for.
+
+    Attributes
+    ----------
+    begin : callable
+        Begins a fit of a model, whose weights are drawn or kept.
+    begin_epoch : callable or None
+        Begins a fit of one epoch, which goes on with the moments that there are; None where there
+        is no such thing.
+    work_dtype : callable
+        In which dtype to compute for weights of a dtype.
+    """
+
+    begin: Begin
+    begin_epoch: Begin | None
+    work_dtype: Callable[[np.dtype[Any]], np.dtype[Any]]
+
+
+def _of_the_weights(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype
+
+
+def _float64(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float64)
+
+
+SOLVERS = {"lbfgs": Solver(LBFGS.begin, None, _float64)}
+for _name, _choose_rule in RULES.items():
+    SOLVERS[_name] = Solver(
+        partial(Stochastic.begin, _choose_rule),
+        partial(Stochastic.begin_epoch, _choose_rule),
+        _of_the_weights,
+    )
+
+
+def solver_named(name: str) -> Solver:
     """The solver of a name; a ValueError for another, which another thread may have set."""
     if name not in SOLVERS:
         raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {name!r}")
