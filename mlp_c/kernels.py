@@ -7,17 +7,12 @@ any output is touched. The GIL is released while they run.
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
-from sklearn.utils import check_random_state
 
 from mlp_c import _core
 from mlp_c._network.activations import Activations
-from mlp_c._network.initial_weights import INITIALIZERS, Init, draw
-from mlp_c._network.widths import check_widths
+from mlp_c._network.initial_weights import initialize
 from mlp_c._system.blocks import Array, Arrays
 from mlp_c._system.threads import effective_n_threads
 
@@ -353,80 +348,6 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
     if not math.isfinite(learning_rate):
         raise ValueError(f"learning_rate must be finite, got {learning_rate!r}")
     _core.sgd_step(params, grads, learning_rate)
-
-
-def initialize(
-    layer_sizes: ArrayLike,
-    *,
-    init: Init = "he_normal",
-    random_state: int | np.random.RandomState | np.random.Generator | None = None,
-    dtype: DTypeLike = np.float64,
-) -> tuple[list[Array], list[Array]]:
-    r"""Draws the initial weights and biases of a network.
-
-    'he_normal' draws :math:`W_{ij} \sim N(0, 2 / n_{in})` and sets the biases to
-    zero; 'glorot_uniform' draws weights, then biases, layer by layer from
-    :math:`U(-r, r)` with :math:`r = \sqrt{6 / (n_{in} + n_{out})}`, as
-    scikit-learn does. Draws are made in float64 and then cast.
-
-    Parameters
-    ----------
-    layer_sizes : array-like of int of shape (n_layers + 1,)
-        The widths from the input to the output, each at least 1.
-    init : {'he_normal', 'glorot_uniform'}, default='he_normal'
-        The distribution.
-    random_state : int, RandomState, Generator or None, default=None
-        Where the numbers come from. A RandomState or Generator goes on from where
-        it stands; an int starts a RandomState; None takes NumPy's global one.
-    dtype : {float32, float64}, default=float64
-        The dtype of the arrays.
-
-    Returns
-    -------
-    weights : list of ndarrays of shape (n_in, n_out)
-    biases : list of ndarrays of shape (n_out,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not one of these.
-
-    References
-    ----------
-    He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015), section 2.2.
-    Glorot & Bengio, "Understanding the difficulty of training deep feedforward
-    neural networks" (2010), equation 16.
-
-    Examples
-    --------
-    >>> from mlp_c.kernels import initialize
-    >>> weights, biases = initialize([784, 128, 10], random_state=42)
-    >>> [w.shape for w in weights], [b.shape for b in biases]
-    ([(784, 128), (128, 10)], [(128,), (10,)])
-    """
-    sizes = [
-        int(size) if isinstance(size, Integral) and not isinstance(size, bool) else 0
-        for size in np.atleast_1d(np.asarray(layer_sizes, dtype=object))
-    ]
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(
-            f"layer_sizes must hold two or more integers of at least 1, got {layer_sizes!r}"
-        )
-    check_widths("layer_sizes", sizes)
-    if not isinstance(init, str) or init not in INITIALIZERS:
-        raise ValueError(f"init must be one of {sorted(INITIALIZERS)}, got {init!r}")
-    if not any(_is_dtype(dtype, real) for real in (np.float32, np.float64)):
-        raise TypeError(f"dtype must be float32 or float64, got {dtype!r}")
-    if not isinstance(random_state, np.random.Generator):
-        random_state = check_random_state(random_state)
-    return draw(init, sizes, "relu", random_state, dtype)
-
-
-def _is_dtype(given: Any, dtype: Any) -> bool:
-    try:
-        return np.dtype(given) == np.dtype(dtype)
-    except (TypeError, ValueError):
-        return False
 
 
 def _check_real(name: str, value: Any) -> float:
