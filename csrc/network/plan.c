@@ -16,12 +16,19 @@ mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer)
     return 2 * (MLP_SUMS_BYTES / 2 / bytes + 1);
 }
 
+/* The input units of a layer that have weights: none where it has no units. */
+static ptrdiff_t
+count_weighted(const mlp_layer *layer)
+{
+    return mlp_layer_units(layer) == 0 ? 0 : mlp_layer_inputs(layer);
+}
+
 /* The input units of the first layer on which a member of a group has tasks. */
 static void
 share_first_layer(const mlp_plan *plan, const mlp_group *group, int rank, ptrdiff_t *begin,
                   ptrdiff_t *end)
 {
-    ptrdiff_t units = mlp_layer_inputs(&plan->spec.network->layers[0]);
+    ptrdiff_t units = count_weighted(&plan->spec.network->layers[0]);
     mlp_share(group->size, rank, units, mlp_task_units(plan, group, 0), begin, end);
 }
 
@@ -43,7 +50,7 @@ count_tasks(const mlp_plan *plan)
         }
     }
     for (ptrdiff_t l = 1; l < network->n_layers; l++) {
-        n += mlp_ceil_div(mlp_layer_inputs(&network->layers[l]), plan->spec.kernels->block_units);
+        n += mlp_ceil_div(count_weighted(&network->layers[l]), plan->spec.kernels->block_units);
         n++;
     }
     return n;
@@ -79,7 +86,7 @@ write_tasks(mlp_plan *plan)
     }
     plan->shared_tasks.tasks = next;
     for (ptrdiff_t l = 1; l < spec->network->n_layers; l++) {
-        ptrdiff_t units = mlp_layer_inputs(&spec->network->layers[l]);
+        ptrdiff_t units = count_weighted(&spec->network->layers[l]);
         next = add_tasks(next, l, 0, units, spec->kernels->block_units);
     }
     for (ptrdiff_t l = 1; l < spec->network->n_layers; l++) {

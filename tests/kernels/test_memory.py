@@ -60,6 +60,17 @@ def test_large_inputs_are_read_where_they_lie(kernel, draw, dtype):
         assert peak_of(kernel, {**arguments, "n_threads": 2}) < 2 * 2 * MB
 
 
+def test_a_layer_without_units_has_no_tasks_however_many_inputs(dtype):
+    """Its weights are no memory at all, and the plan's tasks would be more than there is."""
+    inputs = 1 << 30
+    arguments = calls.example("backward", dtype, 1, (1, 0, 2)) | {
+        "X": virtual(1, inputs, dtype=dtype),
+        "weights": [np.empty((inputs, 0), dtype), np.empty((0, 2), dtype)],
+        "out": None,
+    }
+    assert peak_of("backward", arguments) < MB
+
+
 @pytest.mark.parametrize("kind", ["labels", "bool"])
 def test_targets_are_not_made_into_rows_of_the_dtype(kind, dtype):
     """Labels are copied, at 12 bytes each while they are checked; bool rows never."""
