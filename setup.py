@@ -51,6 +51,7 @@ FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    "-Werror=implicit-function-declaration",  # else a list's entry without a function would link
 ]
 FLAGS += shlex.split(os.environ.get("MLP_C_CFLAGS", ""))
 LINK_FLAGS = [] if WINDOWS else ["-pthread", "-lm"]

@@ -17,6 +17,7 @@
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
 
+#include "base/arena.h"
 #include "base/views.h"
 #include "kernels/data.h"
 #include "kernels/lists.h"
@@ -221,6 +222,24 @@ typedef struct {
     MLP_KERNELS(K)
 #undef K
 } mlp_kernels;
+
+/* A workspace's matrix. Its rows are padded to an odd number of vectors: of a power of two, they
+ * would share a few sets of the cache. */
+static inline mlp_matrix
+mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdiff_t cols)
+{
+    ptrdiff_t stride = (mlp_ceil_div(cols, kernels->lanes) | 1) * kernels->lanes;
+    return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
+}
+
+/* The same in memory of the arena's. */
+static inline mlp_matrix
+mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
+{
+    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
+    m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
+    return m;
+}
 
 enum {
     MLP_STRIP_ROWS = 128,      /* rows of sparse data that are listed together: their vectors of

@@ -25,7 +25,7 @@ static inline ptrdiff_t
 FN(pair_row)(uint32_t column, ptrdiff_t k, ptrdiff_t n_rows)
 {
     ptrdiff_t row = 2 * (ptrdiff_t)column + k;
-    return row < n_rows ? row : n_rows - 1;
+    return mlp_min(row, n_rows - 1);
 }
 
 /* Whether all bits are. */

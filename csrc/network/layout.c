@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-/* A matrix of the arena's. */
-static mlp_matrix
-alloc_matrix(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
-{
-    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
-    m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
-    return m;
-}
-
 static mlp_packed
 alloc_packed(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t inner, ptrdiff_t cols)
 {
@@ -76,8 +67,8 @@ alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, int group_size, int n_bu
         }
         else {
             bool in_place = mlp_is_in_place(spec->data, spec->kernels->dtype);
-            buffers[buffer].gathered =
-                alloc_matrix(arena, spec->kernels, in_place ? 0 : spec->n_rows, spec->data->x.cols);
+            buffers[buffer].gathered = mlp_alloc_padded(
+                arena, spec->kernels, in_place ? 0 : spec->n_rows, spec->data->x.cols);
         }
     }
 }
@@ -89,7 +80,7 @@ alloc_slice(mlp_arena *arena, const mlp_plan *plan, const mlp_slice *slice, cons
     if (!plan->spec.updates || plan->spec.n_groups == 1 || m->data == NULL) {
         return mlp_slice_of(m, slice);
     }
-    return alloc_matrix(arena, plan->spec.kernels, m->rows, slice->end - slice->begin);
+    return mlp_alloc_padded(arena, plan->spec.kernels, m->rows, slice->end - slice->begin);
 }
 
 /* The group's view of the first layer. Its biases are few: they are updated where they lie. */
@@ -159,7 +150,7 @@ alloc_delta_slices(mlp_arena *arena, mlp_plan *plan)
             group->packed_deltas = alloc_packed(arena, spec->kernels, spec->n_rows, cols);
         }
         else if (spec->n_groups > 1) {
-            group->deltas = alloc_matrix(arena, spec->kernels, spec->n_rows, cols);
+            group->deltas = mlp_alloc_padded(arena, spec->kernels, spec->n_rows, cols);
         }
     }
 }
@@ -171,7 +162,7 @@ alloc_sum_slices(mlp_arena *arena, mlp_plan *plan)
     for (int g = 0; g < plan->spec.n_groups && plan->spec.n_groups > 1; g++) {
         mlp_group *group = &plan->groups[g];
         ptrdiff_t cols = group->slice.end - group->slice.begin;
-        group->sums = alloc_matrix(arena, plan->spec.kernels, plan->spec.n_rows, cols);
+        group->sums = mlp_alloc_padded(arena, plan->spec.kernels, plan->spec.n_rows, cols);
     }
 }
 
@@ -180,7 +171,7 @@ static mlp_matrix
 alloc_by_unit(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t layer)
 {
     ptrdiff_t units = mlp_layer_units(&spec->network->layers[layer]);
-    return alloc_matrix(arena, spec->kernels, spec->n_rows, units);
+    return mlp_alloc_padded(arena, spec->kernels, spec->n_rows, units);
 }
 
 /* Outputs of the first n layers. */
@@ -231,8 +222,8 @@ alloc_gradients(mlp_arena *arena, mlp_plan *plan)
         ptrdiff_t units = mlp_layer_inputs(&network->layers[l]);
         ptrdiff_t cols = mlp_layer_units(&network->layers[l]);
         mlp_matrix weights =
-            alloc_matrix(arena, plan->spec.kernels, units + units % 2, cols); /* whole pairs */
-        mlp_matrix biases = alloc_matrix(arena, plan->spec.kernels, 1, cols);
+            mlp_alloc_padded(arena, plan->spec.kernels, units + units % 2, cols); /* whole pairs */
+        mlp_matrix biases = mlp_alloc_padded(arena, plan->spec.kernels, 1, cols);
         for (int g = 0; g < plan->spec.n_groups; g++) {
             mlp_group *group = &plan->groups[g];
             group->layers[l].weights.gradient =
@@ -253,7 +244,7 @@ alloc_scratch(mlp_arena *arena, const mlp_plan *plan, const mlp_group *group)
         ptrdiff_t units = mlp_layer_inputs(layer), step = mlp_task_units(plan, group, l);
         ptrdiff_t rows = mlp_max(1, mlp_min(step, units + units % 2));
         mlp_arena needed = {NULL, 0};
-        alloc_matrix(&needed, plan->spec.kernels, rows, mlp_layer_units(layer));
+        mlp_alloc_padded(&needed, plan->spec.kernels, rows, mlp_layer_units(layer));
         most = needed.used > most ? needed.used : most;
     }
     return mlp_alloc(arena, 1, 1, most);

@@ -111,15 +111,6 @@ mlp_count_parts(ptrdiff_t layer)
 /* Strips that `rows` sparse rows are listed in, as many for each of a group's members. */
 ptrdiff_t mlp_count_strips(ptrdiff_t rows, int group_size);
 
-/* A workspace's matrix. Its rows are padded to an odd number of vectors: of a power of two, they
- * would share a few sets of the cache. */
-static inline mlp_matrix
-mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdiff_t cols)
-{
-    ptrdiff_t stride = (mlp_ceil_div(cols, kernels->lanes) | 1) * kernels->lanes;
-    return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
-}
-
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in
  * the first-level cache. */
 ptrdiff_t mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer);

@@ -1,7 +1,7 @@
 /* The jobs predict and loss: rows of the data forward, a block at a time for each member. */
+#include "kernels/poll.h"
 #include "network/batches.h"
 #include "network/layout.h"
-#include "kernels/poll.h"
 
 /* ---- what both share ---- */
 

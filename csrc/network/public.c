@@ -13,7 +13,6 @@ prepare_forward(void *arguments, int n_members)
     args->plan =
         mlp_make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
                                                       .network = &args->network,
-                                                      .n_rows = args->x.rows,
                                                       .n_members = n_members,
                                                       .n_groups = 1,
                                                       .packs_weights = args->x.rows > MLP_FEW_ROWS,

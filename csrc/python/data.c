@@ -324,7 +324,7 @@ mlp_count_all_slots(mlp_call *call, const mlp_data *data)
 static mlp_targets
 arg_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
-    PyArrayObject *copy = arg_integers(call, obj, name, n, Py_MIN(k, INT32_MAX));
+    PyArrayObject *copy = arg_integers(call, obj, name, n, mlp_min(k, INT32_MAX));
     int32_t *labels = copy == NULL ? NULL : mlp_alloc_for(call, n, sizeof(int32_t));
     for (ptrdiff_t i = 0; labels != NULL && i < n && mlp_go_on(call, i); i++) {
         labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];

@@ -92,7 +92,7 @@ mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *act
 void
 mlp_set_gradients(mlp_network *network, mlp_list weights, mlp_list biases)
 {
-    ptrdiff_t n = Py_MIN(weights.n, biases.n); /* 0 if the call failed */
+    ptrdiff_t n = mlp_min(weights.n, biases.n); /* 0 if the call failed */
     for (ptrdiff_t l = 0; l < network->n_layers && l < n; l++) {
         network->layers[l].weights.gradient = weights.views[l];
         network->layers[l].biases.gradient = biases.views[l];

@@ -70,7 +70,7 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
         return false;
     }
     int limit = mlp_c_get_num_threads();
-    n_threads = limit > 0 && limit < n_threads ? limit : n_threads;
+    n_threads = limit > 0 ? (int)mlp_min(limit, n_threads) : n_threads;
     mlp_job_memory *memory = args;
     *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawFree, {NULL}};
 
@@ -87,8 +87,8 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
 static int
 useful_threads(int n_threads, double useful)
 {
-    n_threads = n_threads < MOST_THREADS ? n_threads : MOST_THREADS;
-    return useful < 1 || n_threads < 1 ? 1 : useful < n_threads ? (int)useful : n_threads;
+    double most = (double)mlp_min(n_threads, MOST_THREADS);
+    return useful < 1 || most < 1 ? 1 : (int)(useful < most ? useful : most);
 }
 
 int

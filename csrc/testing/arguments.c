@@ -38,6 +38,14 @@ static const struct {
 #undef R
 };
 
+/* Each has its room in MOST_CONSTANTS. */
+#define L(CODE, name, constants) _Static_assert(0 constants(COUNT) <= MOST_CONSTANTS, #name);
+#define R(CODE, name, n_moments, constants) L(CODE, name, constants)
+MLP_LOSSES(L)
+MLP_RULES(R)
+#undef L
+#undef R
+
 static int
 find_name(const char *const names[], PyObject *name)
 {
@@ -57,7 +65,7 @@ find_name(const char *const names[], PyObject *name)
 
 /* (name, constants): the code, and the constants written to `members`, doubles. */
 static int
-take_entry(PyObject *entry, const char *const names[], int *n, double members[])
+arg_entry(PyObject *entry, const char *const names[], int *n, double members[])
 {
     if (!PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) == 0) {
         PyErr_SetString(PyExc_TypeError, "expected (name, *constants)");
@@ -83,7 +91,7 @@ put_constants(void *to, size_t offset, int wanted, int n, const double constants
 
 /* An array as a matrix; `wanted` is its type, or -1 for the call's. */
 static bool
-take_matrix(lent_call *call, PyObject *obj, int wanted, mlp_matrix *m)
+arg_matrix(lent_call *call, PyObject *obj, int wanted, mlp_matrix *m)
 {
     if (!PyArray_Check(obj) || PyArray_NDIM((PyArrayObject *)obj) > 2
         || PyArray_NDIM((PyArrayObject *)obj) < 1) {
@@ -115,37 +123,37 @@ take_matrix(lent_call *call, PyObject *obj, int wanted, mlp_matrix *m)
 }
 
 static bool
-take_targets(lent_call *call, PyObject *obj)
+arg_targets(lent_call *call, PyObject *obj)
 {
     int type = PyArray_Check(obj) ? PyArray_TYPE((PyArrayObject *)obj) : -1;
     mlp_matrix m;
     call->targets.is_bool = type == NPY_BOOL;
     if (type != NPY_INT32) {
-        return take_matrix(call, obj, type == NPY_BOOL ? NPY_BOOL : -1, &call->targets.matrix);
+        return arg_matrix(call, obj, type == NPY_BOOL ? NPY_BOOL : -1, &call->targets.matrix);
     }
-    bool is_taken = take_matrix(call, obj, NPY_INT32, &m);
-    call->targets.labels = is_taken ? m.data : NULL;
-    return is_taken;
+    bool is_good = arg_matrix(call, obj, NPY_INT32, &m);
+    call->targets.labels = is_good ? m.data : NULL;
+    return is_good;
 }
 
 static bool
-take_moments(lent_call *call, PyObject *obj)
+arg_moments(lent_call *call, PyObject *obj)
 {
     Py_ssize_t n = PyTuple_Check(obj) ? PyTuple_GET_SIZE(obj) : MLP_MAX_MOMENTS + 1;
     if (n > MLP_MAX_MOMENTS) {
         PyErr_SetString(PyExc_TypeError, "expected a tuple of moments");
         return false;
     }
-    bool is_taken = true;
-    for (Py_ssize_t i = 0; i < n && is_taken; i++) {
-        is_taken = take_matrix(call, PyTuple_GET_ITEM(obj, i), -1, &call->moments[i]);
+    bool is_good = true;
+    for (Py_ssize_t i = 0; i < n && is_good; i++) {
+        is_good = arg_matrix(call, PyTuple_GET_ITEM(obj, i), -1, &call->moments[i]);
     }
-    return is_taken;
+    return is_good;
 }
 
 /* Takes an argument by its kind, a letter of a signature. */
 bool
-take_argument(lent_call *call, char kind, PyObject *obj)
+arg_lent(lent_call *call, char kind, PyObject *obj)
 {
     double constants[MOST_CONSTANTS];
     int code, n;
@@ -155,23 +163,23 @@ take_argument(lent_call *call, char kind, PyObject *obj)
     case 'O': return (call->code = find_name(outputs, obj)) >= 0;
     case 'F': return (call->code = find_name(functions, obj)) >= 0;
     case 'L':
-        code = take_entry(obj, losses, &n, constants);
+        code = arg_entry(obj, losses, &n, constants);
         call->loss.code = (mlp_loss_code)code;
         return code >= 0
                && put_constants(&call->loss, loss_constants[code].offset, loss_constants[code].n, n,
                                 constants);
     case 'R':
-        code = take_entry(obj, rules, &n, constants);
+        code = arg_entry(obj, rules, &n, constants);
         call->rule.code = (mlp_rule_code)code;
         return code >= 0
                && put_constants(&call->rule, rule_constants[code].offset, rule_constants[code].n, n,
                                 constants);
     case 'n': call->numbers[call->n_numbers++] = PyFloat_AsDouble(obj); return !PyErr_Occurred();
-    case 'm': call->n_arrays++; return take_matrix(call, obj, -1, next);
-    case '?': call->n_arrays++; return obj == Py_None || take_matrix(call, obj, -1, next);
-    case 'd': call->n_arrays++; return obj == Py_None || take_matrix(call, obj, NPY_FLOAT64, next);
-    case 'M': return take_moments(call, obj);
-    case 't': return take_targets(call, obj);
+    case 'm': call->n_arrays++; return arg_matrix(call, obj, -1, next);
+    case '?': call->n_arrays++; return obj == Py_None || arg_matrix(call, obj, -1, next);
+    case 'd': call->n_arrays++; return obj == Py_None || arg_matrix(call, obj, NPY_FLOAT64, next);
+    case 'M': return arg_moments(call, obj);
+    case 't': return arg_targets(call, obj);
     default: Py_UNREACHABLE();
     }
 }

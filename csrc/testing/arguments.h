@@ -29,8 +29,8 @@ typedef struct {
 /* Imports NumPy; false with an exception set. */
 bool import_numpy(void);
 
-/* Takes an argument by its kind, a letter of a signature (module.c); false with an exception set.
+/* Takes an argument by its kind, a letter of a signature (calls.h); false with an exception set.
  */
-bool take_argument(lent_call *call, char kind, PyObject *obj);
+bool arg_lent(lent_call *call, char kind, PyObject *obj);
 
 #endif
