@@ -193,7 +193,7 @@ def _encode(progress: Progress) -> dict[str, Any]:
     return {
         "data": data.fingerprint,
         "generator": encode_generator(progress.random_state),
-        "position": _as_small(progress.position),
+        "position": _as_small(progress.order),
         "split": split,
         "best_weights": progress.best_weights,
         "converged": progress.converged,

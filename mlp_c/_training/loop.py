@@ -92,9 +92,7 @@ class Stochastic:
                     break
                 tasks.begin_epoch()
                 if model.shuffle:
-                    progress.position = shuffle(
-                        progress.position, random_state=progress.random_state
-                    )
+                    progress.order = shuffle(progress.order, random_state=progress.random_state)
                 self._record_loss(
                     *_core.train_epoch(self._arguments(in_order, batch_size, n_threads))
                 )
@@ -112,7 +110,7 @@ class Stochastic:
             "X": data.X,
             "y": data.y,
             "sample_weight": data.sample_weight,
-            "order": None if in_order else data.rows[self._progress.position],
+            "order": None if in_order else data.rows[self._progress.order],
             "weights": model.coefs_,
             "biases": model.intercepts_,
             "activation": model.activation,

@@ -18,7 +18,7 @@ class Progress:
         What to train on.
     random_state : RandomState
         Draws the order of the rows, one shuffle of the last order for every epoch.
-    position : ndarray of int
+    order : ndarray of int
         The last order, of ``data.rows``.
     held_out : ndarray of int or None
         The rows whose score decides about stopping; the training loss does where None.
@@ -32,7 +32,7 @@ class Progress:
 
     data: Data
     random_state: np.random.RandomState
-    position: Array
+    order: Array
     held_out: Array | None = None
     best_weights: tuple[list[Array], list[Array]] | None = None
     one_epoch: bool = False

@@ -1,7 +1,7 @@
 """Callbacks that meddle with the model that is being fitted: the fit ends, or raises.
 
 Elsewhere: callbacks that raise, stop, pickle, fit another model or the same
-(estimators/test_callbacks); one that forks (test_processes).
+(estimators/test_callback_faults); one that forks (test_processes).
 """
 
 import pickle

@@ -1,4 +1,4 @@
-"""Rows so long that kernels go through them in pieces, with a poll between, against plain NumPy."""
+"""Long rows, which kernels go through in segments with a poll between, against plain NumPy."""
 
 from functools import cache
 from itertools import pairwise
@@ -24,21 +24,21 @@ from support.formulas import LOSSES, OUTPUTS
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's own arithmetic
 
 
-PIECE = 1 << 16  # POLL_WORK
-LONG = [PIECE, PIECE + 1, 2 * PIECE + 3]
+SEGMENT = 1 << 16  # MLP_POLL_WORK
+LONG = [SEGMENT, SEGMENT + 1, 2 * SEGMENT + 3]
 FEW, SOME = 4, 8  # rows, whose mean is exact; of few, each is multiplied for itself
 each_length = pytest.mark.parametrize("length", LONG)
 
 
 def about_edges(length):
-    """The places of the first and the last elements of each piece."""
+    """The places of the first and the last elements of each segment."""
     edges = {0, length - 1}
-    edges.update(*({piece - 1, piece} for piece in range(PIECE, length, PIECE)))
+    edges.update(*({begin - 1, begin} for begin in range(SEGMENT, length, SEGMENT)))
     return sorted(edges)
 
 
 def integers(dtype, seed=0):
-    """A function that draws arrays of -1, 0 and 1, not 0 about the edges of pieces.
+    """A function that draws arrays of -1, 0 and 1, not 0 about the edges of segments.
 
     All sums are exact, and each element counts.
     """
@@ -47,7 +47,7 @@ def integers(dtype, seed=0):
     def draw(*shape):
         array = rng.integers(-1, 2, shape).astype(dtype)
         for axis, length in enumerate(shape):
-            if length >= PIECE:
+            if length >= SEGMENT:
                 np.moveaxis(array, axis, 0)[about_edges(length)] = 1
         return array
 
@@ -135,7 +135,7 @@ def test_long_rows_are_listed_as_the_pairs_that_they_have(length, dtype, isa):
 
 @each_length
 def test_softmax_and_loss_of_long_rows(length, dtype, isa):
-    """Most of the probability is about the edges of pieces, and half of the targets."""
+    """Most of the probability is about the edges of segments, and half of the targets."""
     logits, edges = normal(dtype)(2, length), about_edges(length)
     logits[:, edges] += dtype.type(np.log(length))
     y = np.abs(normal(dtype, seed=1)(2, length)) / length
@@ -151,7 +151,7 @@ def test_softmax_and_loss_of_long_rows(length, dtype, isa):
 def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
     """Logits are the weights: each of two rows has one of the two inputs, which is 1.
 
-    Where all are summed in the dtype, most of the sum is about the edges of pieces.
+    Where all are summed in the dtype, most of the sum is about the edges of segments.
     """
     logits, y = normal(dtype)(2, length), np.maximum(normal(dtype, seed=1)(2, length), 0)
     u, output = unit(dtype), LOSSES[loss].output
