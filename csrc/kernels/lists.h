@@ -84,8 +84,7 @@ typedef enum {
 #define MLP_NO_CONSTANTS(C)
 #define MLP_CONSTANT_MEMBER(name) double name;
 
-/* Losses of a row of logits, each with the output activation that it is canonical for: code, name,
- * list of constants. The functions are in losses.h. */
+/* Losses of a row of logits: code, name, list of constants. The functions are in losses.h. */
 #define MLP_LOSSES(L)                                            \
     L(CROSS_ENTROPY, cross_entropy, MLP_CROSS_ENTROPY_CONSTANTS) \
     L(LOGISTIC_LOSS, logistic_loss, MLP_LOGISTIC_LOSS_CONSTANTS) \

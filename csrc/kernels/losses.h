@@ -1,7 +1,7 @@
 /* Losses of rows of logits, with their gradients in these.
  *
- * A loss is a line of MLP_LOSSES in lists.h and a function NAME_row here. All that are here have
- * an output activation that they are canonical for: the gradient is (output - target).
+ * A loss is a line of MLP_LOSSES in lists.h and here a function NAME_row, which returns the loss of
+ * a row and, where somebody asks for it, writes its gradient in the logits.
  */
 #ifndef MLP_LOSSES_TEMPLATE
 #define MLP_LOSSES_TEMPLATE

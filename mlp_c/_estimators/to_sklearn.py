@@ -9,7 +9,12 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-SKLEARN_ACTIVATIONS = {"identity", "logistic", "tanh", "relu"}
+# Of parameters that may have a name scikit-learn does not know, those that it does.
+SKLEARN_NAMES = {
+    "activation": {"identity", "logistic", "tanh", "relu"},
+    "solver": {"lbfgs", "sgd", "adam"},
+    "loss": {"squared_error", "poisson"},
+}
 
 # What both libraries know by one name. The moments of an optimizer are not among it: to go
 # on with partial_fit after a conversion is to begin with new ones.
@@ -51,14 +56,17 @@ def to_sklearn(model: Any) -> Any:
     Raises
     ------
     ValueError
-        If scikit-learn's networks have no such activation.
+        If scikit-learn's networks have no such activation, solver or loss.
     """
     check_is_fitted(model)
-    if not isinstance(model.activation, str) or model.activation not in SKLEARN_ACTIVATIONS:
-        raise ValueError(
-            f"activation must be one of {sorted(SKLEARN_ACTIVATIONS)} for scikit-learn, which has "
-            f"no other, got {model.activation!r}"
-        )
+    params = model.get_params(deep=False)
+    for name, known in SKLEARN_NAMES.items():
+        value = params.get(name)  # a classifier has no loss
+        if name in params and not (isinstance(value, str) and value in known):
+            raise ValueError(
+                f"{name} must be one of {sorted(known)} for scikit-learn, which has no other, got "
+                f"{value!r}"
+            )
     if not is_classifier(model):
         return convert(model, sklearn.neural_network.MLPRegressor)
     converted = convert(model, sklearn.neural_network.MLPClassifier)

@@ -56,7 +56,7 @@ def no_constants(dtype: Any) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss, and the output activation with which its gradient is (output - target).
+    """A loss, and the output activation that goes with it.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Loss:
         return {"name": self.name, **self.constants_for(dtype)}
 
     def gradient_scale(self, n_outputs: int) -> float:
-        """What makes (output - target) the gradient of the loss that is reported."""
+        """What makes the kernels' gradient, of a sum over outputs, that of the reported loss."""
         return 1.0 / n_outputs if self.averages_outputs else 1.0
 
 

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris, make_multilabel_classification, make_reg
 from sklearn.exceptions import NotFittedError
 
 import mlp_c
+from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 LABELLED, LABELS = make_multilabel_classification(random_state=0)
@@ -83,3 +84,11 @@ def test_only_fitted_models_of_scikit_learn_are_converted():
         mlp_c.from_sklearn(sklearn.neural_network.MLPClassifier())
     with pytest.raises(NotFittedError):
         mlp_c.MLPRegressor().to_sklearn()
+
+
+@pytest.mark.parametrize("name", SKLEARN_NAMES)
+def test_a_name_that_scikit_learn_does_not_know_is_refused(name):
+    model = mlp_c.MLPRegressor(max_iter=1).fit([[0.0], [1.0]], [0.0, 1.0])
+    message = rf"^{name} must be one of \[.*\] for scikit-learn, which has no other, got 'odd'$"
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**{name: "odd"}).to_sklearn()

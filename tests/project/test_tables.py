@@ -14,13 +14,13 @@ import sklearn.neural_network
 import mlp_c
 from mlp_c import _core, kernels
 from mlp_c._estimators.parameters import CONSTRAINTS
-from mlp_c._estimators.to_sklearn import SKLEARN_ACTIVATIONS
+from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
 from mlp_c._network.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp_c._saving import state
 from mlp_c._saving.registry import OPTIMIZERS
 from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from mlp_c._training.optimizers import RULES
-from support import bounds, calls, formulas
+from support import bounds, calls, checkpoints, formulas, states
 
 NAMES = _core.names()
 LOSSES = {loss.name: loss for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)}
@@ -80,11 +80,12 @@ def test_docstrings_of_estimators_name_every_activation(cls):
     assert all(f"'{name}'" in said for name in ACTIVATIONS)
 
 
-def test_scikit_learns_activations_are_those_of_a_table():
+def test_scikit_learns_names_are_those_of_a_table():
     """Of what to_sklearn converts; all are ours, too."""
-    theirs = sklearn.neural_network.MLPClassifier._parameter_constraints["activation"][0].options
-    assert_have(theirs, SKLEARN_ACTIVATIONS=SKLEARN_ACTIVATIONS)
-    assert theirs <= set(ACTIVATIONS)
+    theirs = sklearn.neural_network.MLPRegressor._parameter_constraints
+    for parameter, names in SKLEARN_NAMES.items():
+        assert_have(theirs[parameter][0].options, **{f"SKLEARN_NAMES_of_{parameter}": names})
+        assert names <= mlp_c.MLPRegressor._parameter_constraints[parameter][0].options
 
 
 def test_what_the_first_format_of_states_knows_is_fixed():
@@ -188,3 +189,18 @@ def test_every_constant_has_a_value_in_the_tests_calls():
     constants = {name for names in NAMES["losses"].values() for name in names}
     constants |= {name for _, names in NAMES["rules"].values() for name in names}
     assert_have(constants, calls_CONSTANTS=calls.CONSTANTS)
+
+
+@pytest.mark.parametrize("cases", [states.CASES, checkpoints.CASES], ids=["states", "checkpoints"])
+def test_models_with_every_rule_and_loss_are_saved(cases):
+    """By the tests of saving: a case of theirs fits each."""
+    params = [next(part for part in case if isinstance(part, dict)) for case in cases.values()]
+    rules = set()
+    for given in params:
+        solver = given.get("solver", "adam")
+        if solver in RULES:
+            known = mlp_c.MLPClassifier().get_params().keys() & given.keys()
+            rules.add(RULES[solver](mlp_c.MLPClassifier(**{n: given[n] for n in known})).rule)
+    assert_have(NAMES["rules"], rules=rules)
+    losses = {given.get("loss", "squared_error") for given in params}
+    assert_have(REGRESSION_LOSSES, losses=losses)
