@@ -11,9 +11,10 @@ from numbers import Real
 from typing import Any
 
 from mlp_c import _core
-from mlp_c._network.activations import Activations
+from mlp_c._network.activations import ACTIVATIONS, Activations
 from mlp_c._network.initial_weights import initialize
 from mlp_c._system.blocks import Array, Arrays
+from mlp_c._system.docstrings import documented, options
 from mlp_c._system.threads import effective_n_threads
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@documented(activations=options(ACTIVATIONS))
 def forward(
     X: Array,
     weights: Arrays,
@@ -43,12 +45,11 @@ def forward(
     with :math:`f_l` the activation of a hidden layer, and the identity for the last
     layer, whose rows are the logits. Of one input :math:`z`, the activations are
 
-    .. math::
-        \mathrm{identity} = z, \quad
-        \mathrm{logistic} = \frac{1}{1 + e^{-z}}, \quad
-        \mathrm{tanh} = \tanh z, \quad
-        \mathrm{relu} = \max(z, 0), \quad
-        \mathrm{gelu} = \frac{z}{2} \left(1 + \mathrm{erf} \frac{z}{\sqrt 2}\right)
+    - identity: :math:`z`
+    - logistic: :math:`1 / (1 + e^{-z})`
+    - tanh: :math:`\tanh z`
+    - relu: :math:`\max(z, 0)`
+    - gelu: :math:`z \, \Phi(z)`, with :math:`\Phi` the standard normal distribution function
 
     Parameters
     ----------
@@ -59,16 +60,15 @@ def forward(
         A single matrix is a network without hidden layers.
     biases : list of ndarrays of shape (n_out,), dtype of `X`
         One vector a layer.
-    activation : {'identity', 'logistic', 'tanh', 'relu', 'gelu'} or list of these, default='relu'
+    activation : {activations} or list of these, default='relu'
         The hidden layers' activation, or one for each of them.
     out : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
         Where to write the activations, one array a layer. Must not overlap each
         other or an input. New arrays where None.
     slopes : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
         Where to write the derivatives :math:`f_l'(Z_l)`, one array a hidden layer,
-        as `backward` takes them. It needs those of 'gelu'; those of the other
-        activations it also has from their values. Must not overlap each other, an
-        output or an input. Not written where None.
+        as `backward` takes them, which cannot do without those of some activations.
+        Must not overlap each other, an output or an input. Not written where None.
     n_threads : int, default=None
         Threads to use, at least 1; None for what this process may use. The result
         has the same bits for any number.
@@ -213,6 +213,7 @@ def softmax_cross_entropy(
     return _core.softmax_cross_entropy(logits, y, eps, out)
 
 
+@documented(activations=options(ACTIVATIONS))
 def backward(
     X: Array,
     activations: Arrays,
@@ -232,14 +233,17 @@ def backward(
         \Delta_{l-1} = (\Delta_l W_l^\top) \odot f_{l-1}'(Z_{l-1})
 
     The derivatives :math:`f'(z)` are read from `slopes`. Without them they are computed
-    from the activations :math:`a = f(z)`: 1 for the identity, :math:`a (1 - a)` for the
-    logistic function, :math:`1 - a^2` for tanh, and for relu 1 where :math:`a > 0`, else
-    0. What :math:`a` is does not tell the derivative of gelu, which is
+    from the activations :math:`a = f(z)`, where these tell them:
 
-    .. math:: f'(z) = \Phi(z) + z \, \varphi(z)
+    - identity: :math:`1`
+    - logistic: :math:`a (1 - a)`
+    - tanh: :math:`1 - a^2`
+    - relu: 1 where :math:`a > 0`, else 0
 
-    with :math:`\Phi` and :math:`\varphi` the distribution function and the density of the
-    standard normal distribution.
+    Others must be given:
+
+    - gelu: :math:`\Phi(z) + z \, \varphi(z)`, with :math:`\Phi` and :math:`\varphi` the
+      distribution function and the density of the standard normal distribution
 
     Parameters
     ----------
@@ -251,12 +255,12 @@ def backward(
         The gradient of the loss with respect to the logits.
     weights : list of ndarrays of shape (n_in, n_out), dtype of `X`
         The weights given to `forward`.
-    activation : {'identity', 'logistic', 'tanh', 'relu', 'gelu'} or list of these, default='relu'
+    activation : {activations} or list of these, default='relu'
         The hidden layers' activation, or one for each of them. The derivative of relu
         at 0 is 0.
     slopes : list of ndarrays of shape (n, n_out), dtype of `X`, default=None
         What `forward` wrote to its `slopes`, one array a hidden layer. Must be given
-        if one of them has 'gelu'.
+        for the activations named above.
     out : tuple (dweights, dbiases) of lists of ndarrays, dtype of `X`, default=None
         Where to write the gradients. Must not overlap each other or an input.
     n_threads : int, default=None

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import (
 
 from mlp_c._estimators import labels
 from mlp_c._estimators.base import BaseMLP
-from mlp_c._estimators.docs import documented
+from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
@@ -23,7 +23,7 @@ from mlp_c._training.stopping import RECORD
 
 
 @stored_estimator
-@documented
+@documented_estimator
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier.
 

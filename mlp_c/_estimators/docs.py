@@ -1,27 +1,18 @@
 """What the docstrings of both estimators have in common."""
 
-import inspect
-from collections.abc import Iterable
-from typing import Any
-
 from mlp_c._network.activations import ACTIVATIONS
 from mlp_c._network.initial_weights import INITIALIZERS
+from mlp_c._system.docstrings import documented, options
 from mlp_c._training.schedules import SCHEDULES
 from mlp_c._training.solvers import SOLVERS
-
-
-def _options(names: Iterable[str]) -> str:
-    """The names that a parameter may have, as numpydoc writes them."""
-    return f"{{{', '.join(map(repr, names))}}}"
-
 
 _PARAMETERS = f"""
 hidden_layer_sizes : int or array-like of int of shape (n_hidden,), default=(100,)
     The widths of the hidden layers; an empty sequence is a linear model.
-activation : {_options(ACTIVATIONS)} or list of these, default='relu'
+activation : {options(ACTIVATIONS)} or list of these, default='relu'
     The activation of all hidden layers, or one for each. scikit-learn has neither 'gelu', the
     exact one, nor lists.
-solver : {_options(SOLVERS)}, default='adam'
+solver : {options(SOLVERS)}, default='adam'
     What minimises the loss: SciPy's L-BFGS-B over all rows at once, or batches of rows with
     stochastic gradient descent or Adam.
 alpha : float, default=0.0001
@@ -30,7 +21,7 @@ alpha : float, default=0.0001
 batch_size : int or 'auto', default='auto'
     Rows in a batch of a stochastic solver; 'auto' is ``min(200, n_samples)``. A larger number
     than there are rows is clipped, with a warning.
-learning_rate : {_options(SCHEDULES)}, default='constant'
+learning_rate : {options(SCHEDULES)}, default='constant'
     The learning rate's schedule, with solver 'sgd': constant; divided by
     ``(rows seen + 1) ** power_t`` at the end of every epoch; or divided by 5 on every plateau,
     until it is 1e-6.
@@ -71,7 +62,7 @@ n_iter_no_change : int or inf, default=10
     Epochs without improvement that make a plateau.
 max_fun : int, default=15000
     The most evaluations of the loss by 'lbfgs'.
-init : {_options(INITIALIZERS)}, default='glorot_uniform'
+init : {options(INITIALIZERS)}, default='glorot_uniform'
     How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
     ``2 / n_in`` with biases zero.
 compute_dtype : {{'float32', 'float64'}} or None, default=None
@@ -130,11 +121,4 @@ method for stochastic optimization" (2014).
 """
 
 
-def documented(cls: Any) -> Any:
-    """Fill in the parts of a class's docstring that both estimators share."""
-    parts = {"parameters": _PARAMETERS, "attributes": _ATTRIBUTES, "notes": _NOTES}
-    doc = inspect.cleandoc(cls.__doc__ or "")
-    for name, text in parts.items():
-        doc = doc.replace(f"{{{name}}}", text.strip())
-    cls.__doc__ = doc
-    return cls
+documented_estimator = documented(parameters=_PARAMETERS, attributes=_ATTRIBUTES, notes=_NOTES)

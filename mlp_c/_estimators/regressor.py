@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.base import BaseMLP
-from mlp_c._estimators.docs import documented
+from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
@@ -19,7 +19,7 @@ from mlp_c._training.stopping import RECORD
 
 
 @stored_estimator
-@documented
+@documented_estimator
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
 

@@ -65,9 +65,16 @@ def test_derivatives_are_where_the_output_tells_them():
 
 
 @pytest.mark.parametrize("function", [kernels.forward, kernels.backward])
-def test_docstrings_of_kernels_name_every_activation(function):
-    """In the order of the C list, which is that of the messages."""
-    assert ", ".join(f"'{name}'" for name in ACTIVATIONS) in inspect.getdoc(function)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_docstrings_of_kernels_tell_every_activation(name, function):
+    """Its formula; and backward's of its derivative, or where that is said."""
+    doc = inspect.getdoc(function)
+    formulas_of = doc[: doc.index("Parameters\n")].replace("\\_", "_")
+    assert name in formulas_of, f"the formulas of {function.__name__} lack {name}"
+
+
+def test_names_of_activations_are_in_the_order_of_the_kernels():
+    """Which is that of the messages."""
     assert list(ACTIVATIONS) == NAMES["activations"]
 
 
