@@ -15,7 +15,7 @@ CAMPAIGNS := analyze fuzz guided oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
-    test-all test-free-threaded test-neon bench bench-kernels bench-docs bench-guard clean
+    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-docs bench-guard clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -83,6 +83,9 @@ test-all: ## the tests on every CPython that is found
 
 test-free-threaded: ## the tests on a CPython without the GIL (PYTHON_FT names it)
 	$(PYTHON) tests/runners/free_threaded.py
+
+test-adding: $(VENV)/test ## the worked diffs of docs/dev/adding.md, in a copy
+	$(BIN)/python tests/runners/adding.py
 
 test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
 	$(BIN)/python tests/runners/neon.py
