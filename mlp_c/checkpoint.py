@@ -14,6 +14,7 @@ from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._training.data import Data
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
+from mlp_c._training.optimizers import RULES
 from mlp_c._training.progress import Progress
 
 # What a file has in `checkpoint`.
@@ -81,10 +82,10 @@ class Checkpoint:
                 "Checkpoint goes with mlp_c's MLPClassifier and MLPRegressor, got a "
                 f"{type(estimator).__name__}"
             )
-        if estimator.solver == "lbfgs":
+        if not _is_stochastic(estimator):
             raise ValueError(
-                "Checkpoint goes with the solvers 'sgd' and 'adam', got 'lbfgs', whose state is "
-                "inside SciPy"
+                f"Checkpoint goes with the stochastic solvers, got {estimator.solver!r}, whose "
+                "state is inside SciPy"
             )
         files.require_safetensors()
 
@@ -170,12 +171,16 @@ def resume(
     if "checkpoint" not in content:
         raise ValueError(f"{os.fspath(path)!r} holds a model and no checkpoint")
     model = files.restore(content)
-    if model.solver == "lbfgs" or not {"_optimizer", "loss_curve_"} <= vars(model).keys():
-        raise ValueError(f"{os.fspath(path)!r} holds no model that 'sgd' or 'adam' was fitting")
+    if not (_is_stochastic(model) and {"_optimizer", "loss_curve_"} <= vars(model).keys()):
+        raise ValueError(f"{os.fspath(path)!r} holds no model that a stochastic solver was fitting")
     checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS)
     every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
     return model._resume(X, y, sample_weight, partial(_go_on, checkpoint))
+
+
+def _is_stochastic(model: BaseMLP) -> bool:
+    return isinstance(model.solver, str) and model.solver in RULES  # a file may say anything
 
 
 def _go_on(

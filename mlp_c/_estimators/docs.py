@@ -66,7 +66,7 @@ init : {options(INITIALIZERS)}, default='glorot_uniform'
     How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
     ``2 / n_in`` with biases zero.
 compute_dtype : {{'float32', 'float64'}} or None, default=None
-    The dtype of the weights and the arithmetic of 'sgd' and 'adam'; None for float32 where the
+    The dtype of the weights and the arithmetic of a stochastic solver; None for float32 where the
     training rows are float32, else float64. Dense rows of another dtype are converted a batch
     at a time; `coefs_` have this dtype, and predictions are made in it. Going on from earlier
     weights keeps theirs.
