@@ -180,8 +180,11 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 
 @each_case
 def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
-    """2 for gelu and lists, of models that are fitted or not; for all others still 1."""
-    expected = 2 if case in ("gelu", "an activation each") else 1
+    """1 for scikit-learn's names, and 2 for others and lists, of models that are fitted or not."""
+    model, known = make(case), {"identity", "logistic", "tanh", "relu", "lbfgs", "sgd", "adam"}
+    known |= {"log_loss", "squared_error", "poisson"}
+    names = [model.activation, model.solver, model.loss]
+    expected = 1 if all(isinstance(name, str) and name in known for name in names) else 2
     assert fitted(case)[0].__getstate__()["format"] == expected
     assert make(case).__getstate__()["format"] == expected
 
