@@ -15,7 +15,7 @@ CAMPAIGNS := analyze fuzz guided oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
-    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-docs bench-guard clean
+    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -116,9 +116,10 @@ bench: $(VENV)/bench ## compare with other libraries on this machine
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-kernels: ## compare the kernels one by one with NumPy
+bench-long: ## whether the last of 240 epochs take longer than the first
 bench-docs: ## measure everything and write docs/benchmarks.md
 bench-guard: ## count instructions: whether any case takes more than it did
-bench-kernels bench-docs bench-guard: bench-%: $(VENV)/bench
+bench-kernels bench-long bench-docs bench-guard: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 
 ## Start over

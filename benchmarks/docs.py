@@ -198,6 +198,7 @@ is `backward` with one layer.
   its columns, run `.venv/bin/pip install '.[bench-rivals]'` first.
 - `make bench` prints a table for each case. `make bench BENCH=--targets` prints a line for each.
 - `make bench-kernels` measures the kernels alone.
+- `make bench-long` says whether the last of 240 epochs take longer than the first.
 - `make bench-guard` says whether any case takes more instructions than before.
 
 Each has `--help`: `make bench BENCH=--help`.

@@ -13,6 +13,7 @@
 #include "kernels/functions.h"
 #include "kernels/normal.h"
 #include "kernels/poll.h"
+#include "kernels/tiny.h"
 
 static inline VEC
 FN(identity)(VEC z)
@@ -123,16 +124,17 @@ FN(map_rows_with_slopes)(FN(slope_function) * f, const mlp_matrix *z, const mlp_
     }
 }
 
-/* deltas = deltas * f(a) */
+/* deltas = deltas * f(a), without those that are smaller than `tiny` */
 static inline ALWAYS_INLINE void
-FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, const mlp_matrix *deltas)
+FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, REAL tiny, const mlp_matrix *deltas)
 {
     for (ptrdiff_t i = 0; i < deltas->rows; i++) {
         for (ptrdiff_t j = 0; j < deltas->cols; j += LANES) {
             REAL *p = FN(at)(deltas, i, j);
             ptrdiff_t count = deltas->cols - j;
             VEC slope = f(FN(load)(FN(at)(a, i, j), a->col_stride, count));
-            FN(store)(p, deltas->col_stride, count, FN(load)(p, deltas->col_stride, count) * slope);
+            VEC scaled = FN(load)(p, deltas->col_stride, count) * slope;
+            FN(store)(p, deltas->col_stride, count, FN(drop_tiny)(scaled, tiny));
         }
     }
 }
@@ -167,18 +169,19 @@ FN(activate)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
 }
 
 /* By the derivative in terms of the activation, where there is one. */
-#define SCALE_OUTPUT(name) FN(scale_rows)(FN(name##_derivative), &some_a, &some_deltas)
+#define SCALE_OUTPUT(name) FN(scale_rows)(FN(name##_derivative), &some_a, tiny, &some_deltas)
 #define SCALE_INPUT(name) assert(!"slopes of " #name " are not absent")
 
 static void
 FN(apply_slopes)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *a,
-                 const mlp_matrix *slopes, const mlp_matrix *deltas)
+                 const mlp_matrix *slopes, bool drops_tiny, const mlp_matrix *deltas)
 {
+    const REAL tiny = drops_tiny ? TINY_DELTA : 0;
     for (mlp_block block = {0}; mlp_next_block(worker, deltas, &block);) {
         mlp_matrix some_deltas = mlp_block_of(deltas, &block);
         if (slopes->data != NULL) {
             mlp_matrix some_slopes = mlp_block_of(slopes, &block);
-            FN(scale_rows)(FN(identity), &some_slopes, &some_deltas);
+            FN(scale_rows)(FN(identity), &some_slopes, tiny, &some_deltas);
             continue;
         }
         mlp_matrix some_a = mlp_block_of(a, &block);

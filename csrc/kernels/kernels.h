@@ -149,9 +149,10 @@ typedef void mlp_sum_rows_kernel(mlp_worker *worker, const mlp_matrix *m, bool a
 typedef void mlp_activate_kernel(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
                                  const mlp_matrix *a, const mlp_matrix *slopes);
 
-/* deltas *= slopes; where slopes are absent, deltas *= f'(z) as computed from a = f(z). */
+/* deltas *= slopes; where slopes are absent, deltas *= f'(z) as computed from a = f(z). With
+ * drops_tiny, deltas that are then tiny become 0 (tiny.h). */
 typedef void mlp_apply_slopes_kernel(mlp_worker *worker, mlp_activation activation,
-                                     const mlp_matrix *a, const mlp_matrix *slopes,
+                                     const mlp_matrix *a, const mlp_matrix *slopes, bool drops_tiny,
                                      const mlp_matrix *deltas);
 
 /* to = from, of one shape. Does not poll. */
@@ -162,7 +163,8 @@ typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
 /* z = the output activation of the rows of z. */
 typedef void mlp_apply_output_kernel(mlp_worker *worker, mlp_output output, const mlp_matrix *z);
 
-/* Losses of rows and, unless deltas are absent, their gradients in the logits. */
+/* Losses of rows and, unless deltas are absent, their gradients in the logits, where they are not
+ * tiny: else 0. */
 typedef void mlp_compute_losses_kernel(mlp_worker *worker, const mlp_loss *loss,
                                        const mlp_loss_rows *rows);
 
@@ -178,7 +180,8 @@ typedef double mlp_softmax_cross_entropy_kernel(mlp_worker *worker, const mlp_lo
 
 /* ---- updates (rules.h, update.h) ---- */
 
-/* Updates a parameter and its moments in place. Writes the sums of squares of the values before. */
+/* Updates a parameter and its moments in place, and sets moments that have become tiny to 0. Writes
+ * the sums of squares of the values before. */
 typedef void mlp_update_kernel(mlp_worker *worker, const mlp_step *step,
                                const mlp_update_rows *rows, const mlp_squares *squares);
 

@@ -9,6 +9,7 @@
 #include "kernels/functions.h"
 #include "kernels/poll.h"
 #include "kernels/softmax.h"
+#include "kernels/tiny.h"
 
 #define LOSS_ROW FN(loss_row)
 
@@ -18,7 +19,8 @@ typedef struct {
     const mlp_targets *targets;
     ptrdiff_t number; /* of the row among the targets */
     REAL scale;
-    ROW gradient; /* without data where nobody asks for it */
+    bool drops_tiny; /* of the gradient: tiny.h */
+    ROW gradient;    /* without data where nobody asks for it */
 } LOSS_ROW;
 
 /* The targets of LANES outputs from j on, zero past the last. */
@@ -98,8 +100,9 @@ FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const 
 {
     const ROW z = row->z, d = row->gradient;
     const mlp_targets *targets = row->targets;
-    const REAL scale = row->scale;
-    ROW_SUMS sums = FN(exponentials_of)(worker, z, d);
+    const REAL scale = row->scale, tiny = row->drops_tiny ? TINY_DELTA : 0;
+    const REAL least = row->drops_tiny ? LOG_TINY_DELTA : -(REAL)INFINITY;
+    ROW_SUMS sums = FN(exponentials_of)(worker, z, least, d);
     if (targets->labels != NULL) {
         ptrdiff_t label = targets->labels[row->number];
         assert(0 <= label && label < z.n);
@@ -108,7 +111,8 @@ FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const 
             for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
                 REAL *out = d.data + j * d.stride;
                 VEC e = FN(load)(out, d.stride, z.n - j);
-                FN(store)(out, d.stride, z.n - j, e / sums.sum * scale);
+                VEC delta = FN(drop_tiny)(e / sums.sum * scale, tiny);
+                FN(store)(out, d.stride, z.n - j, delta);
             }
         }
         d.data[label * d.stride] = (p - 1) * scale;
@@ -120,7 +124,7 @@ FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const 
             REAL *out = d.data + j * d.stride;
             VEC y = FN(load_targets)(targets, row->number, j);
             VEC p = FN(load)(out, d.stride, z.n - j) / sums.sum;
-            FN(store)(out, d.stride, z.n - j, (p - y) * scale);
+            FN(store)(out, d.stride, z.n - j, FN(drop_tiny)((p - y) * scale, tiny));
             for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
                 if (y[lane] != 0) { /* 0 log 0 = 0 */
                     REAL logit = z.data[(j + lane) * z.stride];
@@ -160,7 +164,7 @@ FN(sum_some_outputs)(bool with_gradient, FN(output_loss) * f, mlp_worker *worker
             VEC y = FN(load_targets)(row->targets, row->number, j);
             VEC value = f(loss, FN(load)(z + j, 1, k - j), y, &gradient);
             if (with_gradient) {
-                FN(store)(d + j, 1, k - j, gradient * row->scale);
+                FN(store)(d + j, 1, k - j, FN(drop_tiny)(gradient * row->scale, TINY_DELTA));
             }
             for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
                 total += (double)value[lane];
@@ -184,10 +188,12 @@ FN(logistic_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 {
     const REAL floor = (REAL)loss->logistic_loss.floor;
     const REAL ceiling = (REAL)loss->logistic_loss.ceiling;
-    VEC shared = FN(log)(1 + FN(exp)(FN(select)(z < 0, z, -z)));
+    /* Beyond these bounds 1 + exp(-|z|) is 1, and the gradient 0 or tiny. */
+    VEC bounded = FN(clamp)(z, LOG_TINY_DELTA, -LOG_TINY_DELTA);
+    VEC shared = FN(log)(1 + FN(exp)(FN(select)(bounded < 0, bounded, -bounded)));
     VEC positive = FN(clamp)(shared + FN(select)(z < 0, -z, FN(splat)(0)), floor, ceiling);
     VEC negative = FN(clamp)(shared + FN(select)(z > 0, z, FN(splat)(0)), floor, ceiling);
-    *gradient = FN(logistic)(z) - y;
+    *gradient = FN(logistic)(bounded) - y;
     return y * positive + (1 - y) * negative;
 }
 
@@ -260,6 +266,7 @@ FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows
             .targets = &data->targets,
             .number = number,
             .scale = weight * scale,
+            .drops_tiny = true,
             .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
         };
         rows->losses[i] = (double)weight * FN(loss_of_row)(worker, loss, &row);
@@ -276,7 +283,7 @@ FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_ma
     double total = 0;
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
-        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, FN(row_of)(dlogits, i)};
+        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, false, FN(row_of)(dlogits, i)};
         total += FN(cross_entropy_with_gradient)(worker, loss, &row);
     }
     return total;

@@ -24,6 +24,7 @@ static inline VEC
 FN(exp_of_half_square)(VEC u, VEC *k)
 {
     const BITS unit = (BITS)1 << LOW_BITS;
+    u = FN(select)(u < NORMAL_BEGIN, FN(splat)(NORMAL_BEGIN), u); /* where it is 1, too */
     VEC high = (VEC)(((BITS_VEC)u + unit / 2) & -unit);
     VEC half_rest = (REAL)0.5 * (u - high);
     VEC r = FN(reduce)((REAL)-0.5 * (high * high), k);

@@ -52,6 +52,7 @@
 #undef EXP_HIGH
 #undef HALF_EXPONENT
 #undef LOW_BITS
+#undef NORMAL_BEGIN
 #undef NORMAL_END
 #undef SQRT_2_PI
 
@@ -80,6 +81,7 @@
 #define EXP_HIGH 89.0f
 #define HALF_EXPONENT 64
 #define LOW_BITS 12 /* without which a number has an exact square */
+#define NORMAL_BEGIN 0x1p-30f
 #define NORMAL_END 15.0f
 #define SQRT_2_PI 2.50662827463f
 
@@ -106,6 +108,7 @@
 #define EXP_HIGH 710.0
 #define HALF_EXPONENT 512
 #define LOW_BITS 27
+#define NORMAL_BEGIN 0x1p-30
 #define NORMAL_END 39.0
 #define SQRT_2_PI 2.5066282746310002
 

@@ -15,6 +15,7 @@
 #define MLP_RULES_TEMPLATE
 
 #include "kernels/functions.h"
+#include "kernels/tiny.h"
 
 /* A rule, and what it is given: its own constants, and as many moments as it keeps. */
 typedef VEC FN(rule)(const void *constants, VEC value, VEC gradient, VEC moments[]);
@@ -50,7 +51,7 @@ FN(momentum)(const void *constants, VEC value, VEC gradient, VEC moments[])
 {
     const FN(momentum_constants) *c = constants;
     VEC change = c->learning_rate * gradient;
-    moments[0] = c->momentum * moments[0] - change;
+    moments[0] = FN(drop_tiny)(c->momentum * moments[0] - change, TINY_VELOCITY);
     return value + moments[0];
 }
 
@@ -66,7 +67,7 @@ FN(nesterov)(const void *constants, VEC value, VEC gradient, VEC moments[])
 {
     const FN(nesterov_constants) *c = constants;
     VEC change = c->learning_rate * gradient;
-    moments[0] = c->momentum * moments[0] - change;
+    moments[0] = FN(drop_tiny)(c->momentum * moments[0] - change, TINY_VELOCITY);
     return value + (c->momentum * moments[0] - change);
 }
 
@@ -75,19 +76,26 @@ typedef struct {
     REAL beta_1, beta_2, one_minus_beta_1, one_minus_beta_2, epsilon;
 } FN(adam_constants);
 
+/* beta^t, where 1 less it is not 1: it is at most exp(-t (1 - beta)), and would become denormal. */
+static inline double
+FN(power)(double beta, double t)
+{
+    return t * (1 - beta) > 64 ? 0 : pow(beta, t);
+}
+
 static inline FN(adam_constants) FN(adam_begin)(const mlp_step *step)
 {
     const double beta_1 = step->rule->adam.beta_1, beta_2 = step->rule->adam.beta_2;
     const double t = (double)step->number;
     double learning_rate = step->learning_rate;
-    learning_rate *= sqrt(1 - pow(beta_2, t)) / (1 - pow(beta_1, t));
+    learning_rate *= sqrt(1 - FN(power)(beta_2, t)) / (1 - FN(power)(beta_1, t));
     return (FN(adam_constants)){
         .learning_rate = (REAL)learning_rate,
         .beta_1 = (REAL)beta_1,
         .beta_2 = (REAL)beta_2,
         .one_minus_beta_1 = (REAL)(1 - beta_1),
         .one_minus_beta_2 = (REAL)(1 - beta_2),
-        .epsilon = (REAL)step->rule->adam.epsilon,
+        .epsilon = (REAL)fmax(step->rule->adam.epsilon, SMALLEST_NORMAL), /* 0 / 0 is NaN */
     };
 }
 
@@ -95,10 +103,13 @@ static inline VEC
 FN(adam)(const void *constants, VEC value, VEC gradient, VEC moments[])
 {
     const FN(adam_constants) *c = constants;
+    gradient = FN(drop_tiny)(gradient, TINY_SQUARED_GRADIENT);
     VEC first = c->one_minus_beta_1 * gradient;
     VEC second = c->one_minus_beta_2 * gradient * gradient;
-    moments[0] = c->beta_1 * moments[0] + first;
-    moments[1] = c->beta_2 * moments[1] + second;
+    VEC mean = c->beta_1 * moments[0] + first;
+    moments[1] = FN(drop_tiny)(c->beta_2 * moments[1] + second, TINY_SECOND_MOMENT);
+    BITS_VEC is_dropped = FN(is_tiny)(mean, TINY_FIRST_MOMENT) | ((BITS_VEC)moments[1] == 0);
+    moments[0] = (VEC)((BITS_VEC)mean & ~is_dropped);
     return value - c->learning_rate * moments[0] / (FN(sqrt)(moments[1]) + c->epsilon);
 }
 

@@ -29,15 +29,18 @@ FN(largest_of)(mlp_worker *worker, ROW z)
     return largest;
 }
 
-/* out = exp(z - max z) */
+/* out = exp(z - max z), and 0 where z - max z is less than `least`. */
 static inline ALWAYS_INLINE ROW_SUMS
-FN(exponentials_of)(mlp_worker *worker, ROW z, ROW out)
+FN(exponentials_of)(mlp_worker *worker, ROW z, REAL least, ROW out)
 {
     ROW_SUMS row = {.largest = FN(largest_of)(worker, z), .sum = 0};
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             VEC shifted = FN(load)(z.data + j * z.stride, z.stride, z.n - j) - row.largest;
-            FN(store)(out.data + j * out.stride, out.stride, z.n - j, FN(exp)(shifted));
+            BITS_VEC is_less = shifted < least;
+            VEC e = FN(exp)(FN(select)(is_less, FN(splat)(0), shifted));
+            FN(store)
+            (out.data + j * out.stride, out.stride, z.n - j, (VEC)((BITS_VEC)e & ~is_less));
         }
         for (ptrdiff_t j = some.begin; j < some.end; j++) {
             row.sum += out.data[j * out.stride];
@@ -67,7 +70,7 @@ FN(sums_of_exponentials)(mlp_worker *worker, ROW z)
 static inline ALWAYS_INLINE void
 FN(normalize)(mlp_worker *worker, ROW z, ROW out)
 {
-    REAL sum = FN(exponentials_of)(worker, z, out).sum;
+    REAL sum = FN(exponentials_of)(worker, z, -(REAL)INFINITY, out).sum;
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             REAL *p = out.data + j * out.stride;

@@ -14,6 +14,7 @@ typedef struct {
     int n_moments;
     const void *constants;
     REAL l2;
+    REAL tiny; /* weights that are smaller become 0: tiny.h */
 } APPLIED;
 
 /* A row of a parameter, its gradient and its moments. */
@@ -47,7 +48,8 @@ FN(apply_to_vector)(FN(rule) * rule, APPLIED with, bool whole, const UPDATE_ROW 
         moments[m] = FN(load)(row->moments[m].data + j * m_stride, m_stride, count);
     }
     g = FN(with_l2)(with.l2, old, g);
-    FN(store)(row->value.data + j * stride, stride, count, rule(with.constants, old, g, moments));
+    VEC new = FN(drop_tiny)(rule(with.constants, old, g, moments), with.tiny);
+    FN(store)(row->value.data + j * stride, stride, count, new);
     for (int m = 0; m < with.n_moments; m++) {
         ptrdiff_t m_stride = whole ? 1 : row->moments[m].stride;
         FN(store)(row->moments[m].data + j * m_stride, m_stride, count, moments[m]);
@@ -73,7 +75,8 @@ FN(apply_to_tail)(FN(rule) * rule, APPLIED with, const UPDATE_ROW *row, ptrdiff_
         kept[m] = changed[m] = *(const VEC *)(row->moments[m].data + at);
     }
     g = FN(with_l2)(with.l2, before, g);
-    *value = FN(select)(is_kept, before, rule(with.constants, before, g, changed));
+    VEC after = FN(drop_tiny)(rule(with.constants, before, g, changed), with.tiny);
+    *value = FN(select)(is_kept, before, after);
     for (int m = 0; m < with.n_moments; m++) {
         *(VEC *)(row->moments[m].data + at) = FN(select)(is_kept, kept[m], changed[m]);
     }
@@ -129,11 +132,12 @@ static void
 FN(update)(mlp_worker *worker, const mlp_step *step, const mlp_update_rows *rows,
            const mlp_squares *squares)
 {
+    const REAL tiny = step->l2 >= STRONG_L2 ? TINY_WEIGHT : 0;
     switch (step->rule->code) {
 #define R(CODE, name, n_moments, list)                                 \
     case MLP_##CODE: {                                                 \
         const FN(name##_constants) constants = FN(name##_begin)(step); \
-        APPLIED with = {n_moments, &constants, (REAL)step->l2};        \
+        APPLIED with = {n_moments, &constants, (REAL)step->l2, tiny};  \
         FN(apply_to_rows)(worker, FN(name), with, rows, squares);      \
         break;                                                         \
     }

@@ -133,7 +133,7 @@ mlp_backward_rows(const mlp_member *m, ptrdiff_t begin, ptrdiff_t end)
             const mlp_packed *weights_t = &m->group->weights_t[l + 1];
             m->kernels->multiply(m->worker, &above, weights_t, &deltas, (mlp_start){.bias = NULL});
             m->kernels->apply_slopes(m->worker, m->group->layers[l].activation, &outputs, &slopes,
-                                     &deltas);
+                                     m->plan->spec.drops_tiny, &deltas);
         }
         if (l > 0) {
             m->kernels->pack(m->worker, &deltas, begin, 0, &layer->packed_deltas);

@@ -79,6 +79,7 @@ typedef struct {
     bool updates;         /* parameters; slices of the first layer in copies, to avoid false sharing
                              where they meet */
     bool keeps_gradients; /* of a whole batch */
+    bool drops_tiny;      /* deltas, lest training become slow: see kernels/tiny.h */
     bool has_own_layers;  /* each member, and rows of its own, instead of sharing them */
     /* Sets out the memory: see network/layout.h. */
     void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);

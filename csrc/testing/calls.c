@@ -34,7 +34,8 @@ lent_apply_slopes(mlp_worker *worker, void *arguments)
 {
     lent_call *call = arguments;
     const mlp_matrix *a = call->arrays;
-    call->kernels->apply_slopes(worker, (mlp_activation)call->code, &a[0], &a[1], &a[2]);
+    call->kernels->apply_slopes(worker, (mlp_activation)call->code, &a[0], &a[1],
+                                call->numbers[0] != 0, &a[2]);
 }
 
 /* c = start + a b, with b packed: its rows and columns after the first apart, too, so as to be

@@ -11,7 +11,7 @@
 #define LENT(K)                            \
     K(map, "Fmm")                          \
     K(activate, "Amm?")                    \
-    K(apply_slopes, "A??m")                \
+    K(apply_slopes, "A??nm")               \
     K(multiply, "mm?nm")                   \
     K(multiply_few, "mmmm")                \
     K(multiply_pairs, "mmmnm")             \

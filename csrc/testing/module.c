@@ -6,10 +6,15 @@
  *
  * computes on NumPy arrays in place. A list (LENT, calls.h) says of each kernel what it takes. Its
  * callers are trusted to give shapes that fit each other; the kernels assert that indices stay
- * inside.
+ * inside. Beside the kernels it has
+ *
+ *     count_denormals(function)
+ *
+ * which says how many operations on denormal numbers a call takes (denormals.h).
  */
 #include "kernels/isa.h"
 #include "testing/calls.h"
+#include "testing/denormals.h"
 
 static const struct {
     const char *name;
@@ -99,7 +104,8 @@ static PyMethodDef methods[] = {
     {#name, (PyCFunction)(void (*)(void))call_##name, METH_FASTCALL, "(isa, " signature ")"},
     LENT(K)
 #undef K
-        {0},
+        {"count_denormals", count_denormals, METH_O, "(function)"},
+    {0},
 };
 
 /* The instruction sets that this machine has. */

@@ -198,10 +198,10 @@ def test_slopes_are_applied_as_given_or_as_the_output_says(activation, isa, dtyp
     z, deltas = draw(dtype, 7, 33), draw(dtype, 7, 33, seed=1)
     a, slopes = activate(isa, activation, z)
     given, derived = deltas.copy(), deltas.copy()
-    testing.apply_slopes(isa, activation, None, slopes, given)
+    testing.apply_slopes(isa, activation, None, slopes, False, given)
     np.testing.assert_array_equal(given, deltas * slopes)
     if activation in DERIVATIVES:
-        testing.apply_slopes(isa, activation, a, None, derived)
+        testing.apply_slopes(isa, activation, a, None, False, derived)
         assert derived.tobytes() == given.tobytes()
 
 

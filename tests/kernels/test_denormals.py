@@ -1,0 +1,196 @@
+"""Training drops numbers before they become denormal, which makes many processors slow.
+
+How slow differs; the operations on denormal numbers are counted, the same on any x86-64.
+"""
+
+import platform
+import sys
+
+import numpy as np
+import pytest
+
+import mlp_c
+from mlp_c import _core
+from mlp_c._training import loop
+from support import calls
+from support.single import each_isa, testing
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+is_counted = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason="operations on denormal numbers are counted on Linux on x86-64 alone",
+)
+
+# The thresholds of csrc/kernels/tiny.h, as powers of two.
+DELTA = {"f": -80, "d": -500}
+WEIGHT = {"f": -46, "d": -522}
+VELOCITY = {"f": -100, "d": -996}
+GRADIENT = {"f": -55, "d": -503}
+SECOND_MOMENT = {"f": -120, "d": -1016}
+FIRST_MOMENT = {"f": -60, "d": -508}
+
+
+def about(threshold, dtype):
+    """Numbers below a power of two, and from it on, of both signs; 0, NaN and infinities."""
+    power = 2.0 ** threshold[dtype.char]
+    below = [power * (1 - 2.0**-20), power / 2, power * 2.0**-19, 0]
+    from_there = [power, power * 1.5, power * 2.0**10, 1, np.inf, np.nan]
+    return np.array([below + [-x for x in below], from_there[:4] + [-x for x in from_there[2:]]],
+                    dtype=object)  # fmt: skip
+
+
+# ---- what is dropped ----
+
+
+@each_isa
+def test_slopes_drop_tiny_deltas_if_asked_to(isa, dtype):
+    small, rest = (np.array(x, dtype) for x in about(DELTA, dtype))
+    for deltas, want in ((small, 0 * small), (rest, rest)):
+        got, kept, ones = deltas[np.newaxis].copy(), deltas[np.newaxis].copy(), np.ones((1, 8))
+        testing.apply_slopes(isa, "identity", None, ones.astype(dtype), True, got)
+        np.testing.assert_array_equal(got[0], want)
+        testing.apply_slopes(isa, "identity", None, ones.astype(dtype), False, kept)
+        assert kept.tobytes() == deltas.tobytes()
+
+
+@each_isa
+@pytest.mark.parametrize("loss", calls.LOSSES)
+def test_losses_leave_no_tiny_deltas(loss, isa, dtype):
+    """Of logits that make every probability, down to those that are 0."""
+    logits = -np.linspace(0, 800, 400 * 7).reshape(-1, 7).astype(dtype)
+    logits[:, 0] = 0
+    y, losses = np.zeros_like(logits), np.empty(len(logits))
+    named, least = tuple(calls.loss(loss).values()), 2.0 ** DELTA[dtype.char]
+    deltas, halves = np.empty_like(logits), np.empty_like(logits)
+    testing.compute_losses(isa, named, logits, y, None, 1.0, losses, deltas)
+    testing.compute_losses(isa, named, logits, y, None, 0.5, losses, halves)
+    for found in (deltas, halves):
+        assert not np.any((found != 0) & (np.abs(found) < least))
+    assert np.all((deltas == 2 * halves) | (halves == 0))
+    if loss == "cross_entropy":
+        labels, of_labels = np.zeros(len(logits), np.int32), np.empty_like(logits)
+        testing.compute_losses(isa, named, logits, labels, None, 1.0, losses, of_labels)
+        np.testing.assert_array_equal(of_labels[:, 1:], deltas[:, 1:])
+
+
+def updated(isa, rule, dtype, gradient, moments, value=0.0, l2=0.0, **constants):
+    """The value and the moments after a step, of one number each."""
+    value, *others = (np.full((1, 1), x, dtype) for x in (value, gradient, *moments))
+    named = tuple(calls.rule(rule, **constants).values())
+    testing.update(isa, named, 0.5, l2, 10**6, value, others[0], tuple(others[1:]), None)
+    return value.item(), [m.item() for m in others[1:]]
+
+
+@each_isa
+@pytest.mark.parametrize("rule", ["momentum", "nesterov"])
+def test_tiny_velocities_are_dropped(rule, isa, dtype):
+    least = 2.0 ** VELOCITY[dtype.char]
+    assert updated(isa, rule, dtype, 0, [least], momentum=1.0)[1] == [least]
+    assert updated(isa, rule, dtype, 0, [-least], momentum=0.5)[1] == [0]
+
+
+@each_isa
+def test_tiny_moments_of_adam_are_dropped(isa, dtype):
+    """And the first where the second becomes 0; and gradients whose squares would be tiny."""
+    first, second = 2.0 ** FIRST_MOMENT[dtype.char], 2.0 ** SECOND_MOMENT[dtype.char]
+    keep = {"beta_1": 0.5, "beta_2": 0.5}
+    assert updated(isa, "adam", dtype, 0, [2 * first, 2 * second], **keep)[1] == [first, second]
+    assert updated(isa, "adam", dtype, 0, [first, 1], **keep)[1] == [0, 0.5]
+    assert updated(isa, "adam", dtype, 0, [1, second], **keep) == (0, [0, 0])
+    least = 2.0 ** GRADIENT[dtype.char]
+    assert updated(isa, "adam", dtype, -least, [0, 0], **keep)[1] == [-least / 2, least**2 / 2]
+    assert updated(isa, "adam", dtype, least / 2, [0, 0], **keep) == (0, [0, 0])
+
+
+@each_isa
+def test_a_tiny_epsilon_does_not_explode(isa, dtype):
+    """One that the dtype does not hold counts as its smallest normal number."""
+    value, moments = updated(isa, "adam", dtype, 0, [1e-3, 0], epsilon=1e-320, beta_2=0.5)
+    assert (value, moments) == (0, [0, 0])
+
+
+@each_isa
+@pytest.mark.parametrize("rule", calls.RULES)
+def test_tiny_weights_are_dropped_under_a_strong_l2_term_alone(rule, isa, dtype):
+    least = 2.0 ** WEIGHT[dtype.char]
+    moments = [0] * calls.RULES[rule]
+    for value in (least / 2, -least / 2):
+        assert updated(isa, rule, dtype, 0, moments, value, 2.0**-12)[0] == 0
+        assert updated(isa, rule, dtype, 0, moments, value, 0.0)[0] == value
+        assert updated(isa, rule, dtype, 0, moments, value, 2.0**-13)[0] != 0
+
+
+@each_isa
+@pytest.mark.parametrize("rule", calls.RULES)
+def test_nan_is_kept(rule, isa, dtype):
+    moments = [0] * calls.RULES[rule]
+    value, changed = updated(isa, rule, dtype, np.nan, moments, 1.0, 0.5)
+    assert np.isnan([value, *changed]).all()
+
+
+# ---- what is left to be slow ----
+
+
+@is_counted
+def test_the_count_sees_each_operation(dtype):
+    """Of denormal numbers that NumPy makes and takes; none of ordinary ones."""
+    tiny = np.full(1, np.finfo(dtype).smallest_normal)
+    ones = np.full(1, 1, dtype)
+    assert testing.count_denormals(lambda: np.multiply(tiny, ones, out=ones.copy())) == 0
+    half = np.full(1, 0.5, dtype)
+    assert testing.count_denormals(lambda: np.multiply(tiny, half)) == 1
+
+
+@is_counted
+@each_isa
+def test_the_count_sees_what_the_public_kernels_keep(isa, dtype):
+    """They drop nothing: slopes of 1 applied to denormal deltas."""
+    deltas = np.full((1, 64), np.finfo(dtype).smallest_subnormal)
+    slopes = np.ones((1, 64), dtype)
+    apply = testing.apply_slopes
+    counted = testing.count_denormals(lambda: apply(isa, "identity", None, slopes, False, deltas))
+    assert counted > 0
+    assert np.all(deltas == np.finfo(dtype).smallest_subnormal)
+
+
+def counts_of_epochs(monkeypatch, model, X, y, first):
+    """Of each epoch from one on, the operations on denormal numbers."""
+    counts, epochs = [], iter(range(10**9))
+
+    def train_epoch(fields):
+        result = []
+        if next(epochs) < first:
+            return _core.train_epoch(fields)
+        counts.append(testing.count_denormals(lambda: result.append(_core.train_epoch(fields))))
+        return result[0]
+
+    monkeypatch.setattr(loop, "_core", type("core", (), {"train_epoch": staticmethod(train_epoch)}))
+    model.fit(X, y)
+    return counts
+
+
+SOLVERS = {
+    "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.05},
+    "nesterov": {"solver": "sgd", "learning_rate_init": 0.05},
+    "momentum": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
+    "adam": {"learning_rate_init": 0.005},
+    "adam, strong L2": {"learning_rate_init": 0.005, "alpha": 1.0},
+    "sgd, strong L2": {"solver": "sgd", "learning_rate_init": 0.05, "alpha": 10.0},
+}
+
+
+@is_counted
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "gelu"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_epochs_after_long_training_have_next_to_none(solver, activation, dtype, monkeypatch):
+    """The last 5 of 240: fewer than one in 20 rows, which no processor notices."""
+    rng = np.random.default_rng(0)
+    X = rng.random((1000, 20)).astype(dtype)
+    y = (X @ rng.standard_normal((20, 4))).argmax(axis=1)
+    model = mlp_c.MLPClassifier(
+        (64, 32), activation=activation, max_iter=240, batch_size=32, tol=0, n_threads=1,
+        n_iter_no_change=np.inf, random_state=0, **SOLVERS[solver],
+    )  # fmt: skip
+    counts = counts_of_epochs(monkeypatch, model, X, y, 235)
+    assert len(counts) == 5
+    assert max(counts) < len(X) / 20, counts
