@@ -124,9 +124,10 @@ FN(map_rows_with_slopes)(FN(slope_function) * f, const mlp_matrix *z, const mlp_
     }
 }
 
-/* deltas = deltas * f(a), without those that are smaller than `tiny` */
+/* deltas = deltas * f(a); with drops_tiny, 0 where that is tiny (tiny.h). */
 static inline ALWAYS_INLINE void
-FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, REAL tiny, const mlp_matrix *deltas)
+FN(scale_rows)(FN(vector_function) * f, bool drops_tiny, const mlp_matrix *a,
+               const mlp_matrix *deltas)
 {
     for (ptrdiff_t i = 0; i < deltas->rows; i++) {
         for (ptrdiff_t j = 0; j < deltas->cols; j += LANES) {
@@ -134,7 +135,8 @@ FN(scale_rows)(FN(vector_function) * f, const mlp_matrix *a, REAL tiny, const ml
             ptrdiff_t count = deltas->cols - j;
             VEC slope = f(FN(load)(FN(at)(a, i, j), a->col_stride, count));
             VEC scaled = FN(load)(p, deltas->col_stride, count) * slope;
-            FN(store)(p, deltas->col_stride, count, FN(drop_tiny)(scaled, tiny));
+            scaled = drops_tiny ? FN(drop_tiny)(scaled, TINY_DELTA) : scaled;
+            FN(store)(p, deltas->col_stride, count, scaled);
         }
     }
 }
@@ -169,19 +171,18 @@ FN(activate)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
 }
 
 /* By the derivative in terms of the activation, where there is one. */
-#define SCALE_OUTPUT(name) FN(scale_rows)(FN(name##_derivative), &some_a, tiny, &some_deltas)
+#define SCALE_OUTPUT(name) FN(scale_rows)(FN(name##_derivative), drops_tiny, &some_a, &some_deltas)
 #define SCALE_INPUT(name) assert(!"slopes of " #name " are not absent")
 
-static void
-FN(apply_slopes)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *a,
-                 const mlp_matrix *slopes, bool drops_tiny, const mlp_matrix *deltas)
+static inline ALWAYS_INLINE void
+FN(apply_some_slopes)(bool drops_tiny, mlp_worker *worker, mlp_activation activation,
+                      const mlp_matrix *a, const mlp_matrix *slopes, const mlp_matrix *deltas)
 {
-    const REAL tiny = drops_tiny ? TINY_DELTA : 0;
     for (mlp_block block = {0}; mlp_next_block(worker, deltas, &block);) {
         mlp_matrix some_deltas = mlp_block_of(deltas, &block);
         if (slopes->data != NULL) {
             mlp_matrix some_slopes = mlp_block_of(slopes, &block);
-            FN(scale_rows)(FN(identity), &some_slopes, tiny, &some_deltas);
+            FN(scale_rows)(FN(identity), drops_tiny, &some_slopes, &some_deltas);
             continue;
         }
         mlp_matrix some_a = mlp_block_of(a, &block);
@@ -196,5 +197,17 @@ FN(apply_slopes)(mlp_worker *worker, mlp_activation activation, const mlp_matrix
 
 #undef SCALE_OUTPUT
 #undef SCALE_INPUT
+
+static void
+FN(apply_slopes)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *a,
+                 const mlp_matrix *slopes, bool drops_tiny, const mlp_matrix *deltas)
+{
+    if (drops_tiny) {
+        FN(apply_some_slopes)(true, worker, activation, a, slopes, deltas);
+    }
+    else {
+        FN(apply_some_slopes)(false, worker, activation, a, slopes, deltas);
+    }
+}
 
 #endif

@@ -77,7 +77,7 @@ FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
     VEC sums[TILE_ROWS][TILE_VECTORS];
     const REAL *a_rows[TILE_ROWS];
     for (ptrdiff_t i = 0; i < TILE_ROWS; i++) {
-        ptrdiff_t row = mlp_min(i, c.rows - 1);
+        ptrdiff_t row = i < c.rows ? i : c.rows - 1;
         a_rows[i] = a.data + row * a.row_stride;
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
             REAL *p = c.data + row * c.row_stride + v * LANES * c.col_stride;

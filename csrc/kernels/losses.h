@@ -19,8 +19,7 @@ typedef struct {
     const mlp_targets *targets;
     ptrdiff_t number; /* of the row among the targets */
     REAL scale;
-    bool drops_tiny; /* of the gradient: tiny.h */
-    ROW gradient;    /* without data where nobody asks for it */
+    ROW gradient; /* without data where nobody asks for it */
 } LOSS_ROW;
 
 /* The targets of LANES outputs from j on, zero past the last. */
@@ -94,15 +93,15 @@ FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW
     return total;
 }
 
-/* With a gradient, which first has room for the exponentials. */
-static double
-FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+/* With a gradient, which first has room for the exponentials; without what is tiny of it. */
+static inline ALWAYS_INLINE double
+FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_loss *loss,
+                                const LOSS_ROW *row)
 {
     const ROW z = row->z, d = row->gradient;
     const mlp_targets *targets = row->targets;
-    const REAL scale = row->scale, tiny = row->drops_tiny ? TINY_DELTA : 0;
-    const REAL least = row->drops_tiny ? LOG_TINY_DELTA : -(REAL)INFINITY;
-    ROW_SUMS sums = FN(exponentials_of)(worker, z, least, d);
+    const REAL scale = row->scale;
+    ROW_SUMS sums = FN(exponentials_of)(worker, z, drops_tiny, d);
     if (targets->labels != NULL) {
         ptrdiff_t label = targets->labels[row->number];
         assert(0 <= label && label < z.n);
@@ -111,7 +110,8 @@ FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const 
             for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
                 REAL *out = d.data + j * d.stride;
                 VEC e = FN(load)(out, d.stride, z.n - j);
-                VEC delta = FN(drop_tiny)(e / sums.sum * scale, tiny);
+                VEC delta = e / sums.sum * scale;
+                delta = drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
                 FN(store)(out, d.stride, z.n - j, delta);
             }
         }
@@ -124,7 +124,9 @@ FN(cross_entropy_with_gradient)(mlp_worker *worker, const mlp_loss *loss, const 
             REAL *out = d.data + j * d.stride;
             VEC y = FN(load_targets)(targets, row->number, j);
             VEC p = FN(load)(out, d.stride, z.n - j) / sums.sum;
-            FN(store)(out, d.stride, z.n - j, FN(drop_tiny)((p - y) * scale, tiny));
+            VEC delta = (p - y) * scale;
+            delta = drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
+            FN(store)(out, d.stride, z.n - j, delta);
             for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
                 if (y[lane] != 0) { /* 0 log 0 = 0 */
                     REAL logit = z.data[(j + lane) * z.stride];
@@ -140,7 +142,7 @@ static double
 FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
     return row->gradient.data == NULL ? FN(cross_entropy_value)(worker, loss, row)
-                                      : FN(cross_entropy_with_gradient)(worker, loss, row);
+                                      : FN(cross_entropy_with_gradient)(true, worker, loss, row);
 }
 
 /* ---- of outputs one by one ---- */
@@ -266,7 +268,6 @@ FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows
             .targets = &data->targets,
             .number = number,
             .scale = weight * scale,
-            .drops_tiny = true,
             .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
         };
         rows->losses[i] = (double)weight * FN(loss_of_row)(worker, loss, &row);
@@ -283,8 +284,8 @@ FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_ma
     double total = 0;
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
-        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, false, FN(row_of)(dlogits, i)};
-        total += FN(cross_entropy_with_gradient)(worker, loss, &row);
+        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, FN(row_of)(dlogits, i)};
+        total += FN(cross_entropy_with_gradient)(false, worker, loss, &row);
     }
     return total;
 }

@@ -106,11 +106,12 @@ FN(adam)(const void *constants, VEC value, VEC gradient, VEC moments[])
     gradient = FN(drop_tiny)(gradient, TINY_SQUARED_GRADIENT);
     VEC first = c->one_minus_beta_1 * gradient;
     VEC second = c->one_minus_beta_2 * gradient * gradient;
-    VEC mean = c->beta_1 * moments[0] + first;
-    moments[1] = FN(drop_tiny)(c->beta_2 * moments[1] + second, TINY_SECOND_MOMENT);
-    BITS_VEC is_dropped = FN(is_tiny)(mean, TINY_FIRST_MOMENT) | ((BITS_VEC)moments[1] == 0);
-    moments[0] = (VEC)((BITS_VEC)mean & ~is_dropped);
-    return value - c->learning_rate * moments[0] / (FN(sqrt)(moments[1]) + c->epsilon);
+    VEC mean = c->beta_1 * moments[0] + first, square = c->beta_2 * moments[1] + second;
+    VEC root = FN(sqrt)(square);
+    BITS_VEC no_square = root < TINY_FIRST_MOMENT, no_mean = FN(is_tiny)(mean, TINY_FIRST_MOMENT);
+    moments[0] = (VEC)((BITS_VEC)mean & ~(no_mean | no_square));
+    moments[1] = (VEC)((BITS_VEC)square & ~no_square);
+    return value - c->learning_rate * moments[0] / (root + c->epsilon);
 }
 
 #endif

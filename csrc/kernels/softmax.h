@@ -8,6 +8,7 @@
 
 #include "kernels/functions.h"
 #include "kernels/poll.h"
+#include "kernels/tiny.h"
 
 #define ROW_SUMS FN(row_sums)
 
@@ -29,18 +30,25 @@ FN(largest_of)(mlp_worker *worker, ROW z)
     return largest;
 }
 
-/* out = exp(z - max z), and 0 where z - max z is less than `least`. */
+/* exp(x), and 0 where that is tiny. */
+static inline VEC
+FN(exp_unless_tiny)(VEC x)
+{
+    BITS_VEC is_less = x < LOG_TINY_DELTA;
+    VEC e = FN(exp)(FN(select)(is_less, FN(splat)(0), x));
+    return (VEC)((BITS_VEC)e & ~is_less);
+}
+
+/* out = exp(z - max z); with drops_tiny, 0 where that is tiny (tiny.h). */
 static inline ALWAYS_INLINE ROW_SUMS
-FN(exponentials_of)(mlp_worker *worker, ROW z, REAL least, ROW out)
+FN(exponentials_of)(mlp_worker *worker, ROW z, bool drops_tiny, ROW out)
 {
     ROW_SUMS row = {.largest = FN(largest_of)(worker, z), .sum = 0};
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             VEC shifted = FN(load)(z.data + j * z.stride, z.stride, z.n - j) - row.largest;
-            BITS_VEC is_less = shifted < least;
-            VEC e = FN(exp)(FN(select)(is_less, FN(splat)(0), shifted));
-            FN(store)
-            (out.data + j * out.stride, out.stride, z.n - j, (VEC)((BITS_VEC)e & ~is_less));
+            VEC e = drops_tiny ? FN(exp_unless_tiny)(shifted) : FN(exp)(shifted);
+            FN(store)(out.data + j * out.stride, out.stride, z.n - j, e);
         }
         for (ptrdiff_t j = some.begin; j < some.end; j++) {
             row.sum += out.data[j * out.stride];
@@ -70,7 +78,7 @@ FN(sums_of_exponentials)(mlp_worker *worker, ROW z)
 static inline ALWAYS_INLINE void
 FN(normalize)(mlp_worker *worker, ROW z, ROW out)
 {
-    REAL sum = FN(exponentials_of)(worker, z, -(REAL)INFINITY, out).sum;
+    REAL sum = FN(exponentials_of)(worker, z, false, out).sum;
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             REAL *p = out.data + j * out.stride;

@@ -10,8 +10,8 @@
  *     weights            2^-46, 2^-522   the rest of E; only where the L2 term is strong, see below
  *     velocities         2^-(E - 26)     so that their products with a momentum are normal
  *     gradients squared  2^-(E / 2 - 8)  their squares, times 1 - beta_2 of 2^-10, reach the next
- *     second moments     2^-(E - 6)
- *     first moments      2^-(E / 2 - 3)  the root of the last; what a gradient adds is larger
+ *     second moments     2^-(E - 6)      by their roots, which are at hand
+ *     first moments      2^-(E / 2 - 3)  such a root; what a gradient adds is larger
  *
  * Where a second moment becomes 0, so does the first: divided by an epsilon alone, it would
  * explode.
@@ -34,7 +34,6 @@
 #undef TINY_WEIGHT
 #undef STRONG_L2
 #undef TINY_SQUARED_GRADIENT
-#undef TINY_SECOND_MOMENT
 #undef TINY_FIRST_MOMENT
 
 #if REAL_BITS == 32
@@ -43,7 +42,6 @@
 #define TINY_VELOCITY 0x1p-100f
 #define TINY_WEIGHT 0x1p-46f
 #define TINY_SQUARED_GRADIENT 0x1p-55f
-#define TINY_SECOND_MOMENT 0x1p-120f
 #define TINY_FIRST_MOMENT 0x1p-60f
 #else
 #define TINY_DELTA 0x1p-500
@@ -51,19 +49,17 @@
 #define TINY_VELOCITY 0x1p-996
 #define TINY_WEIGHT 0x1p-522
 #define TINY_SQUARED_GRADIENT 0x1p-503
-#define TINY_SECOND_MOMENT 0x1p-1016
 #define TINY_FIRST_MOMENT 0x1p-508
 #endif
 
 /* The L2 term of a step from which on weights are dropped. */
 #define STRONG_L2 0x1p-12
 
-/* Which lanes are smaller than `tiny`, by their bits: to compare denormal numbers may be slow. */
+/* Which lanes are smaller than `tiny`. */
 static inline BITS_VEC
 FN(is_tiny)(VEC x, REAL tiny)
 {
-    const BITS_VEC limit = (BITS_VEC)FN(splat)(tiny);
-    return ((BITS_VEC)x & ~SIGN_BIT) < limit;
+    return (VEC)((BITS_VEC)x & ~SIGN_BIT) < tiny;
 }
 
 /* 0 in the place of numbers smaller than `tiny`; NaN stays NaN. */

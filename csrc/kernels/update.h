@@ -14,7 +14,7 @@ typedef struct {
     int n_moments;
     const void *constants;
     REAL l2;
-    REAL tiny; /* weights that are smaller become 0: tiny.h */
+    bool drops_weights; /* that are tiny: tiny.h. Known to the compiler */
 } APPLIED;
 
 /* A row of a parameter, its gradient and its moments. */
@@ -48,7 +48,8 @@ FN(apply_to_vector)(FN(rule) * rule, APPLIED with, bool whole, const UPDATE_ROW 
         moments[m] = FN(load)(row->moments[m].data + j * m_stride, m_stride, count);
     }
     g = FN(with_l2)(with.l2, old, g);
-    VEC new = FN(drop_tiny)(rule(with.constants, old, g, moments), with.tiny);
+    VEC new = rule(with.constants, old, g, moments);
+    new = with.drops_weights ? FN(drop_tiny)(new, TINY_WEIGHT) : new;
     FN(store)(row->value.data + j * stride, stride, count, new);
     for (int m = 0; m < with.n_moments; m++) {
         ptrdiff_t m_stride = whole ? 1 : row->moments[m].stride;
@@ -75,7 +76,8 @@ FN(apply_to_tail)(FN(rule) * rule, APPLIED with, const UPDATE_ROW *row, ptrdiff_
         kept[m] = changed[m] = *(const VEC *)(row->moments[m].data + at);
     }
     g = FN(with_l2)(with.l2, before, g);
-    VEC after = FN(drop_tiny)(rule(with.constants, before, g, changed), with.tiny);
+    VEC after = rule(with.constants, before, g, changed);
+    after = with.drops_weights ? FN(drop_tiny)(after, TINY_WEIGHT) : after;
     *value = FN(select)(is_kept, before, after);
     for (int m = 0; m < with.n_moments; m++) {
         *(VEC *)(row->moments[m].data + at) = FN(select)(is_kept, kept[m], changed[m]);
@@ -132,14 +134,20 @@ static void
 FN(update)(mlp_worker *worker, const mlp_step *step, const mlp_update_rows *rows,
            const mlp_squares *squares)
 {
-    const REAL tiny = step->l2 >= STRONG_L2 ? TINY_WEIGHT : 0;
+    const REAL l2 = (REAL)step->l2;
     switch (step->rule->code) {
-#define R(CODE, name, n_moments, list)                                 \
-    case MLP_##CODE: {                                                 \
-        const FN(name##_constants) constants = FN(name##_begin)(step); \
-        APPLIED with = {n_moments, &constants, (REAL)step->l2, tiny};  \
-        FN(apply_to_rows)(worker, FN(name), with, rows, squares);      \
-        break;                                                         \
+#define R(CODE, name, n_moments, list)                                    \
+    case MLP_##CODE: {                                                    \
+        const FN(name##_constants) constants = FN(name##_begin)(step);    \
+        const APPLIED plain = {n_moments, &constants, l2, false};         \
+        const APPLIED dropping = {n_moments, &constants, l2, true};       \
+        if (step->l2 < STRONG_L2) {                                       \
+            FN(apply_to_rows)(worker, FN(name), plain, rows, squares);    \
+        }                                                                 \
+        else {                                                            \
+            FN(apply_to_rows)(worker, FN(name), dropping, rows, squares); \
+        }                                                                 \
+        break;                                                            \
     }
         MLP_RULES(R)
 #undef R

@@ -77,7 +77,7 @@ def updated(isa, rule, dtype, gradient, moments, value=0.0, l2=0.0, **constants)
     """The value and the moments after a step, of one number each."""
     value, *others = (np.full((1, 1), x, dtype) for x in (value, gradient, *moments))
     named = tuple(calls.rule(rule, **constants).values())
-    testing.update(isa, named, 0.5, l2, 10**6, value, others[0], tuple(others[1:]), None)
+    testing.update(isa, named, 0.0, l2, 10**6, value, others[0], tuple(others[1:]), None)
     return value.item(), [m.item() for m in others[1:]]
 
 
