@@ -43,17 +43,22 @@ notebook: $(VENV)/notebook ## run the MNIST notebook on a fresh machine
 # These take the venv as it is and make it only if there is none: installing again takes longer.
 ANY_VENV := $(if $(wildcard $(VENV)/test),,$(VENV)/test)
 build_in_place = MLP_C_TESTING=1 $(BIN)/python setup.py --quiet build_ext --inplace
-# Extensions are copied into mlp_c/ only over older ones.
-remove_extension = rm -f mlp_c/_core*.so mlp_c/_testing*.so
+# Extensions are copied into mlp_c/ only over older ones. Those that are there come back if the new
+# ones do not build.
+EXTENSIONS = mlp_c/_core*.so mlp_c/_testing*.so
+set_aside = mkdir -p build/aside && for file in $(EXTENSIONS); do \
+    ! [ -e $$file ] || mv $$file build/aside/; done
+bring_back = { mv build/aside/*.so mlp_c/; false; }
 
 build: $(ANY_VENV) ## rebuild the extension in place: only what changed
-	$(remove_extension)
-	$(build_in_place)
+	@$(set_aside)
+	$(build_in_place) || $(bring_back)
 	rm -f build/debug/in-place
 
 debug: $(ANY_VENV) ## the same for a debugger: -O0, -g3 and assertions on
-	$(remove_extension)
-	MLP_C_DEBUG=1 $(build_in_place) --build-temp build/debug/temp --build-lib build/debug/lib
+	@$(set_aside)
+	MLP_C_DEBUG=1 $(build_in_place) --build-temp build/debug/temp --build-lib build/debug/lib \
+	    || $(bring_back)
 	touch build/debug/in-place
 
 compile_commands.json: $(ANY_VENV) tests/runners/compile_everywhere.py ## how each C source is compiled, for editors

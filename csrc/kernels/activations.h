@@ -64,7 +64,7 @@ FN(relu_derivative)(VEC a)
 static inline VEC
 FN(gelu_with_slope)(VEC z, VEC *slope)
 {
-    VEC k, u = FN(clamp)((VEC)((BITS_VEC)z & ~SIGN_BIT), 0, NORMAL_END);
+    VEC k, u = FN(clamp)(FN(abs)(z), 0, NORMAL_END);
     VEC e = FN(exp_of_half_square)(u, &k), tail = FN(normal_tail)(u);
     VEC half = FN(clamp)(k, -HALF_EXPONENT, HALF_EXPONENT);
     VEC scale = FN(exp2_integral)(half), rest = FN(exp2_integral)(k - half);

@@ -86,6 +86,12 @@ FN(select)(BITS_VEC mask, VEC a, VEC b)
 }
 
 static inline VEC
+FN(abs)(VEC x)
+{
+    return (VEC)((BITS_VEC)x & ~SIGN_BIT);
+}
+
+static inline VEC
 FN(clamp)(VEC x, REAL low, REAL high)
 {
     x = FN(select)(x < low, FN(splat)(low), x);

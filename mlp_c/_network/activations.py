@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-Activation = Literal["identity", "logistic", "tanh", "relu", "gelu"]
+Activation = Literal[
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "gelu",
+]
 Activations = Activation | Sequence[Activation]  # of all hidden layers, or one each
 OutputActivation = Literal["identity", "exp", "softmax", "logistic"]
 

@@ -30,7 +30,10 @@ def activation_of(kind):
 # Logarithms of probabilities are held within those of scikit-learn's smallest and largest.
 EPS = np.finfo(float).eps
 WITHIN = {"floor": -np.log1p(-EPS), "ceiling": -np.log(EPS)}
-CONSTANTS = {"cross_entropy": WITHIN | {"eps": 0.0}, "logistic_loss": WITHIN}
+CONSTANTS = {
+    "cross_entropy": WITHIN | {"eps": 0.0},
+    "logistic_loss": WITHIN,
+}
 
 # By problem: the estimator, its parameters, its targets, and the kernels' loss and targets.
 PROBLEMS = {
@@ -115,8 +118,9 @@ def assert_is_the_references_fit(problem, kind, rule, rows=X, sample_weight=None
 
 def test_every_loss_and_rule_is_fitted_here():
     """In PROBLEMS and TARGETS, and in RULES."""
-    assert {problem[3] for problem in PROBLEMS.values()} == set(calls.LOSSES) == set(TARGETS)
-    assert set(RULES) == set(calls.RULES)
+    losses_of_problems = {problem[3] for problem in PROBLEMS.values()}
+    calls.assert_have(calls.LOSSES, losses_of_PROBLEMS=losses_of_problems, TARGETS=TARGETS)
+    calls.assert_have(calls.RULES, RULES=RULES)
 
 
 @each_kind

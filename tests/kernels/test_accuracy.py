@@ -57,6 +57,8 @@ def test_activation_of_special_values(activation, dtype, isa):
     largest = np.finfo(dtype).max
     x = np.array([np.inf, -np.inf, np.nan, largest, -largest, 0], dtype)
     got, slopes = apply(activation, x)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(x))
+    assert not np.isnan(slopes[~np.isnan(x)]).any()
     rounding = {"rtol": 8 * unit(dtype), "atol": 0}
     np.testing.assert_allclose(got, ACTIVATIONS[activation](x), **rounding)
     np.testing.assert_allclose(slopes, SLOPES[activation](x), **rounding)

@@ -153,9 +153,10 @@ def test_activation_and_slopes_are_those_of_the_oracle(activation, isa, dtype):
     most, most_of_slopes = ULPS[activation]
     z = np.concatenate([draw(dtype, 5000) * 3, [0, 1, -1]]).astype(dtype)
     a, slopes = activate(isa, activation, z)
-    assert ulps(a, ACTIVATIONS[activation](wide(z))).max() <= most + (not HAS_WIDER)
-    off = np.abs(slopes - SLOPES[activation](wide(z))) / np.finfo(dtype).eps
-    assert off.max() <= most_of_slopes + (not HAS_WIDER) * 2
+    found = ulps(a, ACTIVATIONS[activation](wide(z))).max()
+    assert found <= most + (not HAS_WIDER), "more than ULPS says of the activation"
+    found = np.max(np.abs(slopes - SLOPES[activation](wide(z))) / np.finfo(dtype).eps)
+    assert found <= most_of_slopes + (not HAS_WIDER) * 2, "more than ULPS says of the slope"
 
 
 @each_activation
@@ -164,8 +165,8 @@ def test_slopes_are_finite_differences_of_the_oracle(activation, isa):
     f = ACTIVATIONS[activation]
     z, h = np.linspace(-6, 6, 1001) + 1e-3, 1e-4
     _, slopes = activate(isa, activation, z)
-    # The third derivatives are at most 2, and h^2 / 6 of them is what is left out.
-    np.testing.assert_allclose(slopes, (f(z + h) - f(z - h)) / (2 * h), rtol=0, atol=1e-8)
+    # What is left out is h^2 / 6 times third derivatives, which may be 6.
+    np.testing.assert_allclose(slopes, (f(z + h) - f(z - h)) / (2 * h), rtol=0, atol=2e-8)
 
 
 @each_isa

@@ -17,7 +17,8 @@ from support.calls import bits, normal
 ACTIVATIONS = _core.names()["activations"]
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 
-# How many ulps an activation may be off by; and its slope, in ulps of 1.
+# How many ulps an activation may be off by; and its slope, in ulps of 1. What the tests of single
+# functions find may be rounded up.
 ULPS = {
     "identity": (0, 0),
     "logistic": (3, 2),

@@ -63,8 +63,15 @@ def run(kernel, arguments):
 
 
 # Of losses and rules, where a test does not say otherwise.
-CONSTANTS = {"eps": 0.0, "floor": -np.inf, "ceiling": np.inf}
-CONSTANTS |= {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+CONSTANTS = {
+    "eps": 0.0,
+    "floor": -np.inf,
+    "ceiling": np.inf,
+    "momentum": 0.9,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "epsilon": 1e-8,
+}
 ACTIVATIONS = ", ".join(map(repr, _core.names()["activations"]))  # as messages list them
 LOSSES = _core.names()["losses"]
 RULES = {name: n_moments for name, (n_moments, _) in _core.names()["rules"].items()}
@@ -139,6 +146,17 @@ def rows_as(form, X):
     if form == "scanned":
         return (X, None)
     return X if form == "dense" else X.astype(form)
+
+
+def assert_have(names, **tables):
+    """Each table has these names, each once and no others."""
+    for table, found in tables.items():
+        found = list(found)
+        missing = [name for name in names if name not in found]
+        unknown = [name for name in found if name not in names]
+        assert not missing, f"{table} lacks {missing}"
+        assert not unknown, f"{table} has {unknown}, which the kernels do not know"
+        assert len(found) == len(names), f"{table} has a name twice: {found}"
 
 
 def leaves(value, path=()):

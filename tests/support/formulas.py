@@ -70,9 +70,9 @@ DERIVATIVES = {
 }
 
 # The derivative in terms of what is activated.
-SLOPES = {"gelu": _gelu_slope} | {
-    name: lambda z, name=name: DERIVATIVES[name](ACTIVATIONS[name](z)) for name in DERIVATIVES
-}
+SLOPES = {
+    "gelu": _gelu_slope,
+} | {name: lambda z, name=name: DERIVATIVES[name](ACTIVATIONS[name](z)) for name in DERIVATIVES}
 
 # The steepest of all slopes, with some room: that of gelu at sqrt(2) is 1.129.
 STEEPEST = 1.001 * max(np.abs(f(np.linspace(-10, 10, 4001))).max() for f in SLOPES.values())
