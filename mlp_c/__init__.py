@@ -1,10 +1,22 @@
 """Multilayer perceptrons with scikit-learn's interface over C kernels."""
 
 import sys as _sys
+from pathlib import Path as _Path
 
 # Before anything else: in another order the same modules take up to a third more page faults.
 import sklearn  # noqa: F401
 from threadpoolctl import register as _register
+
+try:
+    from mlp_c import _core  # noqa: F401
+except ImportError as _error:
+    if (_Path(__file__).parents[1] / "setup.py").exists():
+        raise ImportError(
+            f"{_Path(__file__).parent} is the source tree of mlp_c, whose extension is not built. "
+            "Leave this directory to import the installed package, or build it here: "
+            "pip install -e ."
+        ) from _error
+    raise
 
 from mlp_c import kernels
 from mlp_c._estimators.classifier import MLPClassifier
@@ -15,6 +27,7 @@ from mlp_c._system.config import show_config
 from mlp_c._system.threadpoolctl import ThreadLimit as _ThreadLimit
 from mlp_c._version import __version__
 from mlp_c.checkpoint import Checkpoint, resume
+from mlp_c.patching import patch_sklearn, unpatch_sklearn
 
 _register(_ThreadLimit)
 
@@ -29,6 +42,8 @@ __all__ = [
     "Checkpoint",
     "resume",
     "from_sklearn",
+    "patch_sklearn",
+    "unpatch_sklearn",
     "kernels",
     "show_config",
     "__version__",

@@ -343,6 +343,12 @@ mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, pt
     if (PyArray_NDIM(array) == 1) {
         return arg_labels(call, obj, name, n, k);
     }
+    if (PyArray_ISINTEGER(array) && PyArray_NDIM(array) == 2 && PyArray_DIM(array, 1) == 1) {
+        mlp_reject_text(call, PyExc_ValueError, &expected,
+                        "be labels in one dimension, or a row of targets each of the logits' dtype",
+                        "integers in one column: y.ravel() makes labels of them");
+        return (mlp_targets){0};
+    }
     if (PyArray_TYPE(array) != NPY_BOOL) {
         return (mlp_targets){.matrix = mlp_arg_array(call, obj, &expected)};
     }

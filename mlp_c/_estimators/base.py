@@ -9,9 +9,10 @@ import numpy as np
 from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
 from mlp_c._estimators.prediction import run_network
 from mlp_c._estimators.to_sklearn import to_sklearn
@@ -23,8 +24,10 @@ from mlp_c._system.blocks import Array, blocks
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
+from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.model import Model
+from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, solver_named
 from mlp_c._training.stopping import RECORD
 
@@ -52,6 +55,16 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         "https://scikit-learn.org/stable/modules/generated/"
         "sklearn.neural_network.{estimator_name}.html"
     )
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make an estimator; `n_jobs`, which many of scikit-learn's have, is named `n_threads`."""
+        if "n_jobs" in kwargs and "n_jobs" not in cls._get_param_names():
+            raise TypeError(f"{cls.__name__} has no parameter n_jobs: it is n_threads")
+        return super().__new__(cls)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_hooks(cls, BaseMLP)
 
     def _set_parameters(self, values: dict[str, Any]) -> None:
         """Store what ``__init__`` was given: its ``locals()``."""
@@ -145,7 +158,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         self, X: Any, y: Any, sample_weight: Any, solver: Solver, begin: Begin, *, goes_on: bool
     ) -> Training:
         """Check everything, and make ready to train."""
-        random_state = check_random_state(self.random_state)
+        random_state = random_source(self.random_state)
         data = self._prepare(X, y, sample_weight, solver, random_state, goes_on=goes_on)
         return begin(self, data, random_state)
 
@@ -158,7 +171,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
+                "values and need to be preprocessed." + advise_on_scale(X, y)
             )
         return self
 
@@ -176,18 +189,33 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         hidden = hidden_widths(self.hidden_layer_sizes)
         layer_activations(self.activation, len(hidden))  # refuses another number of names
         first = not (goes_on and hasattr(self, "coefs_"))
+        if not first:
+            _take_over(self)
         data = self._check_data(X, y, sample_weight, solver, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         if first:
             self._initialize(widths, random_state, data.dtype)
         elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
             raise ValueError("coefs_ and intercepts_ must be all float32 or all float64 to go on")
-        elif [w.shape for w in self.coefs_] != list(pairwise(widths)):
+        elif [w.shape for w in self.coefs_[:-1]] == list(pairwise(widths[:-1])) and (
+            self.coefs_[-1].shape[0] == widths[-2]
+        ):
+            self._check_outputs(widths[-1])
+        else:
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the weights to go "
                 f"on from, of shapes {[w.shape for w in self.coefs_]}"
             )
         return data.astype(solver.work_dtype(self.coefs_[0].dtype))
+
+    def _check_outputs(self, n_outputs: int) -> None:
+        """Refuse targets for another number of outputs than there are weights."""
+        found = self.coefs_[-1].shape[1]
+        if n_outputs != found:
+            raise ValueError(
+                f"y must have as many outputs as the weights to go on from, which is {found}, got "
+                f"{n_outputs}"
+            )
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any, solver: Solver, *, reset: bool, keep_classes: bool
@@ -207,12 +235,14 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)
             warn_caller(
-                "A column-vector y was passed when a 1d array was expected; it was taken for one.",
+                "A column-vector y was passed when a 1d array was expected; it was taken for one. "
+                "Pass y.ravel() to say so.",
                 DataConversionWarning,
             )
         if sample_weight is not None:
             sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
+        _check_range(encoded, solver.work_dtype(dtype))
         X = kernel_input_for_fit(X, solver.work_dtype(dtype), self.n_threads)
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
 
@@ -282,6 +312,26 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _take_over(model: BaseMLP) -> None:
+    """Make weights arrays, and sizes theirs: users may have given weights, in lists too."""
+    model.coefs_ = [np.asarray(w) for w in model.coefs_]
+    model.intercepts_ = [np.asarray(b) for b in model.intercepts_]
+    model.n_features_in_ = len(model.coefs_[0])
+    model.n_layers_ = len(model.coefs_) + 1
+    model.n_outputs_ = len(model.intercepts_[-1])
+
+
+def _check_range(y: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse targets that the dtype computed in does not hold."""
+    if dtype == np.float32 and y.dtype.kind == "f":
+        largest = max(y.max(initial=0), -y.min(initial=0))
+        if largest > np.finfo(dtype).max:
+            raise ValueError(
+                f"y must be in the range of {dtype}, in which rows of {dtype} are computed with, "
+                f"got an element of magnitude {largest}; compute_dtype='float64' takes it"
+            )
 
 
 def _checked_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array:

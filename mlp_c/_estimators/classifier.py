@@ -14,12 +14,11 @@ from sklearn.utils.multiclass import (
 from mlp_c._estimators import labels
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
-from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
+from mlp_c._estimators.fitted import COUNTERS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
-from mlp_c._training.losses import CLASSIFICATION_LOSSES
-from mlp_c._training.stopping import RECORD
+from mlp_c._training.stopping import CURVE, RECORD
 
 
 @stored_estimator
@@ -66,8 +65,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss = "log_loss"
 
     _fitted_parts = (
-        network_part([loss.out_activation for loss in CLASSIFICATION_LOSSES]),
+        NETWORK,
+        SIZES,
         labels.CLASSES,
+        *COUNTERS,
+        CURVE,
         RECORD,
         FEATURE_NAMES,
         FINAL_LOSS,
@@ -107,6 +109,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encode_targets(self, y, *, keep_classes):
         if keep_classes and hasattr(self, "classes_"):
+            self._target_kind, self.classes_ = self._kind_of_labels(), np.asarray(self.classes_)
             self._check_classes(unique_labels(y))
         else:
             self._target_kind, self.classes_ = labels.find_classes(y)
@@ -181,7 +184,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
         """
         outputs = outputs_of(self, X)
-        return labels.decode(self._target_kind, self.classes_, outputs)
+        return labels.decode(self._kind_of_labels(), np.asarray(self.classes_), outputs)
+
+    def _kind_of_labels(self) -> str:
+        """The kind of the labels; of a model that was given weights, what these say."""
+        kind: str | None = vars(self).get("_target_kind")
+        if kind is None:
+            n_outputs = len(self.intercepts_[-1])
+            kind = labels.kind_of(np.asarray(self.classes_), n_outputs, self.out_activation_)
+        return kind
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.

@@ -13,8 +13,11 @@ activation : {options(ACTIVATIONS)} or list of these, default='relu'
     The activation of all hidden layers, or one for each. scikit-learn has neither 'gelu', the
     exact one, nor lists.
 solver : {options(SOLVERS)}, default='adam'
-    What minimises the loss: SciPy's L-BFGS-B over all rows at once, or batches of rows with
-    stochastic gradient descent or Adam.
+    What minimises the loss:
+
+    - 'lbfgs': SciPy's L-BFGS-B, over all rows at once;
+    - 'sgd': stochastic gradient descent, with batches of rows;
+    - 'adam': Adam, with batches of rows.
 alpha : float, default=0.0001
     Strength of the L2 term, ``alpha / 2`` times the squared weights (not the biases) over the
     sum of the batch's sample weights.
@@ -33,9 +36,9 @@ max_iter : int, default=200
     The most epochs of a stochastic solver, or iterations of 'lbfgs'.
 shuffle : bool, default=True
     Whether to shuffle the rows before each epoch of a stochastic solver.
-random_state : int, RandomState instance or None, default=None
+random_state : int, RandomState or Generator instance, or None, default=None
     Where the initial weights, the validation rows and the orders of the rows come from. The
-    same int gives the numbers that scikit-learn gives for it.
+    same int gives the numbers that scikit-learn gives for it. A Generator's own stream is used.
 tol : float, default=1e-4
     By how much the loss or the validation score must improve; with 'lbfgs', the greatest
     component of the gradient to stop at.
@@ -83,7 +86,7 @@ intercepts_ : list of ndarrays of shape (n_out,)
 loss_ : float
     The loss of the last epoch or iteration.
 loss_curve_ : list of float
-    The loss of every epoch of a stochastic solver.
+    The loss of every epoch, or iteration of 'lbfgs'.
 best_loss_ : float or None
     The least of them; None with `early_stopping`.
 validation_scores_ : list of float or None

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import sklearn.neural_network
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from mlp_c._estimators.classifier import MLPClassifier
 from mlp_c._estimators.regressor import MLPRegressor
+from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
 from mlp_c._estimators.to_sklearn import convert
 
 
@@ -47,9 +47,9 @@ def from_sklearn(model: Any) -> Any:
     >>> bool((ours.predict(X) == theirs.predict(X)).all())
     True
     """
-    if isinstance(model, sklearn.neural_network.MLPClassifier):
+    if isinstance(model, SKLEARN_CLASSES["MLPClassifier"]):
         cls: Any = MLPClassifier
-    elif isinstance(model, sklearn.neural_network.MLPRegressor):
+    elif isinstance(model, SKLEARN_CLASSES["MLPRegressor"]):
         cls = MLPRegressor
     else:
         raise TypeError(

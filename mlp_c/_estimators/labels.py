@@ -24,6 +24,13 @@ def find_classes(y: Any) -> tuple[str, np.ndarray]:
     return f"sparse {kind}" if binarizer.sparse_input_ else kind, binarizer.classes_
 
 
+def kind_of(classes: np.ndarray, n_outputs: int, out_activation: str) -> str:
+    """The kind of labels that a network has been given classes for, and not been fitted to."""
+    if n_outputs == 1 and len(classes) <= 2:
+        return "binary"
+    return "multiclass" if out_activation == "softmax" else "multilabel-indicator"
+
+
 def count_outputs(kind: str, classes: np.ndarray) -> int:
     """Outputs of a network for such labels: two classes share one."""
     return 1 if kind == "binary" else len(classes)
@@ -46,7 +53,8 @@ def encode(kind: str, classes: np.ndarray, y: Any) -> np.ndarray:
     if y.ndim == 2:
         raise ValueError(f"y is multilabel, but the model was fitted with {kind} labels")
     if kind == "multiclass":
-        return np.searchsorted(classes, y)
+        order = np.argsort(classes)  # users may have given the classes other names
+        return order[np.searchsorted(classes, y, sorter=order)]
     # A single class is the negative one, as in scikit-learn.
     return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
 
@@ -74,25 +82,32 @@ def hits(kind: str, classes: np.ndarray, y: np.ndarray, outputs: np.ndarray) -> 
 
 
 def _check_classes(fitted: dict[str, Any]) -> None:
-    """The classes ascend, and fit their kind and the network, if there is one."""
+    """The classes differ, and fit their kind and the network, if there is one."""
     kind, classes = fitted["_target_kind"], fitted["classes_"]
     try:
-        ascend = bool(np.all(classes[:-1] < classes[1:]))
+        differ = len(np.unique(classes)) == len(classes)
     except TypeError:  # of labels that have no order
-        ascend = False
-    if not ascend:
-        checks.refuse("classes_", "in ascending order", classes)
+        differ = False
+    if not differ:
+        checks.refuse("classes_", "labels that differ and have an order", classes)
     expected = "binary" if len(classes) <= 2 else "multiclass"
     if kind in ("binary", "multiclass") and kind != expected:
         checks.refuse("_target_kind", f"{expected!r} with {len(classes)} classes", kind)
-    if "coefs_" in fitted:
-        if count_outputs(kind, classes) != fitted["n_outputs_"]:
-            checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
-        checks.one_of(loss_for(kind).out_activation)("out_activation_", fitted["out_activation_"])
+    if "coefs_" in fitted and count_outputs(kind, classes) != fitted["n_outputs_"]:
+        checks.refuse("n_outputs_", f"right for {kind} {classes}", fitted["n_outputs_"])
+
+
+def _complete(fitted: dict[str, Any]) -> dict[str, Any]:
+    """The kind of the targets, of a model that was given its weights and classes."""
+    if "_target_kind" in fitted or not {"classes_", "n_outputs_"} <= fitted.keys():
+        return {}
+    classes = checks.labels("classes_", fitted["classes_"])
+    return {"_target_kind": kind_of(classes, fitted["n_outputs_"], fitted["out_activation_"])}
 
 
 CLASSES = FittedPart(
     {"classes_": checks.labels, "_target_kind": checks.one_of(*KINDS)},
     needed_with=("coefs_", "intercepts_"),
     check_whole=_check_classes,
+    complete=_complete,
 )

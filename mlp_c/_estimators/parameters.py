@@ -42,7 +42,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
-    "random_state": ["random_state"],
+    "random_state": ["random_state", np.random.Generator],
     "tol": [Interval(Real, 0, None, closed="left")],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],

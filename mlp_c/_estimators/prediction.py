@@ -27,13 +27,20 @@ def run_network(
     return _core.predict(
         X,
         rows,
-        [w if w.dtype is dtype else w.astype(dtype, copy=False) for w in model.coefs_],
-        [b if b.dtype is dtype else b.astype(dtype, copy=False) for b in model.intercepts_],
+        [_as_array(w, dtype) for w in model.coefs_],
+        [_as_array(b, dtype) for b in model.intercepts_],
         model.activation,
         model.out_activation_,
         check_finite,
         threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
     )
+
+
+def _as_array(weights: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    """Weights in a dtype; users may have given them in lists."""
+    if getattr(weights, "dtype", None) is dtype:
+        return weights
+    return np.asarray(weights, dtype)
 
 
 def outputs_of(model: Model, X: Any) -> np.ndarray:
@@ -48,7 +55,7 @@ def outputs_of(model: Model, X: Any) -> np.ndarray:
             return outputs
     check_is_fitted(model, "coefs_")
     X = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
-    dtype = model.coefs_[0].dtype
+    dtype = np.asarray(model.coefs_[0]).dtype
     if model.compute_dtype is None:
         dtype = np.result_type(X.dtype, dtype)
     if dtype not in (np.float32, np.float64):
@@ -62,7 +69,8 @@ def _can_take(model: Model, X: Any) -> bool:
     return (
         type(X) is np.ndarray
         and "coefs_" in fitted
-        and X.dtype == fitted["coefs_"][0].dtype
+        and "n_features_in_" in fitted
+        and X.dtype == getattr(fitted["coefs_"][0], "dtype", None)
         and is_taken_as_it_is(X)
         and X.dtype.char in "fd"
         and X.ndim == 2

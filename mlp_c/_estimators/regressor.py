@@ -10,16 +10,18 @@ from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
-from mlp_c._estimators.fitted import FEATURE_NAMES, FINAL_LOSS, network_part
+from mlp_c._estimators.fitted import COUNTERS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
+from mlp_c._system.docstrings import documented, options
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.losses import REGRESSION_LOSSES
-from mlp_c._training.stopping import RECORD
+from mlp_c._training.stopping import CURVE, RECORD
 
 
 @stored_estimator
 @documented_estimator
+@documented(losses=options(REGRESSION_LOSSES))
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
 
@@ -28,10 +30,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson'}, default='squared_error'
-        What to minimise: half the mean squared error, or half the mean Poisson deviance
-        summed over outputs, whose output activation is the exponential and whose targets
-        must not be negative.
+    loss : {losses}, default='squared_error'
+        What to minimise:
+
+        - 'squared_error': half the mean squared error;
+        - 'poisson': half the mean Poisson deviance, summed over outputs. The output activation is
+          the exponential; targets must not be negative.
     {parameters}
 
     Attributes
@@ -63,7 +67,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
     }
     _fitted_parts = (
-        network_part([loss.out_activation for loss in REGRESSION_LOSSES.values()]),
+        NETWORK,
+        SIZES,
+        *COUNTERS,
+        CURVE,
         RECORD,
         FEATURE_NAMES,
         FINAL_LOSS,

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
-import sklearn.neural_network
 from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
+
+from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
 
 # Of parameters that may have a name scikit-learn does not know, those that it does.
 SKLEARN_NAMES = {
@@ -38,15 +39,15 @@ _FITTED = (
 
 def convert(model: Any, cls: Any) -> Any:
     """An estimator of another class with the parameters both have and what was fitted."""
-    names = cls._get_param_names()
-    parameters = model.get_params(deep=False).items()
-    converted = cls(**{name: value for name, value in parameters if name in names})
+    names = [name for name in cls._get_param_names() if hasattr(model, name)]
+    converted = cls(**{name: getattr(model, name) for name in names})  # old ones lack some
     converted.coefs_ = [np.array(w, order="C") for w in model.coefs_]
     converted.intercepts_ = [np.array(b) for b in model.intercepts_]
     for name in _FITTED:
         if hasattr(model, name):
             value = getattr(model, name)
             setattr(converted, name, list(value) if isinstance(value, list) else value)
+    converted.n_features_in_ = converted.coefs_[0].shape[0]
     return converted
 
 
@@ -68,12 +69,23 @@ def to_sklearn(model: Any) -> Any:
                 f"{value!r}"
             )
     if not is_classifier(model):
-        return convert(model, sklearn.neural_network.MLPRegressor)
-    converted = convert(model, sklearn.neural_network.MLPClassifier)
-    labels = model.classes_
-    if "multilabel" in model._target_kind:
+        return _with_best_weights(convert(model, SKLEARN_CLASSES["MLPRegressor"]))
+    converted = convert(model, SKLEARN_CLASSES["MLPClassifier"])
+    classes = labels = np.asarray(model.classes_)
+    kind = model._kind_of_labels()
+    if "multilabel" in kind:
         labels = np.eye(len(labels), dtype=int)
-    if model._target_kind.startswith("sparse"):
+    if kind.startswith("sparse"):
         labels = csr_matrix(labels)
     converted._label_binarizer = LabelBinarizer().fit(labels)
+    if "multilabel" not in kind:
+        converted._label_binarizer.classes_ = classes  # in the order that users gave them
+    return _with_best_weights(converted)
+
+
+def _with_best_weights(converted: Any) -> Any:
+    """With what scikit-learn's early stopping goes on from."""
+    if getattr(converted, "validation_scores_", None) is not None:
+        converted._best_coefs = [w.copy() for w in converted.coefs_]
+        converted._best_intercepts = [b.copy() for b in converted.intercepts_]
     return converted

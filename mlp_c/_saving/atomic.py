@@ -39,8 +39,7 @@ def write_atomically(path: Any, parts: list[bytes | memoryview]) -> None:
             raise
         _sync_directory(directory)
     except OSError as error:
-        error.filename, error.filename2 = path, None  # what the caller knows
-        raise
+        raise OSError(error.errno, error.strerror, path) from error  # the path that users know
 
 
 def _mode_of(path: str) -> int | None:

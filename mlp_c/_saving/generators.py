@@ -29,8 +29,7 @@ def encode_generator(value: Any) -> Any:
     if type(value) not in (np.random.RandomState, np.random.Generator):
         return value
     state = _read(value)
-    usual = ["MT19937"] if isinstance(value, np.random.RandomState) else _BIT_GENERATORS
-    if state["bit_generator"] not in usual:
+    if state["bit_generator"] not in _BIT_GENERATORS:
         return value
     return {"class": type(value).__name__, "state": state}
 
@@ -50,8 +49,9 @@ def decode_generator(name: str, value: Any) -> Any:
     state = value["state"]
     if not isinstance(state, dict):
         checks.refuse(f"{name}.state", "a dict", state)
-    usual = ["MT19937"] if cls == "RandomState" else _BIT_GENERATORS
-    bits = checks.one_of(*usual)(f"{name}.state.bit_generator", state.get("bit_generator"))
+    bits = checks.one_of(*_BIT_GENERATORS)(
+        f"{name}.state.bit_generator", state.get("bit_generator")
+    )
     generator = getattr(np.random, cls)(_BIT_GENERATORS[bits](0))
     try:
         if cls == "RandomState":

@@ -22,14 +22,20 @@ class FittedPart:
     checks : dict
         The check of each attribute, by name.
     needed_with : tuple of str
-        A state that has any of these attributes needs this part, whole.
+        A state that has any of these attributes needs this part, whole. A part that no attribute
+        needs is left out of what is read where it is not whole, or something in it is not as it
+        must be: predictions do without it, and training begins it anew.
     check_whole : callable
         Refuses fitted attributes that do not fit each other. It is called if this part is whole.
+    complete : callable
+        Returns attributes that follow from those of a state, by name: they take the place of what
+        a state says of them.
     """
 
     checks: dict[str, Check]
     needed_with: tuple[str, ...] = ()
     check_whole: Callable[[dict[str, Any]], None] = lambda fitted: None
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda fitted: {}
 
 
 class StoredEstimator(Protocol):

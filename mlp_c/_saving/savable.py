@@ -58,7 +58,9 @@ class SavableEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: not what belongs to a fit that is going on."""
         # Of a copy: another thread's fit adds and removes attributes.
-        return encode(self, dict(super().__getstate__()))
+        state = encode(self, dict(super().__getstate__()))
+        decode(type(self), state)  # refuses before anything is written what could not be read
+        return state
 
     def __setstate__(self, state: Any) -> None:
         """Become what a state says, or raise a ValueError and stay the same."""

@@ -13,15 +13,15 @@ But for ``own``, and parameters of unusual types, it is made of arrays of number
 strings, lists, tuples, dicts and None.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from mlp_c._saving import checks
 from mlp_c._saving.generators import decode_generator, encode_generator
-from mlp_c._saving.registry import OPTIMIZERS, StoredEstimator, StoredOptimizer
+from mlp_c._saving.registry import OPTIMIZERS, FittedPart, StoredEstimator, StoredOptimizer
 from mlp_c._system.blocks import Arrays
 from mlp_c._version import __version__
 
@@ -46,7 +46,7 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     parameters = {name: own.pop(name) for name in model._get_param_names() if name in own}
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
-    fitted = {name: _encode_labels(own.pop(name)) for name in _fitted(model) if name in own}
+    fitted = {name: _encode_fitted(name, own.pop(name)) for name in _fitted(model) if name in own}
     optimizer = own.pop(_OPTIMIZER, None)
     requests = own.pop(_REQUESTS, None)
     return {
@@ -75,11 +75,12 @@ def decode(cls: type[StoredEstimator], state: Any) -> dict[str, Any]:
     check_format(state)
     checks.entries("the whole", state, PARTS)
     fitted = _decode_fitted(cls, state["fitted"])
-    parameters = _decode_parameters(cls, state["parameters"], check="coefs_" in fitted)
+    parameters = _decode_parameters(cls, state["parameters"])
     attributes = {**parameters, **fitted}
-    if state["optimizer"] is not None:
-        weights = fitted.get("coefs_", []) + fitted.get("intercepts_", [])
-        attributes[_OPTIMIZER] = _decode_optimizer(state["optimizer"], weights)
+    if state["optimizer"] is not None and "coefs_" in fitted:
+        with suppress(ValueError):  # training begins with new moments
+            weights = fitted["coefs_"] + fitted["intercepts_"]
+            attributes[_OPTIMIZER] = _decode_optimizer(state["optimizer"], weights)
     if state["requests"] is not None:
         attributes[_REQUESTS] = _decode_requests(cls, state["requests"])
     taken = {*parameters, *_fitted(cls), *cls._of_a_fit, _OPTIMIZER, _REQUESTS}
@@ -104,6 +105,24 @@ def check_format(state: Any) -> None:
         checks.refuse("format", "at least 1", state["format"])
 
 
+def _encode_fitted(name: str, value: Any) -> Any:
+    """An attribute as plain data: weights that are not as a fit leaves them as what is computed."""
+    if name in ("coefs_", "intercepts_") and isinstance(value, (list, tuple)):
+        return [_encode_weights(array) for array in value]
+    return _encode_labels(value)
+
+
+def _encode_weights(value: Any) -> Any:
+    """Numbers in lists, or of other types than the kernels', as predictions take them."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize in (4, 8):
+        return value
+    with suppress(TypeError, ValueError):  # what is no matrix of numbers is refused as it is
+        array = np.asarray(value)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64)
+    return value
+
+
 def _encode_labels(value: Any) -> Any:
     """Labels or names that are text or Python objects as a list, with the array's dtype."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "OU":
@@ -113,32 +132,39 @@ def _encode_labels(value: Any) -> Any:
     return {"dtype": value.dtype.str, "labels": value.tolist()}
 
 
-def _decode_parameters(
-    cls: type[StoredEstimator], parameters: Any, *, check: bool
-) -> dict[str, Any]:
-    """Parameters of the constructor, which takes anything; those of a fitted model are valid."""
+def _decode_parameters(cls: type[StoredEstimator], parameters: Any) -> dict[str, Any]:
+    """Parameters of the constructor, which takes anything: those that a fit refuses are kept."""
     checks.entries("parameters", parameters, cls._get_param_names())
     parameters = dict(parameters)
     if "random_state" in parameters:
         generator = decode_generator("parameters.random_state", parameters["random_state"])
         parameters["random_state"] = generator
-    if check:
-        validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
-        if isinstance(parameters.get("n_threads"), bool):  # an integer to scikit-learn
-            checks.refuse("parameters.n_threads", "None or an integer", parameters["n_threads"])
     return parameters
 
 
 def _decode_fitted(cls: type[StoredEstimator], state: Any) -> dict[str, Any]:
-    known = _fitted(cls)
-    names = state.keys() if isinstance(state, dict) else set()
-    needed = [part for part in cls._fitted_parts if not names.isdisjoint(part.needed_with)]
-    checks.entries("fitted", state, [name for part in needed for name in part.checks], known)
-    fitted = {name: known[name](name, value) for name, value in state.items()}
+    """What a fit has set: what predictions need, and of the rest what fits it."""
+    checks.entries("fitted", state, (), _fitted(cls))
+    fitted: dict[str, Any] = {}
     for part in cls._fitted_parts:
-        if part.checks.keys() <= fitted.keys():
-            part.check_whole(fitted)
+        is_needed = not state.keys().isdisjoint(part.needed_with)
+        given = {**state, **part.complete({**state, **fitted})}
+        try:
+            if is_needed or not given.keys().isdisjoint(part.checks):
+                fitted |= _decode_part(part, given, fitted)
+        except ValueError:
+            if is_needed:
+                raise
     return fitted
+
+
+def _decode_part(part: FittedPart, given: Any, fitted: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a part, beside the fitted ones of the parts before it."""
+    if missing := [name for name in part.checks if name not in given]:
+        raise ValueError(f"fitted of a state lacks {missing}")
+    found = {name: check(name, given[name]) for name, check in part.checks.items()}
+    part.check_whole({**fitted, **found})
+    return found
 
 
 def _encode_optimizer(optimizer: StoredOptimizer) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class LBFGS:
     @classmethod
     def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
         """Begin a fit, whose weights are drawn or kept; nothing more is random."""
+        if not hasattr(model, "loss_curve_"):
+            model.loss_curve_ = []
         return cls(model, data)
 
     def run(self, tasks: Tasks) -> None:
@@ -60,7 +62,7 @@ class LBFGS:
                     "maxfun": model.max_fun,
                     "maxiter": model.max_iter,
                     "gtol": model.tol,
-                    **_get_additional_lbfgs_options_dict("iprint", 1 if model.verbose else -1),
+                    **_get_additional_lbfgs_options_dict("iprint", -1),
                 },
             )
         except KeyboardInterrupt:
@@ -116,7 +118,10 @@ class LBFGS:
         model = self._model
         model.coefs_, model.intercepts_ = self._unpack(intermediate_result.x.astype(self._dtype))
         model.loss_ = float(intermediate_result.fun)
+        model.loss_curve_.append(model.loss_)
         model.n_iter_ += 1
+        if model.verbose:
+            print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
         if self._tasks.end_epoch():
             raise StopIteration
         if model.n_iter_ < model.max_iter:

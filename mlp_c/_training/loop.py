@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._system.blocks import Array
+from mlp_c._system.blocks import Array, blocks
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
@@ -18,6 +18,7 @@ from mlp_c._training.data import Data
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
+from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.stopping import Watch, begin_record, describe_plateau, reaches_plateau, watch
 
 
@@ -58,7 +59,8 @@ class Stochastic:
         cls, choose_rule: ChooseRule, model: Model, data: Data, random_state: np.random.RandomState
     ) -> Self:
         """Begin a fit of one epoch, which goes on with the moments that there are."""
-        if not hasattr(model, "_optimizer"):
+        params = model.coefs_ + model.intercepts_
+        if not (hasattr(model, "_optimizer") and model._optimizer.adapt(params)):
             model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
@@ -86,7 +88,8 @@ class Stochastic:
                 if model.n_iter_ >= max_iter:
                     warn_caller(
                         f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the "
-                        "optimization hasn't converged yet.",
+                        "optimization hasn't converged yet."
+                        + advise_on_scale(progress.data.X, progress.data.y),
                         ConvergenceWarning,
                     )
                     break
@@ -97,7 +100,7 @@ class Stochastic:
                     *_core.train_epoch(self._arguments(in_order, batch_size, n_threads))
                 )
                 self._end_epoch(watched)
-                if tasks.end_epoch() or progress.one_epoch:
+                if tasks.end_epoch() or progress.one_epoch or _has_diverged(model):
                     break
         except KeyboardInterrupt:
             warn_caller("Training interrupted by user.")
@@ -151,6 +154,13 @@ class Stochastic:
         """Print what ``verbose`` asks for, if there is anything."""
         if self._model.verbose and text is not None:
             print(text)
+
+
+def _has_diverged(model: Model) -> bool:
+    """Whether no epoch will make the weights finite again."""
+    return not math.isfinite(model.loss_) and not all(
+        np.isfinite(block).all() for p in model.coefs_ + model.intercepts_ for block in blocks(p)
+    )
 
 
 def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:

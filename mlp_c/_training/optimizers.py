@@ -67,6 +67,17 @@ class Optimizer:
         """Return the optimizer that has these moments and entries, which are checked."""
         return cls(moments, restore_schedule(entries), entries)
 
+    def adapt(self, params: Arrays) -> bool:
+        """Cast the moments to the dtypes of parameters; whether their shapes fit them."""
+        shapes = [p.shape for p in params]
+        if any([m.shape for m in moments] != shapes for moments in self.moments):
+            return False
+        self.moments = tuple(
+            [m.astype(p.dtype, copy=False) for m, p in zip(moments, params, strict=True)]
+            for moments in self.moments
+        )
+        return True
+
     def entries(self) -> dict[str, Any]:
         """Return what a state holds of it besides the rule and the moments."""
         scheduled = self.schedule.entries()

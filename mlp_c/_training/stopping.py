@@ -27,20 +27,22 @@ def _check_record(fitted: dict[str, Any]) -> None:
 
 _RECORD_CHECKS = {
     "_no_improvement_count": checks.count,
-    "loss_curve_": checks.numbers,
     "best_loss_": checks.optional(checks.number),
     "validation_scores_": checks.optional(checks.numbers),
     "best_validation_score_": checks.optional(checks.number),
 }
-RECORD = FittedPart(_RECORD_CHECKS, tuple(_RECORD_CHECKS), _check_record)
+RECORD = FittedPart(_RECORD_CHECKS, check_whole=_check_record)
+CURVE = FittedPart({"loss_curve_": checks.numbers})
 
 
 def begin_record(model: Model) -> None:
     """Begin the record of the training, or what the last fit had no use for of it."""
-    if not hasattr(model, "loss_curve_"):
-        model.loss_curve_ = []
+    if not isinstance(getattr(model, "loss_curve_", None), list):
+        model.loss_curve_ = list(getattr(model, "loss_curve_", ()))
+    if not hasattr(model, "t_"):  # of a model that was given its weights
+        model.t_ = 0
     watched = "best_validation_score_" if model.early_stopping else "best_loss_"
-    if getattr(model, watched, None) is None:
+    if getattr(model, watched, None) is None or not hasattr(model, "_no_improvement_count"):
         model._no_improvement_count = 0
         model.best_loss_ = None if model.early_stopping else np.inf
         model.validation_scores_ = [] if model.early_stopping else None

@@ -1,10 +1,13 @@
 """What `import mlp_c` loads: what scikit-learn's MLP does and the package itself."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import mlp_c
 from mlp_c import _core
 
 CODE = """
@@ -44,3 +47,20 @@ def test_without_a_module_it_needs_the_extension_is_not_imported(missing):
     )
     assert result.returncode == 1
     assert "ImportError" in result.stderr or "ModuleNotFoundError" in result.stderr
+
+
+def test_the_source_tree_without_its_extension_says_what_to_do(tmp_path):
+    """In the root of a clone, after a pip install elsewhere."""
+    source = Path(mlp_c.__file__).parent
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(source, tmp_path / "mlp_c", ignore=ignored)
+    (tmp_path / "setup.py").touch()
+    # The finder of an editable install would find the extension elsewhere.
+    code = "import sys; sys.meta_path = [f for f in sys.meta_path if 'Editable' not in repr(f)]"
+    code += "; import mlp_c"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode != 0
+    assert "is the source tree of mlp_c, whose extension is not built" in result.stderr
+    assert "pip install -e ." in result.stderr

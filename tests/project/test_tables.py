@@ -5,6 +5,7 @@ says which table lacks what, or has what the kernels do not know.
 """
 
 import inspect
+import re
 from contextlib import suppress
 
 import numpy as np
@@ -13,6 +14,7 @@ import sklearn.neural_network
 
 import mlp_c
 from mlp_c import _core, kernels
+from mlp_c import _testing as testing
 from mlp_c._estimators.parameters import CONSTRAINTS
 from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
 from mlp_c._network.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
@@ -21,21 +23,11 @@ from mlp_c._saving.registry import OPTIMIZERS
 from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from mlp_c._training.optimizers import RULES
 from support import bounds, calls, checkpoints, formulas, states
+from support.calls import assert_have
 
 NAMES = _core.names()
 LOSSES = {loss.name: loss for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)}
 each_estimator = pytest.mark.parametrize("cls", [mlp_c.MLPClassifier, mlp_c.MLPRegressor])
-
-
-def assert_have(names, **tables):
-    """Each table has these names, each once and no others."""
-    for table, found in tables.items():
-        found = list(found)
-        missing = [name for name in names if name not in found]
-        unknown = [name for name in found if name not in names]
-        assert not missing, f"{table} lacks {missing}"
-        assert not unknown, f"{table} has {unknown}, which the kernels do not know"
-        assert len(found) == len(names), f"{table} has a name twice: {found}"
 
 
 def test_activations_are_those_of_the_kernels():
@@ -70,7 +62,9 @@ def test_docstrings_of_kernels_tell_every_activation(name, function):
     """Its formula; and backward's of its derivative, or where that is said."""
     doc = inspect.getdoc(function)
     formulas_of = doc[: doc.index("Parameters\n")].replace("\\_", "_")
-    assert name in formulas_of, f"the formulas of {function.__name__} lack {name}"
+    assert re.search(rf"^- {name}: \S", formulas_of, re.MULTILINE), (
+        f"the docstring of {function.__name__} has no formula of {name}"
+    )
 
 
 def test_names_of_activations_are_in_the_order_of_the_kernels():
@@ -124,21 +118,14 @@ def test_output_activations_are_those_of_the_kernels():
 
 
 @each_estimator
-def test_saved_models_may_have_every_output_activation_of_their_losses(cls):
-    """And no other."""
-    used = CLASSIFICATION_LOSSES
-    if cls is mlp_c.MLPRegressor:
-        used = REGRESSION_LOSSES.values()
-    check = next(
-        part.checks["out_activation_"]
-        for part in cls._fitted_parts
-        if "out_activation_" in part.checks
-    )
+def test_saved_models_may_have_every_output_activation(cls):
+    """Users may set another than their losses have: predictions take it."""
+    checks = [part.checks for part in cls._fitted_parts if "out_activation_" in part.checks]
     taken = []
-    for name in OUTPUT_ACTIVATIONS:
+    for name in (*OUTPUT_ACTIVATIONS, "odd"):
         with suppress(ValueError):
-            taken.append(check("out_activation_", name))
-    assert_have({loss.out_activation for loss in used}, out_activations_of_a_state=taken)
+            taken.append(checks[0]["out_activation_"]("out_activation_", name))
+    assert_have(OUTPUT_ACTIVATIONS, out_activations_of_a_state=taken)
 
 
 def test_losses_are_those_of_the_kernels():
@@ -189,6 +176,23 @@ def test_an_optimizer_has_the_moments_and_constants_of_its_kernel(name):
     assert_have(constants, **{f"for_kernels_of_{name}": given})
     assert set(constants) <= cls.stored.keys(), "a state lacks constants"
     assert set(constants) <= mlp_c.MLPClassifier().get_params().keys()
+
+
+@pytest.mark.parametrize("name", NAMES["rules"])
+def test_an_optimizer_counts_steps_where_its_rule_depends_on_them(name):
+    """`steps` is stored, and `step_counter` returns it: as Adam does."""
+    n_moments, _ = NAMES["rules"][name]
+    cls, values = OPTIMIZERS[name], []
+    for step in (1, 2):
+        value, gradient = np.ones((1, 1)), np.full((1, 1), 0.5)
+        moments = tuple(np.full((1, 1), 0.25) for _ in range(n_moments))
+        named = tuple(calls.rule(name).values())
+        testing.update("baseline", named, 0.1, 0.0, step, value, gradient, moments, None)
+        values.append((value.item(), *(m.item() for m in moments)))
+    assert ("steps" in cls.stored) == (values[0] != values[1]), f"{cls.__name__}.stored"
+    if "steps" in cls.stored:
+        optimizer = cls.begin(mlp_c.MLPRegressor(), [np.ones(2)])
+        assert optimizer.step_counter() is optimizer.steps
 
 
 def test_every_constant_has_a_value_in_the_tests_calls():

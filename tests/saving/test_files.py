@@ -126,7 +126,6 @@ class Subclass(MLPRegressor):
         (MLPClassifier(hidden_layer_sizes=range(3)), "hidden_layer_sizes is a range"),
         (MLPClassifier(hidden_layer_sizes=[3, {4}]), r"hidden_layer_sizes\.1 is a set"),
         (MLPClassifier(hidden_layer_sizes=np.array([3, 4], object)), "object array"),
-        (MLPClassifier(random_state=np.random.RandomState(np.random.PCG64())), "RandomState"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
