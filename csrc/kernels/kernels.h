@@ -180,8 +180,8 @@ typedef double mlp_softmax_cross_entropy_kernel(mlp_worker *worker, const mlp_lo
 
 /* ---- updates (rules.h, update.h) ---- */
 
-/* Updates a parameter and its moments in place, and sets moments that have become tiny to 0. Writes
- * the sums of squares of the values before. */
+/* Updates a parameter and its moments in place. Moments that decay become 0 where they are tiny
+ * (tiny.h). Writes the sums of squares of the values before. */
 typedef void mlp_update_kernel(mlp_worker *worker, const mlp_step *step,
                                const mlp_update_rows *rows, const mlp_squares *squares);
 

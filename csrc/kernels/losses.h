@@ -93,7 +93,8 @@ FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW
     return total;
 }
 
-/* With a gradient, which first has room for the exponentials; without what is tiny of it. */
+/* With a gradient, which first has room for the exponentials; with drops_tiny, without what is tiny
+ * of it. */
 static inline ALWAYS_INLINE double
 FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_loss *loss,
                                 const LOSS_ROW *row)

@@ -76,7 +76,8 @@ typedef struct {
     REAL beta_1, beta_2, one_minus_beta_1, one_minus_beta_2, epsilon;
 } FN(adam_constants);
 
-/* beta^t, where 1 less it is not 1: it is at most exp(-t (1 - beta)), and would become denormal. */
+/* beta^t, or 0 where it is less than exp(-64): 1 - beta^t is then 1, and pow would come to denormal
+ * numbers. beta^t is at most exp(-t (1 - beta)). */
 static inline double
 FN(power)(double beta, double t)
 {

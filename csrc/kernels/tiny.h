@@ -3,7 +3,8 @@
  *
  * As a network grows sure of itself, the probabilities of wrong classes, the deltas, the moments of
  * units that get no deltas, and under the L2 term their weights, fall without end. What is dropped
- * here is too small to change what a network computes. With E = 126 in float32 and 1022 in float64,
+ * here is too small to change what a network computes, as long as adam's epsilon is far above the
+ * gradients that are dropped. With E = 126 in float32 and 1022 in float64,
  * 2^-E the smallest normal number, the thresholds are
  *
  *     deltas             2^-80, 2^-500   so that their products with weights are normal

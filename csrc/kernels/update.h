@@ -32,6 +32,14 @@ FN(with_l2)(REAL l2, VEC value, VEC gradient)
     return gradient;
 }
 
+/* The new values of LANES elements, whose moments are updated. */
+static inline ALWAYS_INLINE VEC
+FN(apply_rule)(FN(rule) * rule, APPLIED with, VEC value, VEC gradient, VEC moments[])
+{
+    VEC new = rule(with.constants, value, FN(with_l2)(with.l2, value, gradient), moments);
+    return with.drops_weights ? FN(drop_tiny)(new, TINY_WEIGHT) : new;
+}
+
 /* Applies a rule to LANES elements of a row from j on, or as many as there are. With `whole`, there
  * are so many, next to each other. */
 static inline ALWAYS_INLINE void
@@ -47,9 +55,7 @@ FN(apply_to_vector)(FN(rule) * rule, APPLIED with, bool whole, const UPDATE_ROW 
         ptrdiff_t m_stride = whole ? 1 : row->moments[m].stride;
         moments[m] = FN(load)(row->moments[m].data + j * m_stride, m_stride, count);
     }
-    g = FN(with_l2)(with.l2, old, g);
-    VEC new = rule(with.constants, old, g, moments);
-    new = with.drops_weights ? FN(drop_tiny)(new, TINY_WEIGHT) : new;
+    VEC new = FN(apply_rule)(rule, with, old, g, moments);
     FN(store)(row->value.data + j * stride, stride, count, new);
     for (int m = 0; m < with.n_moments; m++) {
         ptrdiff_t m_stride = whole ? 1 : row->moments[m].stride;
@@ -75,9 +81,7 @@ FN(apply_to_tail)(FN(rule) * rule, APPLIED with, const UPDATE_ROW *row, ptrdiff_
     for (int m = 0; m < with.n_moments; m++) {
         kept[m] = changed[m] = *(const VEC *)(row->moments[m].data + at);
     }
-    g = FN(with_l2)(with.l2, before, g);
-    VEC after = rule(with.constants, before, g, changed);
-    after = with.drops_weights ? FN(drop_tiny)(after, TINY_WEIGHT) : after;
+    VEC after = FN(apply_rule)(rule, with, before, g, changed);
     *value = FN(select)(is_kept, before, after);
     for (int m = 0; m < with.n_moments; m++) {
         *(VEC *)(row->moments[m].data + at) = FN(select)(is_kept, kept[m], changed[m]);

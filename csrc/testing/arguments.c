@@ -99,12 +99,12 @@ arg_matrix(lent_call *call, PyObject *obj, int wanted, mlp_matrix *m)
         return false;
     }
     PyArrayObject *array = (PyArrayObject *)obj;
-    int type = PyArray_TYPE(array), dtype = type == NPY_FLOAT32 ? MLP_FLOAT32 : MLP_FLOAT64;
+    int type = PyArray_TYPE(array);
     if (wanted == -1 && call->dtype == -1 && (type == NPY_FLOAT32 || type == NPY_FLOAT64)) {
-        call->dtype = dtype;
+        call->dtype = type == NPY_FLOAT32 ? MLP_FLOAT32 : MLP_FLOAT64;
     }
-    bool fits = wanted == -1 ? dtype == call->dtype && type != NPY_BOOL && type != NPY_INT32
-                             : type == wanted;
+    int of_call = call->dtype == MLP_FLOAT32 ? NPY_FLOAT32 : NPY_FLOAT64;
+    bool fits = wanted == -1 ? call->dtype != -1 && type == of_call : type == wanted;
     ptrdiff_t item = PyArray_ITEMSIZE(array), last = PyArray_NDIM(array) - 1;
     const npy_intp *strides = PyArray_STRIDES(array), *shape = PyArray_DIMS(array);
     if (!fits || !PyArray_ISALIGNED(array) || strides[0] % item != 0 || strides[last] % item != 0) {

@@ -23,7 +23,8 @@ typedef struct {
     mlp_matrix moments[MLP_MAX_MOMENTS];
     double numbers[MOST_NUMBERS];
     mlp_targets targets;
-    void *memory; /* freed after the call */
+    void *memory;    /* freed after the call */
+    bool has_failed; /* for want of memory */
 } lent_call;
 
 /* Imports NumPy; false with an exception set. */

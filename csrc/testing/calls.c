@@ -5,8 +5,9 @@
 static void *
 alloc_aligned(lent_call *call, size_t size)
 {
-    call->memory = malloc(size + 2 * (size_t)MLP_ALIGNMENT);
+    call->memory = malloc(size + MLP_ALIGNMENT);
     if (call->memory == NULL) {
+        call->has_failed = true;
         return NULL;
     }
     size_t beyond = (uintptr_t)call->memory % MLP_ALIGNMENT;

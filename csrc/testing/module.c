@@ -84,7 +84,7 @@ run_kernel(const char *signature, void (*run)(mlp_worker *, void *), PyObject *c
     const mlp_job job = {prepare_nothing, run};
     mlp_outcome outcome = mlp_run(1, &job, &call, (mlp_caller){NULL, NULL});
     free(call.memory);
-    if (outcome != MLP_DONE) {
+    if (outcome != MLP_DONE || call.has_failed) {
         return PyErr_NoMemory();
     }
     return Py_NewRef(Py_None);

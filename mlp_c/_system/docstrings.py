@@ -15,11 +15,11 @@ def options(names: Iterable[str]) -> str:
 def documented(**parts: str) -> Callable[[T], T]:
     """Fill in what stands in braces in the docstring of a class or function."""
 
-    def fill(documented: T) -> T:
-        doc = inspect.cleandoc(documented.__doc__ or "")  # none under -OO
+    def fill(thing: T) -> T:
+        doc = inspect.cleandoc(thing.__doc__ or "")  # none under -OO
         for name, text in parts.items():
             doc = doc.replace(f"{{{name}}}", text.strip())
-        documented.__doc__ = doc
-        return documented
+        thing.__doc__ = doc
+        return thing
 
     return fill

@@ -13,6 +13,7 @@ import mlp_c
 from mlp_c import _core
 from mlp_c._training import loop
 from support import calls
+from support.bounds import each_activation
 from support.single import each_isa, testing
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -31,12 +32,11 @@ FIRST_MOMENT = {"f": -60, "d": -508}
 
 
 def about(threshold, dtype):
-    """Numbers below a power of two, and from it on, of both signs; 0, NaN and infinities."""
+    """Numbers below a power of two, and those from it on, NaN and infinities; of both signs."""
     power = 2.0 ** threshold[dtype.char]
     below = [power * (1 - 2.0**-20), power / 2, power * 2.0**-19, 0]
     from_there = [power, power * 1.5, power * 2.0**10, 1, np.inf, np.nan]
-    return np.array([below + [-x for x in below], from_there[:4] + [-x for x in from_there[2:]]],
-                    dtype=object)  # fmt: skip
+    return [np.array(x + [-value for value in x], dtype) for x in (below, from_there)]
 
 
 # ---- what is dropped ----
@@ -44,9 +44,10 @@ def about(threshold, dtype):
 
 @each_isa
 def test_slopes_drop_tiny_deltas_if_asked_to(isa, dtype):
-    small, rest = (np.array(x, dtype) for x in about(DELTA, dtype))
+    small, rest = about(DELTA, dtype)
     for deltas, want in ((small, 0 * small), (rest, rest)):
-        got, kept, ones = deltas[np.newaxis].copy(), deltas[np.newaxis].copy(), np.ones((1, 8))
+        got, kept = deltas[np.newaxis].copy(), deltas[np.newaxis].copy()
+        ones = np.ones(got.shape)
         testing.apply_slopes(isa, "identity", None, ones.astype(dtype), True, got)
         np.testing.assert_array_equal(got[0], want)
         testing.apply_slopes(isa, "identity", None, ones.astype(dtype), False, kept)
@@ -66,6 +67,7 @@ def test_losses_leave_no_tiny_deltas(loss, isa, dtype):
     testing.compute_losses(isa, named, logits, y, None, 0.5, losses, halves)
     for found in (deltas, halves):
         assert not np.any((found != 0) & (np.abs(found) < least))
+        assert np.any(found != 0)
     assert np.all((deltas == 2 * halves) | (halves == 0))
     if loss == "cross_entropy":
         labels, of_labels = np.zeros(len(logits), np.int32), np.empty_like(logits)
@@ -180,7 +182,7 @@ SOLVERS = {
 
 
 @is_counted
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "gelu"])
+@each_activation
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_epochs_after_long_training_have_next_to_none(solver, activation, dtype, monkeypatch):
     """The last 5 of 240: fewer than one in 20 rows, which no processor notices."""
