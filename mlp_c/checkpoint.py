@@ -12,10 +12,12 @@ from mlp_c._estimators.base import BaseMLP
 from mlp_c._saving import checks, files
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._training.data import Data
+from mlp_c._training.generators import random_source
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import RULES
 from mlp_c._training.progress import Progress
+from mlp_c._training.stopping import CURVE, RECORD
 
 # What a file has in `checkpoint`.
 _PARTS = ("every", "data", "generator", "position", "split", "best_weights", "converged")
@@ -171,7 +173,8 @@ def resume(
     if "checkpoint" not in content:
         raise ValueError(f"{os.fspath(path)!r} holds a model and no checkpoint")
     model = files.restore(content)
-    if not (_is_stochastic(model) and {"_optimizer", "loss_curve_"} <= vars(model).keys()):
+    needed = {"_optimizer", "n_iter_", "t_", *CURVE.checks, *RECORD.checks}
+    if not (_is_stochastic(model) and needed <= vars(model).keys()):
         raise ValueError(f"{os.fspath(path)!r} holds no model that a stochastic solver was fitting")
     checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS)
     every = checks.count("checkpoint.every", checkpoint["every"])
@@ -231,7 +234,9 @@ def _decode(checkpoint: dict[str, Any], model: Model, data: Data) -> Progress:
     if split is not None:
         data.rows, held_out = _decode_split(split, len(data.y))
     random_state = model.random_state
-    if not isinstance(random_state, np.random.RandomState):
+    if isinstance(random_state, np.random.Generator):
+        random_state = random_source(random_state)
+    elif not isinstance(random_state, np.random.RandomState):
         random_state = decode_generator("checkpoint.generator", checkpoint["generator"])
         if not isinstance(random_state, np.random.RandomState):
             checks.refuse("checkpoint.generator", "a RandomState", random_state)

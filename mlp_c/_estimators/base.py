@@ -10,7 +10,7 @@ from sklearn.base import _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
@@ -20,7 +20,7 @@ from mlp_c._network.activations import layer_activations
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
-from mlp_c._system.blocks import Array, blocks
+from mlp_c._system.blocks import Array, as_floats, blocks
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
@@ -29,7 +29,7 @@ from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.model import Model
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, solver_named
-from mlp_c._training.stopping import RECORD
+from mlp_c._training.stopping import CURVE, RECORD
 
 
 class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
@@ -171,7 +171,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed." + advise_on_scale(X, y)
+                "values and need to be preprocessed."
+                + advise_on_scale(training.data.X, training.data.y)
             )
         return self
 
@@ -196,7 +197,11 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         if first:
             self._initialize(widths, random_state, data.dtype)
         elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
-            raise ValueError("coefs_ and intercepts_ must be all float32 or all float64 to go on")
+            found = sorted({w.dtype.name for w in self.coefs_ + self.intercepts_})
+            raise ValueError(
+                "coefs_ and intercepts_ must be all float32 or all float64 to go on, got "
+                + " and ".join(found)
+            )
         elif [w.shape for w in self.coefs_[:-1]] == list(pairwise(widths[:-1])) and (
             self.coefs_[-1].shape[0] == widths[-2]
         ):
@@ -264,7 +269,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         self.coefs_, self.intercepts_ = draw(
             self.init, widths, self.activation, random_state, dtype
         )
-        for name in ("_optimizer", *RECORD.checks):
+        for name in ("_optimizer", *CURVE.checks, *RECORD.checks):
             self.__dict__.pop(name, None)
 
     def _run_on_rows(self, X: Any, rows: Array, dtype: Any) -> Array:
@@ -286,7 +291,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         return progress
 
     def _check_partial_fit(self) -> bool:
-        if self.solver == "lbfgs":
+        if self.solver == "lbfgs":  # before a fit checks it, a parameter may be anything
             raise AttributeError(
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
@@ -316,8 +321,13 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
 
 def _take_over(model: BaseMLP) -> None:
     """Make weights arrays, and sizes theirs: users may have given weights, in lists too."""
-    model.coefs_ = [np.asarray(w) for w in model.coefs_]
-    model.intercepts_ = [np.asarray(b) for b in model.intercepts_]
+    check_is_fitted(model, ["coefs_", "intercepts_"])
+    coefs = [as_floats(w) for w in model.coefs_]
+    intercepts = [as_floats(b) for b in model.intercepts_]
+    ndims = [w.ndim for w in coefs], [b.ndim for b in intercepts]
+    if not coefs or ndims != ([2] * len(coefs), [1] * len(coefs)):
+        raise ValueError("coefs_ must hold matrices to go on, and intercepts_ a vector for each")
+    model.coefs_, model.intercepts_ = coefs, intercepts
     model.n_features_in_ = len(model.coefs_[0])
     model.n_layers_ = len(model.coefs_) + 1
     model.n_outputs_ = len(model.intercepts_[-1])

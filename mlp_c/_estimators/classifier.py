@@ -14,11 +14,11 @@ from sklearn.utils.multiclass import (
 from mlp_c._estimators import labels
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
-from mlp_c._estimators.fitted import COUNTERS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
+from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
-from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
 
 
 @stored_estimator
@@ -68,7 +68,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         NETWORK,
         SIZES,
         labels.CLASSES,
-        *COUNTERS,
+        EPOCHS,
+        ROWS_SEEN,
         CURVE,
         RECORD,
         FEATURE_NAMES,

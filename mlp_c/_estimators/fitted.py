@@ -48,6 +48,10 @@ NETWORK = FittedPart(
 SIZES = FittedPart(
     dict.fromkeys(("n_features_in_", "n_layers_", "n_outputs_"), checks.count), complete=_sizes
 )
-COUNTERS = tuple(FittedPart({name: checks.count}) for name in ("n_iter_", "t_"))
-FEATURE_NAMES = FittedPart({"feature_names_in_": checks.labels}, check_whole=_check_names)
+EPOCHS = FittedPart({"n_iter_": checks.count})
+FEATURE_NAMES = FittedPart(  # without them, columns in another order would be taken
+    {"feature_names_in_": checks.labels},
+    needed_with=("feature_names_in_",),
+    check_whole=_check_names,
+)
 FINAL_LOSS = FittedPart({"loss_": checks.number})

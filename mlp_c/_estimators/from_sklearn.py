@@ -62,4 +62,5 @@ def from_sklearn(model: Any) -> Any:
         binarizer = model._label_binarizer
         sparse = "sparse " if binarizer.sparse_input_ else ""
         converted._target_kind = sparse + binarizer.y_type_
+        converted.classes_ = binarizer.classes_  # by which it predicts
     return converted

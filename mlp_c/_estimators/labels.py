@@ -99,7 +99,8 @@ def _check_classes(fitted: dict[str, Any]) -> None:
 
 def _complete(fitted: dict[str, Any]) -> dict[str, Any]:
     """The kind of the targets, of a model that was given its weights and classes."""
-    if "_target_kind" in fitted or not {"classes_", "n_outputs_"} <= fitted.keys():
+    needed = {"classes_", "n_outputs_", "out_activation_"}
+    if "_target_kind" in fitted or not needed <= fitted.keys():
         return {}
     classes = checks.labels("classes_", fitted["classes_"])
     return {"_target_kind": kind_of(classes, fitted["n_outputs_"], fitted["out_activation_"])}

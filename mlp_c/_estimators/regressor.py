@@ -10,13 +10,13 @@ from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
-from mlp_c._estimators.fitted import COUNTERS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
+from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.losses import REGRESSION_LOSSES
-from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
 
 
 @stored_estimator
@@ -69,7 +69,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _fitted_parts = (
         NETWORK,
         SIZES,
-        *COUNTERS,
+        EPOCHS,
+        ROWS_SEEN,
         CURVE,
         RECORD,
         FEATURE_NAMES,

@@ -9,6 +9,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
+from mlp_c._training.generators import random_source
 
 # Of parameters that may have a name scikit-learn does not know, those that it does.
 SKLEARN_NAMES = {
@@ -47,7 +48,9 @@ def convert(model: Any, cls: Any) -> Any:
         if hasattr(model, name):
             value = getattr(model, name)
             setattr(converted, name, list(value) if isinstance(value, list) else value)
-    converted.n_features_in_ = converted.coefs_[0].shape[0]
+    converted.n_features_in_ = len(converted.coefs_[0])
+    converted.n_layers_ = len(converted.coefs_) + 1
+    converted.n_outputs_ = len(converted.intercepts_[-1])
     return converted
 
 
@@ -69,18 +72,26 @@ def to_sklearn(model: Any) -> Any:
                 f"{value!r}"
             )
     if not is_classifier(model):
-        return _with_best_weights(convert(model, SKLEARN_CLASSES["MLPRegressor"]))
+        converted = convert(model, SKLEARN_CLASSES["MLPRegressor"])
+        return _with_best_weights(converted.set_params(random_state=_random_state_of(model)))
     converted = convert(model, SKLEARN_CLASSES["MLPClassifier"])
-    classes = labels = np.asarray(model.classes_)
-    kind = model._kind_of_labels()
+    converted.set_params(random_state=_random_state_of(model))
+    classes, kind = np.asarray(model.classes_), model._kind_of_labels()
+    codes: Any = np.arange(len(classes))
     if "multilabel" in kind:
-        labels = np.eye(len(labels), dtype=int)
+        codes = np.eye(len(classes), dtype=int)
     if kind.startswith("sparse"):
-        labels = csr_matrix(labels)
-    converted._label_binarizer = LabelBinarizer().fit(labels)
-    if "multilabel" not in kind:
-        converted._label_binarizer.classes_ = classes  # in the order that users gave them
+        codes = csr_matrix(codes)
+    converted._label_binarizer = LabelBinarizer().fit(codes)
+    converted._label_binarizer.classes_ = classes  # which codes index, in whatever order
     return _with_best_weights(converted)
+
+
+def _random_state_of(model: Any) -> Any:
+    """What scikit-learn draws from as we do."""
+    if isinstance(model.random_state, np.random.Generator):
+        return random_source(model.random_state)
+    return model.random_state
 
 
 def _with_best_weights(converted: Any) -> Any:

@@ -51,7 +51,6 @@ class StoredEstimator(Protocol):
 
     _fitted_parts: ClassVar[tuple[FittedPart, ...]]
     _of_a_fit: ClassVar[tuple[str, ...]]
-    _parameter_constraints: ClassVar[dict[str, list[Any]]]
 
     @classmethod
     def _get_param_names(cls) -> list[str]:

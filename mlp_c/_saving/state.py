@@ -22,7 +22,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from mlp_c._saving import checks
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._saving.registry import OPTIMIZERS, FittedPart, StoredEstimator, StoredOptimizer
-from mlp_c._system.blocks import Arrays
+from mlp_c._system.blocks import Arrays, as_floats
 from mlp_c._version import __version__
 
 # The newest format, and what format 1 knows. A state says 2 only if it holds something else, so
@@ -54,7 +54,7 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
-        "optimizer": None if optimizer is None else _encode_optimizer(optimizer),
+        "optimizer": _encode_optimizer(optimizer),
         "own": own,
     }
 
@@ -106,21 +106,17 @@ def check_format(state: Any) -> None:
 
 
 def _encode_fitted(name: str, value: Any) -> Any:
-    """An attribute as plain data: weights that are not as a fit leaves them as what is computed."""
-    if name in ("coefs_", "intercepts_") and isinstance(value, (list, tuple)):
-        return [_encode_weights(array) for array in value]
+    """An attribute as plain data. What users gave in lists or in other types becomes arrays."""
+    if isinstance(value, (list, tuple)):
+        with suppress(TypeError, ValueError):  # what no array holds is refused as it is
+            if name in ("coefs_", "intercepts_"):
+                return [as_floats(array) for array in value]
+            if name == "classes_":
+                value = np.asarray(value)
+    if name == "feature_names_in_" and getattr(value, "dtype", None) != np.dtype(object):
+        with suppress(TypeError):
+            value = np.array(list(value), dtype=object)
     return _encode_labels(value)
-
-
-def _encode_weights(value: Any) -> Any:
-    """Numbers in lists, or of other types than the kernels', as predictions take them."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize in (4, 8):
-        return value
-    with suppress(TypeError, ValueError):  # what is no matrix of numbers is refused as it is
-        array = np.asarray(value)
-        if array.dtype.kind in "biuf":
-            return array.astype(np.float64)
-    return value
 
 
 def _encode_labels(value: Any) -> Any:
@@ -167,8 +163,12 @@ def _decode_part(part: FittedPart, given: Any, fitted: dict[str, Any]) -> dict[s
     return found
 
 
-def _encode_optimizer(optimizer: StoredOptimizer) -> dict[str, Any]:
-    entries = {"rule": optimizer.rule, "moments": optimizer.moments, **optimizer.entries()}
+def _encode_optimizer(optimizer: Any) -> dict[str, Any] | None:
+    """An optimizer of ours; None for anything else that users have put in its place."""
+    try:
+        entries = {"rule": optimizer.rule, "moments": optimizer.moments, **optimizer.entries()}
+    except AttributeError:
+        return None
     return dict(sorted(entries.items()))
 
 

@@ -1,4 +1,4 @@
-"""Arrays in blocks, so that Python hears of Ctrl-C between what NumPy does to one and the next."""
+"""Arrays: their types, and blocks of them, between which Python hears of Ctrl-C."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,6 +10,21 @@ Arrays = Sequence[Array]
 
 # About so many elements in a block: what takes some ms.
 BLOCK_ELEMENTS = 1 << 20
+
+
+def as_floats(numbers: Any) -> Array:
+    """Real numbers as an array: float32 and float64 as they are, others in float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no array of real numbers.
+    """
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"expected real numbers, got {array.dtype}")
+    dtype = array.dtype.newbyteorder("=")
+    return np.require(array, dtype if dtype in (np.float32, np.float64) else np.float64, "A")
 
 
 def blocks(array: Array) -> Iterator[Array]:

@@ -59,7 +59,9 @@ def _find_caller(start: FrameType) -> FrameType:
 
 def _first_filter(message: str, category: type[Warning], module: str, line: int) -> int:
     """The place of the first filter that matches a warning."""
-    for place, (_, text, kind, name, number) in enumerate(warnings.filters):
+    # Where filters belong to a context, as in a free-threaded CPython, this says which.
+    filters = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    for place, (_, text, kind, name, number) in enumerate(filters):
         if (
             _matches(text, message)
             and issubclass(category, kind)
@@ -67,7 +69,7 @@ def _first_filter(message: str, category: type[Warning], module: str, line: int)
             and number in (0, line)
         ):
             return place
-    return len(warnings.filters)
+    return len(filters)
 
 
 def _matches(pattern: Any, text: str) -> bool:

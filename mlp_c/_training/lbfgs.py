@@ -14,6 +14,7 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
+from mlp_c._training.stopping import begin_curve
 
 
 class LBFGS:
@@ -29,15 +30,14 @@ class LBFGS:
 
     def __init__(self, model: Model, data: Data) -> None:
         self._model = model
-        self._data = data
+        self.data = data
         self._loss = model._choose_loss()
         self.max_epochs: int = model.max_iter
 
     @classmethod
     def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
         """Begin a fit, whose weights are drawn or kept; nothing more is random."""
-        if not hasattr(model, "loss_curve_"):
-            model.loss_curve_ = []
+        begin_curve(model)
         return cls(model, data)
 
     def run(self, tasks: Tasks) -> None:
@@ -95,7 +95,7 @@ class LBFGS:
 
     def _arguments(self, vector: Array, gradient: Array) -> dict[str, Any]:
         """What the loss of the parameters in `vector` takes, and where its gradient goes."""
-        model, data = self._model, self._data
+        model, data = self._model, self.data
         weights, biases = self._unpack(vector)
         dweights, dbiases = self._unpack(gradient)
         return {

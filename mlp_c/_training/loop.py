@@ -37,6 +37,7 @@ class Stochastic:
     def __init__(self, model: Model, progress: Progress) -> None:
         self._model = model
         self._progress = progress
+        self.data = progress.data
         self._loss = model._choose_loss()
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
@@ -60,7 +61,8 @@ class Stochastic:
     ) -> Self:
         """Begin a fit of one epoch, which goes on with the moments that there are."""
         params = model.coefs_ + model.intercepts_
-        if not (hasattr(model, "_optimizer") and model._optimizer.adapt(params)):
+        optimizer = getattr(model, "_optimizer", None)
+        if not (isinstance(optimizer, Optimizer) and optimizer.adapt(params)):
             model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0

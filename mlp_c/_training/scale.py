@@ -8,21 +8,23 @@ from scipy.sparse import issparse
 # How many times as large or small as 1 the scale of data may be before it is worth a word.
 _FAR = 100.0
 
-# How many rows tell.
-_ROWS = 1000
+# How many numbers tell.
+_SAMPLE = 100_000
 
 
 def _scale(values: Any) -> float:
-    """The greatest size of some rows of numbers; 1 of anything else."""
-    if issparse(values):
-        values = values.data
-    elif isinstance(values, tuple):
+    """The greatest size of some numbers; 1 of anything else."""
+    if isinstance(values, tuple):  # as the kernels take sparse rows: their elements
         values = values[0]
-    some = np.asarray(values[:_ROWS] if hasattr(values, "__getitem__") else values)
-    if some.dtype.kind not in "fiu" or some.size == 0:
+    if issparse(values):
+        values = values.tocsr().data
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiu" or values.size == 0:
         return 1.0
+    rows = max(1, _SAMPLE // values[:1].size)
+    some = values[:rows].reshape(-1)[:_SAMPLE].astype(np.float64)
     with np.errstate(all="ignore"):
-        scale = float(np.max(np.abs(some.astype(np.float64))))
+        scale = float(np.max(np.abs(some)))
     return scale if np.isfinite(scale) and scale > 0 else 1.0
 
 

@@ -22,9 +22,12 @@ class Training(Protocol):
     ----------
     max_epochs : int
         The most epochs, or iterations of L-BFGS, that there can be.
+    data : Data
+        What it trains on.
     """
 
     max_epochs: int
+    data: Data
 
     def run(self, tasks: Tasks) -> None:
         """Train the model, and tell `tasks` of every epoch, which may stop the training."""
@@ -71,7 +74,7 @@ for _name, _choose_rule in RULES.items():
 
 
 def solver_named(name: str) -> Solver:
-    """The solver of a name; a ValueError for another, which another thread may have set."""
+    """The solver of a name; a ValueError for any other, where no validation has refused it."""
     if name not in SOLVERS:
         raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {name!r}")
     return SOLVERS[name]

@@ -33,20 +33,45 @@ _RECORD_CHECKS = {
 }
 RECORD = FittedPart(_RECORD_CHECKS, check_whole=_check_record)
 CURVE = FittedPart({"loss_curve_": checks.numbers})
+ROWS_SEEN = FittedPart({"t_": checks.count})
+
+
+def begin_curve(model: Model) -> None:
+    """Begin the curve of the losses, or go on with it in a list of its own."""
+    curve = getattr(model, "loss_curve_", ())
+    model.loss_curve_ = list(curve) if isinstance(curve, (list, tuple, np.ndarray)) else []
+    if not _is_whole(CURVE, model):
+        model.loss_curve_ = []
 
 
 def begin_record(model: Model) -> None:
-    """Begin the record of the training, or what the last fit had no use for of it."""
-    if not isinstance(getattr(model, "loss_curve_", None), list):
-        model.loss_curve_ = list(getattr(model, "loss_curve_", ()))
-    if not hasattr(model, "t_"):  # of a model that was given its weights
+    """Begin the record of the training, or those parts of it that the last fit did not need.
+
+    What users have put in the place of what a fit leaves is begun anew.
+    """
+    begin_curve(model)
+    if not _is_whole(ROWS_SEEN, model):
         model.t_ = 0
     watched = "best_validation_score_" if model.early_stopping else "best_loss_"
-    if getattr(model, watched, None) is None or not hasattr(model, "_no_improvement_count"):
+    if not _is_whole(RECORD, model) or getattr(model, watched) is None:
         model._no_improvement_count = 0
         model.best_loss_ = None if model.early_stopping else np.inf
         model.validation_scores_ = [] if model.early_stopping else None
         model.best_validation_score_ = -np.inf if model.early_stopping else None
+
+
+def _is_whole(part: FittedPart, model: Model) -> bool:
+    """Whether a model has all of a part, as a fit leaves it."""
+    if not part.checks.keys() <= vars(model).keys():
+        return False
+    fitted = {name: vars(model)[name] for name in part.checks}
+    try:
+        for name, check in part.checks.items():
+            check(name, fitted[name])
+        part.check_whole(fitted)
+    except ValueError:
+        return False
+    return True
 
 
 # ---- what is watched ----

@@ -6,49 +6,19 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import joblib
 import numpy as np
+import pandas as pd
 import pytest
-import sklearn
-import sklearn.neural_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor
-from mlp_c._estimators.hooks import HOOKS
+from support.edited import THEIRS, both, each_way, fitted, outputs, saved, weights
 from support.states import CLASSES, NUMBERS, TEXT, X
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-both = pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
-THEIRS = {"MLPClassifier": sklearn.neural_network.MLPClassifier}
-THEIRS["MLPRegressor"] = sklearn.neural_network.MLPRegressor
-
-
-def fitted(cls=MLPClassifier, **params):
-    params = {"hidden_layer_sizes": (4,), "max_iter": 4, "random_state": 0} | params
-    return cls(**params).fit(X, TEXT if cls is MLPClassifier else NUMBERS)
-
-
-def outputs(model, rows=X):
-    return model.predict_proba(rows) if hasattr(model, "classes_") else model.predict(rows)
-
-
-def saved(model, way, path):
-    """The model again: after a pickle, a copy, joblib or a file."""
-    if way == "pickle":
-        return pickle.loads(pickle.dumps(model))
-    if way == "deepcopy":
-        return copy.deepcopy(model)
-    if way == "joblib":
-        joblib.dump(model, path)
-        return joblib.load(path)
-    model.save(path)
-    return mlp_c.load(path)
-
-
-each_way = pytest.mark.parametrize("way", ["pickle", "deepcopy", "joblib", "file"])
 
 # ---- edits that leave a model that predicts ----
 
@@ -86,12 +56,19 @@ EDITS = {
     "no moments": without("_optimizer"),
     "float32 weights": narrowed,
     "weights in lists": in_lists,
+    "weights of integers": lambda m: setattr(m, "coefs_", [w.astype(int) for w in m.coefs_]),
+    "weights of the other byte order": lambda m: setattr(
+        m, "coefs_", [w.astype(w.dtype.newbyteorder()) for w in m.coefs_]
+    ),
     "biases in lists": lambda m: setattr(m, "intercepts_", [b.tolist() for b in m.intercepts_]),
     "a unit pruned": pruned,
     "Fortran's order": lambda m: setattr(m, "coefs_", [np.asfortranarray(w) for w in m.coefs_]),
     "0 epochs": lambda m: setattr(m, "max_iter", 0),
     "an odd solver": lambda m: setattr(m, "solver", "rmsprop"),
     "a loss curve in an array": lambda m: setattr(m, "loss_curve_", np.array(m.loss_curve_)),
+    "classes in a list": lambda m: (
+        hasattr(m, "classes_") and setattr(m, "classes_", m.classes_.tolist())
+    ),
     "a note": lambda m: setattr(m, "note", {"who": "me"}),
 }
 
@@ -108,17 +85,33 @@ def test_an_edited_model_predicts_the_same_after_it_is_saved(cls, edit, way, tmp
     assert outputs(twin, csr_array(X)).tobytes() == outputs(model, csr_array(X)).tobytes()
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("edit", EDITS)
 @both
-def test_an_edited_model_is_trained_on(cls, edit):
+def test_an_edited_model_is_trained_on(cls, edit, solver):
     """By partial_fit and with warm_start, where its parameters are valid and its widths are."""
     y = TEXT if cls is MLPClassifier else NUMBERS
     model = fitted(cls)
     EDITS[edit](model)
-    model.set_params(max_iter=2, solver="adam", hidden_layer_sizes=len(model.intercepts_[0]))
-    model.partial_fit(X, y)
+    model.set_params(max_iter=2, solver=solver, hidden_layer_sizes=len(model.intercepts_[0]))
+    if solver != "lbfgs":
+        model.partial_fit(X, y)
     model.set_params(warm_start=True).fit(X, y)
     assert np.isfinite(model.loss_)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@both
+def test_a_fit_begins_a_curve_of_its_own(cls, solver):
+    """The list that a user has kept of the last one stays."""
+    model = fitted(cls, solver=solver)
+    curve = model.loss_curve_
+    kept = list(curve)
+    model.fit(X, TEXT if cls is MLPClassifier else NUMBERS)
+    assert model.loss_curve_ == kept == curve
+    model.set_params(warm_start=True).fit(X, TEXT if cls is MLPClassifier else NUMBERS)
+    assert len(model.loss_curve_) == 2 * len(kept)
+    assert curve == kept
 
 
 def unfit(model):
@@ -128,6 +121,7 @@ def unfit(model):
 REFUSED = {
     "biases cut": unfit,
     "no biases": without("intercepts_"),
+    "no weights and no kind": without("coefs_", "out_activation_", "_target_kind"),
     "weights of text": lambda m: setattr(m, "coefs_", [[["a"]], [["b"]]]),
     "weights of three dimensions": lambda m: setattr(m, "coefs_", [w[None] for w in m.coefs_]),
     "fewer classes": lambda m: setattr(m, "classes_", m.classes_[:2]),
@@ -219,138 +213,88 @@ def test_codes_index_classes_that_were_renamed(y, way, tmp_path):
     assert model.score(X, want) > 0.9
 
 
-# ---- subclasses ----
-
-
-@pytest.mark.parametrize("name", HOOKS)
-@both
-def test_overriding_what_is_never_called_is_refused(cls, name):
-    """By the class itself, and by a mixin; the message says what to do instead."""
-    with pytest.raises(TypeError, match=f"^Sub overrides {name}, which mlp_c never calls: .+"):
-        type("Sub", (cls,), {name: lambda self: None})
-    mixin = type("Mixin", (), {name: lambda self: None})
-    with pytest.raises(TypeError, match=f"^Sub overrides {name}"):
-        type("Sub", (mixin, cls), {})
-
-
-@both
-def test_hooks_are_those_of_scikit_learns_classes(cls):
-    """All that its networks have and ours have not, and nothing that a user's class may need."""
-    theirs = [c for c in THEIRS[cls.__name__].__mro__ if "multilayer" in c.__module__]
-    names = {name for c in theirs for name, value in vars(c).items() if callable(value)}
-    missing = {name for name in names if not hasattr(cls, name) or name in HOOKS}
-    assert missing <= HOOKS.keys()
-    type("Sub", (cls,), {"predict": lambda self, X: None, "_mine": 1})
-
-
-# ---- scikit-learn's models and names ----
-
-
-@both
-def test_early_stopping_goes_on_in_scikit_learn(cls):
-    theirs = fitted(cls, early_stopping=True, warm_start=True).to_sklearn()
-    theirs.fit(X, TEXT if cls is MLPClassifier else NUMBERS)
-    assert len(theirs.validation_scores_) > 4
-
-
-@both
-def test_models_of_old_versions_of_scikit_learn_are_converted(cls):
-    """Which had neither n_features_in_ nor all parameters."""
-    y = TEXT if cls is MLPClassifier else NUMBERS
-    theirs = THEIRS[cls.__name__](hidden_layer_sizes=(4,), max_iter=4, random_state=0).fit(X, y)
-    want = outputs(theirs)
-    for name in ("n_features_in_", "max_fun", "n_iter_no_change"):
-        delattr(theirs, name)
-    np.testing.assert_allclose(outputs(mlp_c.from_sklearn(theirs)), want)
-
-
-@both
-def test_patched_names_are_ours_until_they_are_given_back(cls):
-    """Classes that are bound, pickles and conversions stay as they are."""
-    name = cls.__name__
-    theirs = THEIRS[name](hidden_layer_sizes=(4,), max_iter=2).fit(
-        X, TEXT if cls is MLPClassifier else NUMBERS
-    )
-    pickled = pickle.dumps(theirs)
-    with mlp_c.patch_sklearn():
-        assert getattr(sklearn.neural_network, name) is cls
-        with mlp_c.patch_sklearn():
-            pass
-        assert getattr(sklearn.neural_network, name) is cls
-        assert type(pickle.loads(pickled)) is THEIRS[name]
-        assert type(mlp_c.from_sklearn(theirs)) is cls
-        assert type(fitted(cls).to_sklearn()) is THEIRS[name]
-    assert getattr(sklearn.neural_network, name) is THEIRS[name]
-    mlp_c.patch_sklearn()
-    mlp_c.unpatch_sklearn()
-    assert getattr(sklearn.neural_network, name) is THEIRS[name]
-
-
-# ---- what a fit is told ----
-
-
-def test_a_warm_start_with_other_outputs_names_y():
-    model = fitted(MLPRegressor, warm_start=True)
-    with pytest.raises(ValueError, match=r"^y must have as many outputs as .*, which is 1, got 2$"):
-        model.fit(X, X[:, :2])
-
-
-@both
-def test_an_odd_solver_is_refused_without_validation_too(cls):
-    with (
-        sklearn.config_context(skip_parameter_validation=True),
-        pytest.raises(ValueError, match=r"^solver must be one of .*, got 'rmsprop'$"),
-    ):
-        fitted(cls, solver="rmsprop")
-
-
-def test_targets_beyond_float32_are_refused_by_name():
-    y = np.full(len(X), 1e300)
-    with pytest.raises(ValueError, match=r"^y must be in the range of float32.*1e\+300; compute_d"):
-        MLPRegressor().fit(X.astype(np.float32), y)
-    MLPRegressor(max_iter=1, solver="lbfgs").fit(X.astype(np.float32), np.full(len(X), 1e30))
-
-
-def test_lbfgs_prints_and_records_every_iteration(capsys):
-    model = fitted(MLPRegressor, solver="lbfgs", verbose=True, max_iter=7)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [
-        f"Iteration {i + 1}, loss = {loss:.8f}" for i, loss in enumerate(model.loss_curve_)
-    ]
-    assert len(lines) == model.n_iter_ == 7
-    assert model.loss_curve_[-1] == model.loss_
-    twin = pickle.loads(pickle.dumps(model))
-    assert twin.loss_curve_ == model.loss_curve_
-
-
-# ---- NumPy's new generators ----
-
-
-def weights(model):
-    return [p.tobytes() for p in model.coefs_ + model.intercepts_]
-
-
-@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-@both
-def test_a_generators_own_stream_is_used(cls, solver):
-    """It goes on: a second fit draws other numbers, and the same as another would."""
-    first, second = np.random.default_rng(3), np.random.default_rng(3)
-    a, b = fitted(cls, random_state=first), fitted(cls, random_state=second)
-    assert weights(a) == weights(b)
-    assert first.bit_generator.state == second.bit_generator.state
-    assert first.bit_generator.state != np.random.default_rng(3).bit_generator.state
-    assert weights(fitted(cls, random_state=first)) != weights(a)
+# ---- what an attacker found ----
 
 
 @each_way
-@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.Philox, np.random.SFC64])
-def test_a_generator_survives_copies(bits, way, tmp_path):
+@pytest.mark.parametrize("names", [list, tuple, pd.Index, lambda names: np.array(names, "T")])
+def test_feature_names_in_any_container_are_kept(names, way, tmp_path):
+    """Rows whose columns are in another order are refused after a copy, too."""
     pytest.importorskip("safetensors")
-    model = fitted(MLPRegressor, random_state=np.random.Generator(bits(5)))
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2).fit(frame, NUMBERS)
+    model.feature_names_in_ = names(list("abcd"))
     twin = saved(model, way, tmp_path / "m")
-    cloned = sklearn.clone(model)
-    assert weights(model.fit(X, NUMBERS)) == weights(twin.fit(X, NUMBERS))
-    assert weights(model) == weights(cloned.fit(X, NUMBERS))
+    assert list(twin.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        twin.predict(frame[list("dcba")])
+
+
+RECORDS = {
+    "a float counter": lambda m: setattr(m, "t_", 480.0),
+    "a negative counter": lambda m: setattr(m, "t_", -61),
+    "no scores": without("validation_scores_"),
+    "scores in an array": lambda m: setattr(m, "validation_scores_", np.ones(2)),
+    "a best score beside": lambda m: setattr(m, "best_validation_score_", 0.5),
+    "a curve of text": lambda m: setattr(m, "loss_curve_", ["a"]),
+    "a curve of None": lambda m: setattr(m, "loss_curve_", None),
+    "an optimizer of 3": lambda m: setattr(m, "_optimizer", 3),
+    "no optimizer": lambda m: setattr(m, "_optimizer", None),
+}
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("edit", RECORDS)
+@both
+def test_records_that_no_fit_leaves_are_begun_anew(cls, edit, early_stopping, tmp_path):
+    """In a warm start, whose checkpoint resumes; after a copy as well; and in partial_fit."""
+    pytest.importorskip("safetensors")
+    y = TEXT if cls is MLPClassifier else NUMBERS
+    for copied in (False, True):
+        model = fitted(
+            cls, warm_start=True, early_stopping=early_stopping, learning_rate="invscaling"
+        )
+        RECORDS[edit](model)
+        model = copy.deepcopy(model) if copied else model
+        model.set_callbacks(mlp_c.Checkpoint(tmp_path / "fit")).fit(X, y)
+        assert mlp_c.resume(tmp_path / "fit", X, y).n_iter_ == model.n_iter_
+    model = fitted(cls)
+    RECORDS[edit](model)
+    model.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox])
+def test_a_resumed_fit_leaves_its_generator_where_the_fit_would(bits, tmp_path):
+    pytest.importorskip("safetensors")
+    params = {"hidden_layer_sizes": (4,), "max_iter": 6}
+    whole = MLPRegressor(**params, random_state=np.random.Generator(bits(5))).fit(X, NUMBERS)
+    part = MLPRegressor(**params, random_state=np.random.Generator(bits(5)))
+    part.set_callbacks(mlp_c.Checkpoint(tmp_path / "fit", every=4)).fit(X, NUMBERS)
+    resumed = mlp_c.resume(tmp_path / "fit", X, NUMBERS)
+    assert weights(resumed) == weights(whole)
+    assert weights(resumed.fit(X, NUMBERS)) == weights(whole.fit(X, NUMBERS))
+
+
+def test_unfitted_classes_and_outputs_are_copied():
+    model = MLPClassifier()
+    model.classes_, model.n_outputs_ = np.arange(3), 3
+    assert not hasattr(pickle.loads(pickle.dumps(model)), "coefs_")
+
+
+@pytest.mark.parametrize("classes", [[0.5, 1.5, 2.5], np.array([3, 1, 2], object)], ids=str)
+def test_scikit_learns_model_has_any_classes_and_its_sizes(classes):
+    model = fitted(random_state=np.random.default_rng(0))
+    model.classes_ = np.asarray(classes)
+    model.n_layers_, model.n_outputs_ = 2, 1
+    theirs = model.to_sklearn()
+    np.testing.assert_array_equal(theirs.predict(X), model.predict(X))
+    theirs.fit(X, TEXT)
+
+
+def test_classes_that_scikit_learn_does_not_predict_by_are_not_taken_over():
+    theirs = THEIRS["MLPClassifier"]((4,), max_iter=4, random_state=0).fit(X, TEXT)
+    theirs.classes_ = theirs.classes_[::-1]
+    np.testing.assert_array_equal(mlp_c.from_sklearn(theirs).predict(X), theirs.predict(X))
 
 
 # ---- edits at random ----
@@ -377,4 +321,5 @@ def test_any_edits_leave_a_model_that_is_saved_whole_or_refused(cls, edits, way)
         except ValueError:
             assert not path.exists() or way == "joblib"
             return
-    assert outputs(twin).tobytes() == outputs(model).tobytes()
+    if hasattr(model, "coefs_"):
+        assert outputs(twin).tobytes() == outputs(model).tobytes()

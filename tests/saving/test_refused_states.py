@@ -40,6 +40,8 @@ def objects(labels):
 
 
 REFUSED = {
+    "names of numbers": (("fitted", "feature_names_in_"), an(np.arange(4)), "feature_names_in_"),
+    "names too few": (("fitted", "feature_names_in_"), objects(["a"]), "feature_names"),
     "no dict": ((), an([1]), "format"),
     "None": ((), an(None), "format"),
     "no format, as of an older version": ((), lambda s: s["parameters"] | s["fitted"], "format"),
@@ -204,8 +206,6 @@ TOLERATED = {
     "a loss curve as an array": (("fitted", "loss_curve_"), np.array),
     "no loss is best": (("fitted", "best_loss_"), an(None)),
     "validation beside": (("fitted", "validation_scores_"), an([])),
-    "names of numbers": (("fitted", "feature_names_in_"), an(np.arange(4))),
-    "names too few": (("fitted", "feature_names_in_"), objects(["a"])),
     "an optimizer as text": (("optimizer",), an("adam")),
     "an unknown rule": (("optimizer", "rule"), an("lion")),
     "the moments of another rule": (("optimizer", "rule"), an("nesterov")),
