@@ -185,7 +185,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
         """
         outputs = outputs_of(self, X)
-        return labels.decode(self._kind_of_labels(), np.asarray(self.classes_), outputs)
+        kind = self.__dict__.get("_target_kind") or self._kind_of_labels()
+        return labels.decode(kind, np.asarray(self.classes_), outputs)
 
     def _kind_of_labels(self) -> str:
         """The kind of the labels; of a model that was given weights, what these say."""

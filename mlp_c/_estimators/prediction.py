@@ -27,8 +27,8 @@ def run_network(
     return _core.predict(
         X,
         rows,
-        [_as_array(w, dtype) for w in model.coefs_],
-        [_as_array(b, dtype) for b in model.intercepts_],
+        _as_arrays(model.coefs_, dtype),
+        _as_arrays(model.intercepts_, dtype),
         model.activation,
         model.out_activation_,
         check_finite,
@@ -36,11 +36,11 @@ def run_network(
     )
 
 
-def _as_array(weights: Any, dtype: np.dtype[Any]) -> np.ndarray:
+def _as_arrays(weights: Any, dtype: np.dtype[Any]) -> list[np.ndarray]:
     """Weights in a dtype; users may have given them in lists."""
-    if getattr(weights, "dtype", None) is dtype:
-        return weights
-    return np.asarray(weights, dtype)
+    return [
+        w if type(w) is np.ndarray and w.dtype is dtype else np.asarray(w, dtype) for w in weights
+    ]
 
 
 def outputs_of(model: Model, X: Any) -> np.ndarray:

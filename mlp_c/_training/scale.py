@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 _FAR = 100.0
 
 # How many numbers tell.
-_SAMPLE = 100_000
+_SAMPLE = 10_000
 
 
 def _scale(values: Any) -> float:

@@ -62,6 +62,12 @@ def test_slopes_of_another_number_of_layers(kernel):
 
 # ---- labels ----
 
+
+def test_labels_in_one_column_are_told_to_be_raveled():
+    with pytest.raises(ValueError, match=r"^y must be labels in one dimension.*y\.ravel\(\)"):
+        kernels.softmax_cross_entropy(np.zeros((4, 3)), np.zeros((4, 1), int))
+
+
 LABELS = [
     (np.array([0, -1, 2]), "got -1 at index 1"),
     (np.array([0, 1, 3]), "got 3 at index 2"),
