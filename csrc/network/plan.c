@@ -141,7 +141,7 @@ join_groups(mlp_plan *plan)
             .layers = plan->layers + (spec->has_own_layers ? (size_t)m * n_layers : 0),
         };
     }
-    if (spec->goes_backward) {
+    if (spec->goes_backward && plan->tasks != NULL) { /* they are: for analyzers */
         write_tasks(plan);
     }
 }
