@@ -307,6 +307,13 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             `n_threads`, which makes the same predictions; with `compute_dtype`, to its
             rounding. The moments of an optimiser are not taken over.
 
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no such activation, solver or loss.
+        sklearn.exceptions.NotFittedError
+            If the model is not fitted.
+
         See Also
         --------
         mlp_c.from_sklearn : The way back.

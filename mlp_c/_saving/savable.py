@@ -34,6 +34,8 @@ class SavableEstimator(BaseEstimator):
         ------
         TypeError
             If the class is a subclass, or a parameter is of a type that a file cannot hold.
+        ValueError
+            If the model was edited so that it could not be read again. Nothing is written.
         OSError
             If the file cannot be written; an old one is as it was.
         ImportError
