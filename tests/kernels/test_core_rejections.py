@@ -220,3 +220,15 @@ def test_the_instruction_set_of_the_environment(code, isa, message):
     )
     assert (done.returncode == 0) == (message == ""), done.stderr
     assert message in done.stderr
+
+
+def test_an_error_of_the_number_of_columns_itself_arrives():
+    class Odd:
+        def __index__(self):
+            raise KeyError("mine")
+
+    values, columns, starts = np.ones(1), np.zeros(1, np.int32), np.array([0, 1])
+    weights, biases = [np.ones((3, 2))], [np.zeros(2)]
+    rows = values, columns, starts, Odd()
+    with pytest.raises(KeyError, match="mine"):
+        _core.predict(rows, None, weights, biases, "relu", "identity", False, 1)
