@@ -12,6 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
 from mlp_c._estimators.prediction import run_network
@@ -20,7 +21,7 @@ from mlp_c._network.activations import layer_activations
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
-from mlp_c._system.blocks import Array, as_floats, blocks
+from mlp_c._system.blocks import Array, are_finite, as_floats
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
@@ -167,8 +168,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         tasks = report_to_callbacks(self, training.max_epochs, X, y, sample_weight)
         training.run(tasks)
         tasks.end()
-        parameters = chain(self.coefs_, self.intercepts_)
-        if not all(np.isfinite(b).all() for p in parameters for b in blocks(p)):
+        if not are_finite(chain(self.coefs_, self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
@@ -335,9 +335,7 @@ def _take_over(model: BaseMLP) -> None:
     if not coefs or ndims != ([2] * len(coefs), [1] * len(coefs)):
         raise ValueError("coefs_ must hold matrices to go on, and intercepts_ a vector for each")
     model.coefs_, model.intercepts_ = coefs, intercepts
-    model.n_features_in_ = len(model.coefs_[0])
-    model.n_layers_ = len(model.coefs_) + 1
-    model.n_outputs_ = len(model.intercepts_[-1])
+    model.__dict__.update(sizes_of(coefs))
 
 
 def _check_range(y: Array, dtype: np.dtype[Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from mlp_c._network.activations import OUTPUT_ACTIVATIONS
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
+from mlp_c._system.blocks import Arrays
 
 
 def _check_network(fitted: dict[str, Any]) -> None:
@@ -18,16 +19,17 @@ def _check_network(fitted: dict[str, Any]) -> None:
         checks.refuse("intercepts_", f"as wide as {shapes}", [b.shape for b in intercepts])
 
 
-def _sizes(fitted: dict[str, Any]) -> dict[str, Any]:
-    """What the weights say of the network."""
-    if "coefs_" not in fitted:
-        return {}
-    coefs = fitted["coefs_"]
+def sizes_of(coefs: Arrays) -> dict[str, int]:
+    """The attributes that the weights tell."""
     return {
         "n_features_in_": coefs[0].shape[0],
         "n_outputs_": coefs[-1].shape[1],
         "n_layers_": len(coefs) + 1,
     }
+
+
+def _complete_sizes(fitted: dict[str, Any]) -> dict[str, int]:
+    return sizes_of(fitted["coefs_"]) if "coefs_" in fitted else {}
 
 
 def _check_names(fitted: dict[str, Any]) -> None:
@@ -46,7 +48,8 @@ NETWORK = FittedPart(
     check_whole=_check_network,
 )
 SIZES = FittedPart(
-    dict.fromkeys(("n_features_in_", "n_layers_", "n_outputs_"), checks.count), complete=_sizes
+    dict.fromkeys(("n_features_in_", "n_layers_", "n_outputs_"), checks.count),
+    complete=_complete_sizes,
 )
 EPOCHS = FittedPart({"n_iter_": checks.count})
 FEATURE_NAMES = FittedPart(  # without them, columns in another order would be taken

@@ -8,6 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
 from mlp_c._training.generators import random_source
 
@@ -48,9 +49,7 @@ def convert(model: Any, cls: Any) -> Any:
         if hasattr(model, name):
             value = getattr(model, name)
             setattr(converted, name, list(value) if isinstance(value, list) else value)
-    converted.n_features_in_ = len(converted.coefs_[0])
-    converted.n_layers_ = len(converted.coefs_) + 1
-    converted.n_outputs_ = len(converted.intercepts_[-1])
+    vars(converted).update(sizes_of(converted.coefs_))
     return converted
 
 
@@ -71,32 +70,27 @@ def to_sklearn(model: Any) -> Any:
                 f"{name} must be one of {sorted(known)} for scikit-learn, which has no other, got "
                 f"{value!r}"
             )
-    if not is_classifier(model):
-        converted = convert(model, SKLEARN_CLASSES["MLPRegressor"])
-        return _with_best_weights(converted.set_params(random_state=_random_state_of(model)))
-    converted = convert(model, SKLEARN_CLASSES["MLPClassifier"])
-    converted.set_params(random_state=_random_state_of(model))
+    name = "MLPClassifier" if is_classifier(model) else "MLPRegressor"
+    converted = convert(model, SKLEARN_CLASSES[name])
+    if isinstance(model.random_state, np.random.Generator):
+        converted.set_params(random_state=random_source(model.random_state))
+    if getattr(converted, "validation_scores_", None) is not None:
+        # What scikit-learn's early stopping goes on from.
+        converted._best_coefs = [w.copy() for w in converted.coefs_]
+        converted._best_intercepts = [b.copy() for b in converted.intercepts_]
+    if is_classifier(model):
+        converted._label_binarizer = _binarizer_of(model)
+    return converted
+
+
+def _binarizer_of(model: Any) -> LabelBinarizer:
+    """What scikit-learn's classifier finds labels with."""
     classes, kind = np.asarray(model.classes_), model._kind_of_labels()
     codes: Any = np.arange(len(classes))
     if "multilabel" in kind:
         codes = np.eye(len(classes), dtype=int)
     if kind.startswith("sparse"):
         codes = csr_matrix(codes)
-    converted._label_binarizer = LabelBinarizer().fit(codes)
-    converted._label_binarizer.classes_ = classes  # which codes index, in whatever order
-    return _with_best_weights(converted)
-
-
-def _random_state_of(model: Any) -> Any:
-    """What scikit-learn draws from as we do."""
-    if isinstance(model.random_state, np.random.Generator):
-        return random_source(model.random_state)
-    return model.random_state
-
-
-def _with_best_weights(converted: Any) -> Any:
-    """With what scikit-learn's early stopping goes on from."""
-    if getattr(converted, "validation_scores_", None) is not None:
-        converted._best_coefs = [w.copy() for w in converted.coefs_]
-        converted._best_intercepts = [b.copy() for b in converted.intercepts_]
-    return converted
+    binarizer = LabelBinarizer().fit(codes)
+    binarizer.classes_ = classes  # which codes index, in whatever order
+    return binarizer

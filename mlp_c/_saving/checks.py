@@ -108,6 +108,8 @@ def numbers(name: str, value: Any) -> list[float]:
     """A list of real numbers."""
     if not isinstance(value, list):
         refuse(name, "a list of numbers", value)
+    if set(map(type, value)) <= {float}:  # as fits leave them: curves may be long
+        return list(value)
     return [number(f"{name}[{i}]", item) for i, item in enumerate(value)]
 
 

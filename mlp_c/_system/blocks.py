@@ -1,6 +1,6 @@
 """Arrays: their types, and blocks of them, between which Python hears of Ctrl-C."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,3 +36,8 @@ def blocks(array: Array) -> Iterator[Array]:
     step = BLOCK_ELEMENTS // max(array[:1].size, 1)
     for begin in range(0, len(array), step):
         yield array[begin : begin + step]
+
+
+def are_finite(arrays: Iterable[Array]) -> bool:
+    """Whether no element of the arrays is infinite or NaN."""
+    return all(np.isfinite(block).all() for array in arrays for block in blocks(array))

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._system.blocks import Array, blocks
+from mlp_c._system.blocks import Array, are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
@@ -160,9 +160,7 @@ class Stochastic:
 
 def _has_diverged(model: Model) -> bool:
     """Whether no epoch will make the weights finite again."""
-    return not math.isfinite(model.loss_) and not all(
-        np.isfinite(block).all() for p in model.coefs_ + model.intercepts_ for block in blocks(p)
-    )
+    return not (math.isfinite(model.loss_) or are_finite(model.coefs_ + model.intercepts_))
 
 
 def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:
