@@ -228,14 +228,20 @@ def test_a_checkpoint_whose_model_was_in_no_such_fit_is_refused(part, name, valu
         resume(path, *data)
 
 
-@pytest.mark.parametrize("names", [[], ["gelu"] * 2], ids=len)
-def test_a_checkpoint_with_activations_for_another_network_is_refused(names, path):
-    """And its file stays as it was found."""
+def write_with_activation(path, activation):
+    """Write a checkpoint whose model has another parameter; return the fit's data."""
     model, data = setting("gelu")
     interrupt(model, path, 3, data)
     content = files.read(path)
-    parameters = content["parameters"] | {"activation": names}
+    parameters = content["parameters"] | {"activation": activation}
     path.write_bytes(packed(content | {"parameters": parameters}))
+    return data
+
+
+@pytest.mark.parametrize("names", [[], ["gelu"] * 2], ids=len)
+def test_a_checkpoint_with_activations_for_another_network_is_refused(names, path):
+    """And its file stays as it was found."""
+    data = write_with_activation(path, names)
     before = path.read_bytes()
     message = rf"^activation must be .* for each of 1 hidden layers, got {len(names)} names$"
     with pytest.raises(ValueError, match=message):
@@ -245,11 +251,7 @@ def test_a_checkpoint_with_activations_for_another_network_is_refused(names, pat
 
 @pytest.mark.parametrize("junk", ["odd", ["odd"], None])
 def test_a_checkpoint_with_junk_for_activations_is_refused(junk, path):
-    """As it is read."""
-    model, data = setting("gelu")
-    interrupt(model, path, 3, data)
-    content = files.read(path)
-    parameters = content["parameters"] | {"activation": junk}
-    path.write_bytes(packed(content | {"parameters": parameters}))
+    """As the fit goes on."""
+    data = write_with_activation(path, junk)
     with pytest.raises(ValueError, match="The 'activation' parameter of MLPClassifier"):
         resume(path, *data)
