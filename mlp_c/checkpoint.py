@@ -190,6 +190,7 @@ def _go_on(
     checkpoint: dict[str, Any], model: Model, data: Data, random_state: np.random.RandomState
 ) -> Stochastic:
     """Begin where a model was in a fit of the same data."""
+    data.list_nonzeros(model.n_threads)
     return Stochastic(model, _decode(checkpoint, model, data))
 
 

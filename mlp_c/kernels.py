@@ -54,7 +54,8 @@ def forward(
     Parameters
     ----------
     X : ndarray of shape (n, n_in), float32 or float64
-        The input rows. Any strides; may be read-only.
+        The input rows. Any strides; may be read-only. Of C-ordered rows that are
+        mostly zeros, these are skipped: 0 times an infinite weight adds nothing.
     weights : list of ndarrays of shape (n_in, n_out), dtype of `X`
         One matrix a layer, each with as many rows as the one before has columns.
         A single matrix is a network without hidden layers.

@@ -96,7 +96,7 @@ FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
     for (ptrdiff_t i = 0; i < TILE_ROWS && i < c.rows; i++) {
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
             REAL *p = c.data + i * c.row_stride + v * LANES * c.col_stride;
-            FN(store)(p, c.col_stride, c.cols - v * LANES, sums[i][v]);
+            FN(store)(p, c.col_stride, c.cols - v * LANES, FN(end_sums)(sums[i][v]));
         }
     }
 }

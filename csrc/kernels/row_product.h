@@ -60,7 +60,7 @@ FN(multiply_vectors)(int n, TERMS row, const mlp_matrix *weights, const mlp_matr
         }
     }
     for (int v = 0; v < n; v++) {
-        *(VEC *)((REAL *)out->data + FN(run_column)(n, v, last)) = sums[v];
+        *(VEC *)((REAL *)out->data + FN(run_column)(n, v, last)) = FN(end_sums)(sums[v]);
     }
 }
 
@@ -80,7 +80,7 @@ FN(multiply_tail)(TERMS row, const mlp_matrix *weights, const mlp_matrix *bias,
             sums += value * FN(load)(FN(at)(weights, i, 0), weights->col_stride, cols);
         }
     }
-    FN(store)(out->data, out->col_stride, cols, sums);
+    FN(store)(out->data, out->col_stride, cols, FN(end_sums)(sums));
 }
 
 /* Either, by the number of vectors, which is 0 for a tail. */

@@ -113,15 +113,23 @@ FN(multiply_strip)(STRIP strip, const mlp_matrix *weights, const mlp_matrix *bia
         }
     }
     bool whole = weights->col_stride == 1 && (weights->padded || out->cols == n * LANES);
+    bool stop = false;
     switch (n) {
-#define RUN(n)                                                            \
-    case n:                                                               \
-        return whole ? FN(add_strip)(n, true, strip, weights, out, aside) \
-                     : FN(add_strip)(n, false, strip, weights, out, aside);
+#define RUN(n)                                                              \
+    case n:                                                                 \
+        stop = whole ? FN(add_strip)(n, true, strip, weights, out, aside)   \
+                     : FN(add_strip)(n, false, strip, weights, out, aside); \
+        break;
         RUN(1) RUN(2) RUN(3) RUN(4)
 #undef RUN
     }
-    return false;
+    for (ptrdiff_t i = 0; i < out->rows; i++) {
+        for (ptrdiff_t j = 0; j < n * LANES; j += LANES) {
+            VEC *sums = (VEC *)FN(at)(out, i, j);
+            *sums = FN(end_sums)(*sums);
+        }
+    }
+    return stop;
 }
 
 /* By columns. */
@@ -220,8 +228,8 @@ FN(sum_columns)(int n, mlp_poller *poller, PAIR_COLUMNS x, const mlp_matrix *del
             }
         }
         for (int v = 0; v < n; v++) {
-            out[0][v] = run[0][v];
-            out[1][v] = run[1][v];
+            out[0][v] = FN(end_sums)(run[0][v]);
+            out[1][v] = FN(end_sums)(run[1][v]);
         }
     }
 }

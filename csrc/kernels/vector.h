@@ -50,6 +50,14 @@ FN(load)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
     return *(const VEC *)lanes;
 }
 
+/* Sums as they are kept: +0 for -0, which a product that underflows leaves behind, and a term of 0
+ * after it would take away. */
+static inline VEC
+FN(end_sums)(VEC sums)
+{
+    return sums + 0;
+}
+
 /* The biases that sums start from: +0 for -0, lest a sum depend on whether terms of 0 are left
  * out. */
 static inline VEC

@@ -73,23 +73,29 @@ mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_
     }
 }
 
-bool
-mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor, mlp_rows *rows)
+void
+mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows)
 {
-    if (!next_chunk(m, batch_size, cursor)) {
-        return false;
-    }
     /* Each member has as many strips, of whole tiles. */
-    ptrdiff_t tile_rows = m->kernels->tile_rows, n = cursor->n;
+    ptrdiff_t tile_rows = m->kernels->tile_rows;
     ptrdiff_t n_strips = mlp_count_strips(n, m->group->size), each = n_strips / m->group->size;
     ptrdiff_t strip_rows = mlp_ceil_div(mlp_ceil_div(n, tile_rows), n_strips) * tile_rows;
-    mlp_set_rows(m, cursor->first, n, strip_rows, rows);
+    mlp_set_rows(m, first, n, strip_rows, rows);
     rows->begin = mlp_min(m->rank * each * strip_rows, n);
     rows->end = mlp_min(rows->begin + each * strip_rows, n);
     m->kernels->load_rows(m->worker, rows);
     if (rows->is_sparse) {
         m->kernels->list_rows(m->worker, rows);
     }
+}
+
+bool
+mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor, mlp_rows *rows)
+{
+    if (!next_chunk(m, batch_size, cursor)) {
+        return false;
+    }
+    mlp_load_chunk(m, cursor->first, cursor->n, rows);
     return true;
 }
 

@@ -32,6 +32,10 @@ double mlp_sum_weights(mlp_worker *worker, const mlp_data *data, mlp_dtype dtype
 void mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_rows,
                   mlp_rows *rows);
 
+/* Loads the member's share of n rows of the data from `first` on into a buffer of its group. Past
+ * the next barrier, all are there. */
+void mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows);
+
 /* Goes on to the next chunk, where need be of the next batch that has weight, and loads the
  * member's share of its group's rows into a buffer. Returns whether there is one: the same to all
  * members where the next barrier says to go on. Begins with {0}. */

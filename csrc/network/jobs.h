@@ -23,26 +23,26 @@ typedef struct {
 } mlp_job_memory;
 
 /* outputs[l] (n, units of l) written for every layer: the hidden layers' activations, then the
- * logits. slopes[l] written for every hidden layer l unless slopes is NULL. x and the network
- * read. Outputs overlap nothing. Rows are shared out. */
+ * logits. slopes[l] written for every hidden layer l unless slopes is NULL. The rows of the data
+ * and the network read. Outputs overlap nothing. Rows are shared out. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;
-    mlp_matrix x;
+    mlp_data data;
     mlp_network network;
     const mlp_matrix *outputs, *slopes;
     struct mlp_plan *plan;
 } mlp_forward_args;
 extern const mlp_job mlp_forward_job;
 
-/* The gradients of all parameters written. x, outputs (as forward left them; the logits are not
- * read), dlogits and weights read; biases are not looked at. Slopes are read instead of
- * outputs if they are given. They must be given if an activation needs them. Gradients overlap
+/* The gradients of all parameters written. The rows of the data, outputs (as forward left them; the
+ * logits are not read), dlogits and weights read; biases are not looked at. Slopes are read instead
+ * of outputs if they are given. They must be given if an activation needs them. Gradients overlap
  * nothing. Input units are shared out, and hidden units of the first layer. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;
-    mlp_matrix x;
+    mlp_data data;
     mlp_network network;
     const mlp_matrix *outputs, *slopes;
     mlp_matrix dlogits;

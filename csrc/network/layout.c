@@ -138,31 +138,42 @@ alloc_backward_packs(mlp_arena *arena, mlp_plan *plan)
     }
 }
 
-/* The slices of the first layer's deltas. */
+/* The slices of the first layer's deltas: of sparse rows where those of all columns are another's
+ * too, or the caller's. */
 static void
 alloc_delta_slices(mlp_arena *arena, mlp_plan *plan)
 {
     const mlp_plan_spec *spec = &plan->spec;
+    bool are_callers = spec->has_own_layers && spec->network->n_layers == 1;
     for (int g = 0; g < spec->n_groups; g++) {
         mlp_group *group = &plan->groups[g];
         ptrdiff_t cols = group->slice.end - group->slice.begin;
         if (!spec->is_sparse) {
             group->packed_deltas = alloc_packed(arena, spec->kernels, spec->n_rows, cols);
         }
-        else if (spec->n_groups > 1) {
+        else if (spec->n_groups > 1 || are_callers) {
             group->deltas = mlp_alloc_padded(arena, spec->kernels, spec->n_rows, cols);
         }
     }
 }
 
-/* The slices of the first layer's z. */
+/* The slice of the first layer's z. */
+static mlp_matrix
+alloc_sums(mlp_arena *arena, const mlp_plan_spec *spec, const mlp_slice *slice)
+{
+    return mlp_alloc_padded(arena, spec->kernels, spec->n_rows, slice->end - slice->begin);
+}
+
+/* The slices of groups that meet in the outputs. */
 static void
 alloc_sum_slices(mlp_arena *arena, mlp_plan *plan)
 {
-    for (int g = 0; g < plan->spec.n_groups && plan->spec.n_groups > 1; g++) {
-        mlp_group *group = &plan->groups[g];
-        ptrdiff_t cols = group->slice.end - group->slice.begin;
-        group->sums = mlp_alloc_padded(arena, plan->spec.kernels, plan->spec.n_rows, cols);
+    const mlp_plan_spec *spec = &plan->spec;
+    for (int g = 0; g < spec->n_groups && spec->n_groups > 1; g++) {
+        mlp_matrix sums = alloc_sums(arena, spec, &plan->groups[g].slice);
+        for (int m = g; m < spec->n_members; m += spec->n_groups) {
+            plan->members[m].sums = sums;
+        }
     }
 }
 
@@ -250,6 +261,14 @@ alloc_scratch(mlp_arena *arena, const mlp_plan *plan, const mlp_group *group)
     return mlp_alloc(arena, 1, 1, most);
 }
 
+static void
+alloc_scratches(mlp_arena *arena, mlp_plan *plan)
+{
+    for (int m = 0; m < plan->spec.n_members; m++) {
+        plan->members[m].scratch = alloc_scratch(arena, plan, plan->members[m].group);
+    }
+}
+
 /* Sums of squared weights, which all members see. */
 static void
 alloc_squares(mlp_arena *arena, mlp_plan *plan)
@@ -308,8 +327,8 @@ mlp_lay_out_training(mlp_arena *arena, mlp_plan *plan)
     if (spec->keeps_gradients) {
         alloc_gradients(arena, plan);
     }
-    for (int m = 0; m < spec->n_members && !spec->keeps_gradients; m++) {
-        plan->members[m].scratch = alloc_scratch(arena, plan, plan->members[m].group);
+    if (!spec->keeps_gradients) {
+        alloc_scratches(arena, plan);
     }
     plan->row_losses = mlp_alloc(arena, spec->n_rows, 1, sizeof(double));
     alloc_squares(arena, plan);
@@ -344,7 +363,15 @@ mlp_lay_out_losses(mlp_arena *arena, mlp_plan *plan)
 void
 mlp_lay_out_forward(mlp_arena *arena, mlp_plan *plan)
 {
-    if (plan->spec.packs_weights) {
+    const mlp_plan_spec *spec = &plan->spec;
+    for (int m = 0; m < spec->n_members; m++) {
+        mlp_member *member = &plan->members[m];
+        alloc_rows(arena, spec, 1, 1, member->buffers);
+        if (spec->is_sparse) { /* the outputs are the caller's, and not padded */
+            member->sums = alloc_sums(arena, spec, &member->group->slice);
+        }
+    }
+    if (spec->packs_weights) {
         alloc_forward_packs(arena, plan);
     }
 }
@@ -355,14 +382,21 @@ mlp_lay_out_backward(mlp_arena *arena, mlp_plan *plan)
     const mlp_plan_spec *spec = &plan->spec;
     ptrdiff_t n_layers = spec->network->n_layers;
     for (int g = 0; g < spec->n_groups; g++) {
-        alloc_first_layer(arena, plan, &plan->groups[g]);
+        mlp_group *group = &plan->groups[g];
+        alloc_first_layer(arena, plan, group);
+        alloc_rows(arena, spec, group->size, 1, group->buffers);
     }
     mlp_layer_rows *first = plan->layers;
     alloc_deltas(arena, spec, n_layers - 1, first);
     alloc_delta_slices(arena, plan);
     alloc_packed_deltas(arena, spec, first);
     alloc_backward_packs(arena, plan);
-    for (int m = 1; m < spec->n_members; m++) { /* views that change by chunk, of the same memory */
-        memcpy(plan->members[m].layers, first, (size_t)n_layers * sizeof *first);
+    if (spec->is_sparse) { /* the gradients are the caller's, and not padded */
+        alloc_scratches(arena, plan);
+    }
+    for (int m = 0; m < spec->n_members; m++) { /* views that change by chunk, of the same memory */
+        mlp_member *member = &plan->members[m];
+        memmove(member->layers, first, (size_t)n_layers * sizeof *first);
+        member->buffers[0] = member->group->buffers[0];
     }
 }

@@ -72,7 +72,7 @@ mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
                          .slopes = mlp_rows_of(&m->layers[0].slopes, begin, end)};
     to.outputs = mlp_slice_of(&to.outputs, &group->slice);
     to.slopes = mlp_slice_of(&to.slopes, &group->slice);
-    mlp_matrix z = group->sums.data == NULL ? to.outputs : mlp_rows_of(&group->sums, begin, end);
+    mlp_matrix z = m->sums.data == NULL ? to.outputs : mlp_rows_of(&m->sums, begin, end);
     bool stop;
     if (rows->is_sparse) {
         stop = m->kernels->multiply_pairs(m->worker, rows, &group->layers[0].weights.value,
@@ -83,6 +83,17 @@ mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
         stop = forward_linear(m, 0, &input, &z);
     }
     return stop || forward_activation(m, 0, &z, &to);
+}
+
+bool
+mlp_forward_block(const mlp_member *m, mlp_rows *rows)
+{
+    m->kernels->load_rows(m->worker, rows);
+    if (rows->is_sparse && rows->pairs.n_strips > 0 && mlp_are_many(rows)
+        && m->kernels->list_rows(m->worker, rows)) {
+        return true;
+    }
+    return mlp_forward_first(m, rows) || mlp_forward_others(m, 0, rows->end);
 }
 
 bool
@@ -199,13 +210,30 @@ mlp_compute_gradient(const mlp_member *m, const mlp_rows *rows, const mlp_task *
                          (mlp_start){.accumulate = accumulate});
 }
 
+/* Computes a gradient that is kept: by way of the scratch where it is of sparse rows, and not
+ * padded. */
+static void
+compute_kept(const mlp_member *m, const mlp_rows *rows, const mlp_task *task, bool accumulate)
+{
+    mlp_matrix gradient = mlp_task_gradient(m, task);
+    if (gradient.padded || !rows->is_sparse || task->layer > 0 || task->is_bias) {
+        mlp_compute_gradient(m, rows, task, accumulate, &gradient);
+        return;
+    }
+    mlp_matrix padded = mlp_padded_matrix(m->kernels, m->scratch, gradient.rows, gradient.cols);
+    if (accumulate) {
+        m->kernels->copy(&gradient, &padded);
+    }
+    mlp_compute_gradient(m, rows, task, accumulate, &padded);
+    m->kernels->copy(&padded, &gradient);
+}
+
 void
 mlp_compute_gradients(const mlp_member *m, const mlp_rows *rows, bool accumulate)
 {
     ptrdiff_t n_done = 0;
     for (const mlp_task *task; (task = mlp_next_task(m, &n_done)) != NULL;) {
-        mlp_matrix gradient = mlp_task_gradient(m, task);
-        mlp_compute_gradient(m, rows, task, accumulate, &gradient);
+        compute_kept(m, rows, task, accumulate);
         if (mlp_poll(m->worker)) { /* what is left would not be whole either */
             return;
         }

@@ -18,12 +18,16 @@ void mlp_pack_weights(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin, ptr
 void mlp_pack_network(const mlp_member *m);
 
 /* outputs[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its slice.
- * Each group writes z to memory of its own, to avoid false sharing where slices meet. */
+ * Where groups meet in the outputs, z is written to memory of each group's own first, to avoid
+ * false sharing. */
 bool mlp_forward_first(const mlp_member *m, const mlp_rows *rows);
 
 /* outputs[l] = f(outputs[l - 1] weights[l] + biases[l]) for all layers but the first and the rows
  * begin to end. f is left out of the network's last layer. */
 bool mlp_forward_others(const mlp_member *m, ptrdiff_t begin, ptrdiff_t end);
+
+/* Loads a block of rows, of which the member has all, and takes it forward. */
+bool mlp_forward_block(const mlp_member *m, mlp_rows *rows);
 
 /* deltas[l] = (deltas[l + 1] weights[l + 1]^T) * f'(z[l]) from the last layer, whose deltas are
  * given, down to the first, for the rows begin to end; packs them for the gradients. */

@@ -101,7 +101,7 @@ write_tasks(mlp_plan *plan)
 ptrdiff_t
 mlp_count_strips(ptrdiff_t rows, int group_size)
 {
-    return group_size * mlp_ceil_div(rows, (ptrdiff_t)group_size * MLP_STRIP_ROWS);
+    return group_size * mlp_max(1, mlp_ceil_div(rows, (ptrdiff_t)group_size * MLP_STRIP_ROWS));
 }
 
 /* The tables that a plan is made of. */

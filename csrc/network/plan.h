@@ -32,8 +32,8 @@ typedef struct {
     mlp_layer *layers;        /* the network's, of which the first is the slice's */
     mlp_packed *weights;      /* by layer; not packed where they are taken as they lie */
     mlp_packed *weights_t;    /* transposed, of all layers but the first */
-    mlp_matrix sums;          /* the slice of the first layer's z; absent where one group has all */
-    mlp_matrix deltas;        /* the slice of its deltas for sparse rows; absent likewise */
+    mlp_matrix deltas;        /* the slice of the first layer's deltas for sparse rows; absent where
+                                 one group has all, and they are padded */
     mlp_packed packed_deltas; /* the same for dense rows */
     mlp_rows buffers[MLP_MAX_BUFFERS]; /* room for the rows in work */
     int n_buffers;
@@ -60,16 +60,18 @@ typedef struct {
     int rank;                          /* in the group */
     mlp_layer_rows *layers;            /* the team's, or in predictions the member's own */
     mlp_rows buffers[MLP_MAX_BUFFERS]; /* the group's, of which the member loads a share */
-    mlp_task_list own_tasks;           /* on the first layer */
-    void *scratch;                     /* the gradient of a task that is not kept */
+    mlp_matrix sums;         /* the slice of the first layer's z, the group's or the member's own;
+                                absent where it is computed in place of the outputs */
+    mlp_task_list own_tasks; /* on the first layer */
+    void *scratch; /* the gradient of a task that is not kept, or not padded where it is */
 } mlp_member;
 
 /* What a plan is made for. */
 typedef struct {
     const mlp_kernels *kernels;
     const mlp_network *network;
-    const mlp_data *data; /* NULL where the rows are a matrix of the caller's */
-    ptrdiff_t n_rows;     /* the most rows in work at a time */
+    const mlp_data *data;
+    ptrdiff_t n_rows; /* the most rows in work at a time */
     int n_members;
     int n_groups; /* of the members, a slice of the first layer each */
     bool is_sparse;
@@ -109,7 +111,8 @@ mlp_count_parts(ptrdiff_t layer)
     return layer == 0 ? MLP_MAX_PARTS : 1;
 }
 
-/* Strips that `rows` sparse rows are listed in, as many for each of a group's members. */
+/* Strips that `rows` sparse rows are listed in, as many for each of a group's members, and one at
+ * least. */
 ptrdiff_t mlp_count_strips(ptrdiff_t rows, int group_size);
 
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in

@@ -36,18 +36,6 @@ next_block(mlp_member *m, ptrdiff_t *first)
     return rows;
 }
 
-/* The logits of the block of rows. Returns whether the team is to stop. */
-static bool
-run_block(mlp_member *m, mlp_rows *rows)
-{
-    m->kernels->load_rows(m->worker, rows);
-    if (rows->is_sparse && rows->pairs.n_strips > 0 && mlp_are_many(rows)
-        && m->kernels->list_rows(m->worker, rows)) {
-        return true;
-    }
-    return mlp_forward_first(m, rows) || mlp_forward_others(m, 0, rows->end);
-}
-
 /* ---- predict ---- */
 
 static bool
@@ -81,7 +69,7 @@ run_predict(mlp_worker *worker, void *arguments)
             return;
         }
         *logits = mlp_rows_of(&args->out, first, first + n);
-        if (run_block(&m, &m.buffers[0])) {
+        if (mlp_forward_block(&m, &m.buffers[0])) {
             return;
         }
         m.kernels->apply_output(worker, args->output, logits);
@@ -110,7 +98,7 @@ run_losses(mlp_member *m, const mlp_loss *loss)
 {
     const mlp_layer_rows *last = &m->layers[m->plan->spec.network->n_layers - 1];
     for (ptrdiff_t n, first; (n = next_block(m, &first)) > 0;) {
-        if (run_block(m, &m->buffers[0])) {
+        if (mlp_forward_block(m, &m->buffers[0])) {
             return;
         }
         mlp_loss_rows rows = {.span = m->buffers[0].span,

@@ -1,8 +1,8 @@
 /* The jobs behind the public kernels: forward, backward, softmax, softmax_cross_entropy, sgd_step;
  * and the pairs of a dense array. */
 #include "base/arena.h"
+#include "network/batches.h"
 #include "network/layout.h"
-#include "network/passes.h"
 
 /* ---- forward ---- */
 
@@ -10,25 +10,35 @@ static bool
 prepare_forward(void *arguments, int n_members)
 {
     mlp_forward_args *args = arguments;
+    bool are_few = args->data.n <= MLP_FEW_ROWS;
     args->plan =
-        mlp_make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
-                                                      .network = &args->network,
-                                                      .n_members = n_members,
-                                                      .n_groups = 1,
-                                                      .packs_weights = args->x.rows > MLP_FEW_ROWS,
-                                                      .lay_out = mlp_lay_out_forward});
-    if (args->plan == NULL) {
-        return false;
-    }
+        mlp_make_plan(&args->memory, &(mlp_plan_spec){
+                                         .kernels = args->kernels,
+                                         .network = &args->network,
+                                         .data = &args->data,
+                                         .n_rows = mlp_min(args->data.n, args->kernels->block_rows),
+                                         .n_members = n_members,
+                                         .n_groups = 1,
+                                         .is_sparse = args->data.x.is_sparse,
+                                         .lists_rows = !are_few,
+                                         .packs_weights = !are_few,
+                                         .has_own_layers = true,
+                                         .lay_out = mlp_lay_out_forward,
+                                     });
+    return args->plan != NULL;
+}
+
+/* Points the member's layers at rows begin to end of the caller's arrays. */
+static void
+set_block(const mlp_member *m, const mlp_forward_args *args, ptrdiff_t begin, ptrdiff_t end)
+{
     ptrdiff_t last = args->network.n_layers - 1;
     for (ptrdiff_t l = 0; l <= last; l++) {
-        mlp_layer_rows *layer = &args->plan->layers[l];
-        layer->outputs = args->outputs[l];
+        m->layers[l].outputs = mlp_rows_of(&args->outputs[l], begin, end);
         if (l < last && args->slopes != NULL) {
-            layer->slopes = args->slopes[l];
+            m->layers[l].slopes = mlp_rows_of(&args->slopes[l], begin, end);
         }
     }
-    return true;
 }
 
 static void
@@ -36,15 +46,22 @@ run_forward(mlp_worker *worker, void *arguments)
 {
     mlp_forward_args *args = arguments;
     mlp_member m = mlp_join_plan(args->plan, worker);
-    mlp_rows rows = {.x = args->x};
+    mlp_rows *rows = &m.buffers[0];
+    ptrdiff_t first, end;
     mlp_pack_network(&m);
     if (mlp_barrier(worker) != MLP_GO_ON) {
         return;
     }
-    mlp_share(worker->size, worker->rank, args->x.rows, m.kernels->tile_rows, &rows.begin,
-              &rows.end);
-    if (!mlp_forward_first(&m, &rows)) {
-        mlp_forward_others(&m, rows.begin, rows.end);
+    mlp_share(worker->size, worker->rank, args->data.n, m.kernels->tile_rows, &first, &end);
+    for (; first < end; first += rows->end) {
+        ptrdiff_t n = mlp_min(end - first, m.kernels->block_rows);
+        set_block(&m, args, first, first + n);
+        mlp_set_rows(&m, first, n, m.plan->spec.lists_rows ? n : 0, rows);
+        rows->begin = 0;
+        rows->end = n;
+        if (mlp_forward_block(&m, rows)) {
+            return;
+        }
     }
 }
 
@@ -60,9 +77,12 @@ prepare_backward(void *arguments, int n_members)
         &args->memory, &(mlp_plan_spec){
                            .kernels = args->kernels,
                            .network = &args->network,
-                           .n_rows = mlp_min(args->x.rows, MLP_CHUNK_ROWS),
+                           .data = &args->data,
+                           .n_rows = mlp_min(args->data.n, MLP_CHUNK_ROWS),
                            .n_members = n_members,
                            .n_groups = mlp_count_groups(&args->network.layers[0], n_members),
+                           .is_sparse = args->data.x.is_sparse,
+                           .lists_rows = true,
                            .goes_backward = true,
                            .has_own_layers = true,
                            .lay_out = mlp_lay_out_backward,
@@ -89,27 +109,28 @@ run_backward(mlp_worker *worker, void *arguments)
 {
     mlp_backward_args *args = arguments;
     mlp_member m = mlp_join_plan(args->plan, worker);
+    mlp_rows *rows = &m.buffers[0];
     mlp_pack_network(&m);
     if (mlp_barrier(worker) != MLP_GO_ON) {
         return;
     }
     ptrdiff_t first = 0;
     do { /* once even where there are no rows: the gradients are then zero */
-        ptrdiff_t n = mlp_min(args->x.rows - first, MLP_CHUNK_ROWS), begin, end;
-        mlp_rows rows = {.span.n = n, .x = mlp_rows_of(&args->x, first, first + n)};
+        ptrdiff_t n = mlp_min(args->data.n - first, MLP_CHUNK_ROWS), begin, end;
         set_chunk(&m, args, first, n);
+        mlp_load_chunk(&m, first, n, rows);
         mlp_share(worker->size, worker->rank, n, m.kernels->tile_rows, &begin, &end);
         mlp_backward_rows(&m, begin, end);
         if (mlp_barrier(worker) != MLP_GO_ON) {
             return;
         }
-        mlp_compute_gradients(&m, &rows, first > 0);
+        mlp_compute_gradients(&m, rows, first > 0);
         mlp_poll(worker); /* there may have been nothing to multiply */
         if (mlp_barrier(worker) != MLP_GO_ON) {
             return;
         }
         first += n;
-    } while (first < args->x.rows);
+    } while (first < args->data.n);
 }
 
 const mlp_job mlp_backward_job = {prepare_backward, run_backward};

@@ -1,5 +1,7 @@
 #include "python/data.h"
 
+#include "network/zeros.h"
+
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
@@ -241,22 +243,45 @@ arg_csr(mlp_call *call, PyObject *parts)
     return x;
 }
 
-void
-mlp_skip_zeros(mlp_input *x)
+/* Has the zeros of a dense input skipped, if its columns can be numbered. */
+static void
+skip_zeros(mlp_input *x)
 {
-    x->is_sparse = x->is_sparse || x->cols <= UINT32_MAX;
+    x->is_sparse = x->cols <= UINT32_MAX;
+}
+
+mlp_data
+mlp_arg_rows(mlp_call *call, PyObject *obj)
+{
+    mlp_matrix dense = mlp_arg_matrix(call, obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
+    mlp_data data = {.x = {.rows = dense.rows, .cols = dense.cols, .dense = dense}};
+    if (call->failed) {
+        return data;
+    }
+    data.n = dense.rows;
+    data.x.element = (mlp_element)call->dtype;
+    data.x.row_slots = mlp_count_pair_columns(dense.cols);
+    if (mlp_are_mostly_zero(&data.x)) {
+        skip_zeros(&data.x);
+    }
+    data.slots = mlp_count_all_slots(call, &data);
+    return data;
 }
 
 mlp_input
 mlp_arg_input(mlp_call *call, PyObject *obj)
 {
     if (call->failed || !PyTuple_Check(obj)) {
-        return mlp_arg_dense(call, obj);
+        mlp_input x = mlp_arg_dense(call, obj);
+        if (!call->failed && mlp_are_mostly_zero(&x)) {
+            skip_zeros(&x);
+        }
+        return x;
     }
     Py_ssize_t n = PyTuple_GET_SIZE(obj);
     if (n == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {
         mlp_input x = mlp_arg_dense(call, PyTuple_GET_ITEM(obj, 0));
-        mlp_skip_zeros(&x);
+        skip_zeros(&x);
         return x;
     }
     if (n == 4 && PyIndex_Check(PyTuple_GET_ITEM(obj, 3))) {

@@ -13,13 +13,14 @@ mlp_targets mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptr
 /* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
 mlp_input mlp_arg_dense(mlp_call *call, PyObject *obj);
 
-/* X: such an array; the tuple (array, None) of one whose zeros are to be skipped; or
+/* X: a matrix of the call's dtype, as rows whose zeros are skipped where they are mostly zeros. */
+mlp_data mlp_arg_rows(mlp_call *call, PyObject *obj);
+
+/* X: a dense array, whose zeros are skipped where it is mostly zeros; the tuple (array, None) of
+ * one whose zeros are to be skipped whether there are many or not; or
  * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
  * like where values are pairs, with a column 2c and the next for each c of `columns`. */
 mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
-
-/* Has the zeros of a dense input skipped, if its columns can be numbered. */
-void mlp_skip_zeros(mlp_input *x);
 
 /* mlp_count_slots of all of the data where it is sparse, else 0. */
 ptrdiff_t mlp_count_all_slots(mlp_call *call, const mlp_data *data);

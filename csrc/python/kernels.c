@@ -29,9 +29,9 @@ mlp_core_forward(PyObject *module, PyObject *args)
     mlp_forward_args forward = {0};
     mlp_call call;
     mlp_begin(&call);
-    forward.x = mlp_arg_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
-    ptrdiff_t n = forward.x.rows;
-    mlp_list weights = mlp_arg_weights(&call, weights_obj, forward.x.cols, MLP_READ);
+    forward.data = mlp_arg_rows(&call, x_obj);
+    ptrdiff_t n = forward.data.n;
+    mlp_list weights = mlp_arg_weights(&call, weights_obj, forward.data.x.cols, MLP_READ);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
     forward.network = mlp_arg_network(&call, weights, biases, activation);
     if (out == Py_None) {
@@ -141,9 +141,9 @@ mlp_core_backward(PyObject *module, PyObject *args)
     mlp_backward_args backward = {0};
     mlp_call call;
     mlp_begin(&call);
-    backward.x = mlp_arg_matrix(&call, x_obj, "X", MLP_ANY, MLP_ANY, MLP_READ);
-    ptrdiff_t n = backward.x.rows;
-    mlp_list weights = mlp_arg_weights(&call, weights_obj, backward.x.cols, MLP_READ);
+    backward.data = mlp_arg_rows(&call, x_obj);
+    ptrdiff_t n = backward.data.n;
+    mlp_list weights = mlp_arg_weights(&call, weights_obj, backward.data.x.cols, MLP_READ);
     backward.network = mlp_arg_network(&call, weights, (mlp_list){0}, activation);
     mlp_expectation outputs = mlp_expect("activations", 2, n, MLP_READ);
     backward.outputs = mlp_arg_list_like(&call, activations_obj, weights, outputs).views;

@@ -30,9 +30,6 @@ mlp_core_predict(PyObject *module, PyObject *args)
     data->order = mlp_arg_order(&call, order, "order", data->x.rows, &data->n);
     predict.check_finite =
         check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
-    if (data->n <= MLP_FEW_ROWS) {
-        mlp_skip_zeros(&data->x);
-    }
     data->slots = mlp_count_all_slots(&call, data);
     ptrdiff_t n = data->n, n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);

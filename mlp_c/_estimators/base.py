@@ -24,7 +24,7 @@ from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite, as_floats
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
-from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input_for_fit
+from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.model import Model
@@ -248,7 +248,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
         _check_range(encoded, solver.work_dtype(dtype))
-        X = kernel_input_for_fit(X, solver.work_dtype(dtype), self.n_threads)
+        X = kernel_input(X, solver.work_dtype(dtype))
         return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlp_c import _core
 from mlp_c._system.threads import threads_for_rows
-from mlp_c._training.data import is_taken_as_it_is, kernel_input_for_prediction
+from mlp_c._training.data import is_taken_as_it_is, kernel_input
 from mlp_c._training.model import Model
 
 
@@ -49,7 +49,7 @@ def outputs_of(model: Model, X: Any) -> np.ndarray:
     In the wider dtype of both, unless `compute_dtype` says otherwise.
     """
     if _can_take(model, X):
-        given = kernel_input_for_prediction(X, X.dtype)
+        given = kernel_input(X, X.dtype)
         outputs = run_network(model, given, dtype=X.dtype, check_finite=True)
         if outputs is not None:
             return outputs
@@ -60,7 +60,7 @@ def outputs_of(model: Model, X: Any) -> np.ndarray:
         dtype = np.result_type(X.dtype, dtype)
     if dtype not in (np.float32, np.float64):
         dtype = np.dtype(np.float64)
-    return run_network(model, kernel_input_for_prediction(X, dtype), dtype=dtype)
+    return run_network(model, kernel_input(X, dtype), dtype=dtype)
 
 
 def _can_take(model: Model, X: Any) -> bool:

@@ -16,12 +16,6 @@ from mlp_c._system.threads import effective_n_threads
 # all elements is faster.
 _MAX_PAIRS = 0.35
 
-# How many rows tell for all of a prediction, for how many that is worth to ask, and the
-# fraction of non-zero elements in them above which to multiply all is faster.
-_SAMPLE = 32
-_SAMPLE_FROM = 512
-_MAX_SAMPLE_DENSITY = 0.25
-
 # What a copy of the elements that are not zero may take, of the memory of all.
 _MAX_INDEX = 0.32
 
@@ -50,6 +44,8 @@ def _check_range(elements: Any, dtype: Any) -> None:
 def kernel_input(X: Any, dtype: Any) -> Any:
     """Checked rows as the kernels take them: an array, or the parts of a CSR matrix.
 
+    The kernels skip the zeros of an array that is mostly zeros, and look for them in each pass.
+
     The values of a matrix, and elements that the kernels do not read, are converted.
 
     Raises
@@ -70,25 +66,6 @@ def kernel_input(X: Any, dtype: Any) -> Any:
     return X.data, X.indices, X.indptr, X.shape[1]
 
 
-def kernel_input_for_fit(X: Any, dtype: Any, n_threads: int | None) -> Any:
-    """The same for many passes: an array that is mostly zeros becomes sparse."""
-    X = kernel_input(X, dtype)
-    if isinstance(X, tuple):
-        return X
-    n_threads = effective_n_threads(n_threads)
-    max_bytes = _MAX_INDEX * X.nbytes
-    return _core.index_nonzeros(X, np.dtype(dtype).name, _MAX_PAIRS, max_bytes, n_threads) or X
-
-
-def kernel_input_for_prediction(X: Any, dtype: Any) -> Any:
-    """The same for one pass: whether an array is mostly zeros is told by some of its rows."""
-    X = kernel_input(X, dtype)
-    if isinstance(X, tuple) or len(X) < _SAMPLE_FROM:
-        return X
-    sample = X[:: len(X) // _SAMPLE]
-    return (X, None) if np.count_nonzero(sample) <= _MAX_SAMPLE_DENSITY * sample.size else X
-
-
 @dataclass
 class Data:
     """Rows, their encoded targets and weights; and which of the rows to use.
@@ -96,7 +73,7 @@ class Data:
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features) or tuple
-        As `kernel_input_for_fit` gives it.
+        As `kernel_input` gives it, or listed.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Encoded targets.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -136,6 +113,14 @@ class Data:
             else:
                 digest.update(repr(part).encode())
         return digest.hexdigest()
+
+    def list_nonzeros(self, n_threads: int | None) -> None:
+        """For many passes: list what is not zero in an array that is mostly zeros, once for all."""
+        if not isinstance(self.X, tuple):
+            n_threads = effective_n_threads(n_threads)
+            max_bytes = _MAX_INDEX * self.X.nbytes
+            listed = _core.index_nonzeros(self.X, self.dtype.name, _MAX_PAIRS, max_bytes, n_threads)
+            self.X = listed or self.X
 
     def astype(self, dtype: Any) -> "Data":
         """The same data to be computed with in another dtype; a dense `X` stays as it is."""

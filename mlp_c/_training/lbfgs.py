@@ -37,6 +37,7 @@ class LBFGS:
     @classmethod
     def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
         """Begin a fit, whose weights are drawn or kept; nothing more is random."""
+        data.list_nonzeros(model.n_threads)
         begin_curve(model)
         return cls(model, data)
 

@@ -46,6 +46,7 @@ class Stochastic:
         cls, choose_rule: ChooseRule, model: Model, data: Data, random_state: np.random.RandomState
     ) -> Self:
         """Begin a fit, whose weights are drawn or kept, with the rule's first moments."""
+        data.list_nonzeros(model.n_threads)
         model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
