@@ -4,6 +4,7 @@
  * pointer, releases the GIL and runs a job. The public signatures are in mlp_c/kernels.py.
  */
 #include "python/run.h"
+#include "threads/pool.h"
 
 /* ---- configuration ---- */
 
@@ -124,6 +125,14 @@ module_clear(PyObject *module)
     return 0;
 }
 
+/* Leaves no thread behind. */
+static void
+module_free(void *module)
+{
+    (void)module;
+    mlp_end_threads();
+}
+
 static PyMethodDef module_methods[] = {
     {"forward", mlp_core_forward, METH_VARARGS, NULL},
     {"softmax", mlp_core_softmax, METH_VARARGS, NULL},
@@ -162,6 +171,7 @@ static PyModuleDef module_def = {
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC

@@ -8,9 +8,6 @@ static const double WORK_PER_THREAD = 1, BATCH_WORK_PER_THREAD = 1;
 static const double WORK_PER_THREAD = 6e6, BATCH_WORK_PER_THREAD = 3e5;
 #endif
 
-/* More than any machine has for one process, and few enough to lay out memory for. */
-enum { MOST_THREADS = 512 };
-
 const mlp_kernels *
 mlp_kernels_for(PyObject *module, const mlp_call *call)
 {
@@ -87,7 +84,7 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
 static int
 useful_threads(int n_threads, double useful)
 {
-    double most = (double)mlp_min(n_threads, MOST_THREADS);
+    double most = (double)mlp_min(n_threads, MLP_MOST_THREADS);
     return useful < 1 || most < 1 ? 1 : (int)(useful < most ? useful : most);
 }
 

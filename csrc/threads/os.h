@@ -1,5 +1,6 @@
-/* What team.c, which alone includes this, asks of the operating system: threads,
- * a mutex, a condition, a clock and which process this is, for Windows and for POSIX.
+/* What the files beside it, which alone include this, ask of the operating system: threads and
+ * where they may run, a mutex, a condition, a clock, forks and which process this is, for Windows
+ * and for POSIX.
  *
  * A started thread's `thread` stays where it is until it is joined. A condition may
  * wake for no reason. thread_start says whether there is a thread.
@@ -120,6 +121,44 @@ static inline int64_t
 process_id(void)
 {
     return GetCurrentProcessId();
+}
+
+static inline void
+thread_detach(thread *t)
+{
+    CloseHandle(t->handle);
+}
+
+static inline void
+thread_yield(void)
+{
+    SwitchToThread();
+}
+
+typedef INIT_ONCE once;
+#define ONCE INIT_ONCE_STATIC_INIT
+
+static BOOL CALLBACK
+once_enter(INIT_ONCE *done, void *function, void **context)
+{
+    (void)done;
+    (void)context;
+    (*(void (**)(void))function)();
+    return TRUE;
+}
+
+static inline void
+call_once_only(once *done, void (*function)(void))
+{
+    InitOnceExecuteOnce(done, once_enter, &function, NULL);
+}
+
+/* There is no fork. */
+static inline void
+at_fork(void (*before)(void), void (*in_child)(void))
+{
+    (void)before;
+    (void)in_child;
 }
 
 #else
@@ -260,6 +299,89 @@ static inline int64_t
 process_id(void)
 {
     return getpid();
+}
+
+static inline void
+thread_detach(thread *t)
+{
+    pthread_detach(t->handle);
+}
+
+static inline void
+thread_yield(void)
+{
+    sched_yield();
+}
+
+typedef pthread_once_t once;
+#define ONCE PTHREAD_ONCE_INIT
+
+static inline void
+call_once_only(once *done, void (*function)(void))
+{
+    pthread_once(done, function);
+}
+
+/* Has functions called at each fork: in the parent before it, and in the child. */
+static inline void
+at_fork(void (*before)(void), void (*in_child)(void))
+{
+    pthread_atfork(before, NULL, in_child);
+}
+
+#endif
+
+/* Where the calling thread may run: on Linux; elsewhere it is not known, and always the same. */
+#if defined(__linux__)
+
+#include <sched.h>
+
+typedef cpu_set_t affinity;
+
+/* None where the machine has more CPUs than fit. */
+static inline void
+get_affinity(affinity *cpus)
+{
+    if (sched_getaffinity(0, sizeof *cpus, cpus) != 0) {
+        CPU_ZERO(cpus);
+    }
+}
+
+static inline bool
+is_same_affinity(const affinity *a, const affinity *b)
+{
+    return CPU_EQUAL(a, b);
+}
+
+/* A thread that the system does not move stays where it is. */
+static inline void
+set_affinity(const affinity *cpus)
+{
+    if (CPU_COUNT(cpus) > 0) {
+        (void)!sched_setaffinity(0, sizeof *cpus, cpus);
+    }
+}
+
+#else
+
+typedef char affinity;
+
+static inline void
+get_affinity(affinity *cpus)
+{
+    *cpus = 0;
+}
+
+static inline bool
+is_same_affinity(const affinity *a, const affinity *b)
+{
+    return *a == *b;
+}
+
+static inline void
+set_affinity(const affinity *cpus)
+{
+    (void)cpus;
 }
 
 #endif

@@ -7,34 +7,24 @@
 
 #include "base/sizes.h"
 #include "threads/os.h"
-
-#if defined(__x86_64__) || defined(__i386__)
-#define SPIN_PAUSE() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define SPIN_PAUSE() __asm__ volatile("yield")
-#else
-#define SPIN_PAUSE() ((void)0)
-#endif
+#include "threads/pool.h"
+#include "threads/spin.h"
 
 enum {
-    SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
-    PAUSES = 16,            /* between two looks at the clock */
-    POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s, together with */
-    PATIENCE_MS = 30,       /* how long what is being finished may take */
-    STACK_BYTES = 512 << 10 /* kernels keep a few KB of tiles on the stack */
+    SPIN_NS = 20000,     /* no less than it costs to put a thread to sleep and wake it */
+    POLL_PERIOD_MS = 20, /* keeps Ctrl-C well under 0.1 s, together with */
+    PATIENCE_MS = 30     /* how long what is being finished may take */
 };
 
 typedef struct {
     mlp_worker worker;
-    thread thread;
-    int64_t spin_ns; /* how long to spin before the next sleep */
+    mlp_spinner spinner;
 } member;
 
 struct mlp_team {
     const mlp_job *job;
     void *args;
     mlp_caller caller;
-    bool is_prepared;
     int64_t next_poll_ms;
     atomic_int command;  /* an mlp_command, which only grows */
     atomic_bool is_left; /* some member left what it was finishing */
@@ -49,14 +39,14 @@ struct mlp_team {
     atomic_int sleepers;
     atomic_int arrived;
     atomic_ptrdiff_t claimed;
-    atomic_uint generation;
+    atomic_int generation;
     mlp_command decided; /* when the last member arrived */
 
     int size;
     member members[];
 };
 
-/* The most threads of any call, 0 where there is no limit: the one mutable global. */
+/* The most threads of any call, 0 where there is no limit. */
 static atomic_int process_limit;
 
 int
@@ -131,24 +121,6 @@ mlp_claim(mlp_worker *worker)
     return atomic_fetch_add_explicit(&worker->team->claimed, 1, memory_order_relaxed);
 }
 
-/* Whether the generation ended while the member spun, from `start` on. */
-static bool
-spin(mlp_team *team, unsigned generation, int64_t start, int64_t spin_ns)
-{
-    while (spin_ns > 0) {
-        for (int i = 0; i < PAUSES; i++) {
-            if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) {
-                return true;
-            }
-            SPIN_PAUSE();
-        }
-        if (now_ns() - start >= spin_ns) {
-            break;
-        }
-    }
-    return false;
-}
-
 /* Waits, under the mutex, to be woken; one that polls until it is time to at most, and then does.
  * Returns false in a child that this forked: there the mutex is not held, and may never be had,
  * for a member that the child has not may have held it. */
@@ -175,7 +147,7 @@ wait_or_poll(mlp_team *team, mlp_worker *worker)
  * sleeper sees the generation it ended: both are sequentially consistent. One that wakes by
  * itself may see it before the last member says when that was. */
 static int64_t
-sleep_until_released(mlp_team *team, mlp_worker *worker, unsigned generation)
+sleep_until_released(mlp_team *team, mlp_worker *worker, int generation)
 {
     int64_t start = now_ns(), ended = 0;
     mutex_lock(&team->mutex);
@@ -191,19 +163,14 @@ sleep_until_released(mlp_team *team, mlp_worker *worker, unsigned generation)
     return ended;
 }
 
-/* Spins where that can be expected to do. A spin in vain halves the time for the next,
- * down to none: the CPU it takes may be what the others wait for, even if they then
- * come soon. One that did doubles it, and once there is none, a short sleep restores it. */
+/* Spins, then sleeps. */
 static void
-wait_for_release(mlp_team *team, member *self, unsigned generation)
+wait_for_release(mlp_team *team, member *self, int generation)
 {
-    int64_t start = now_ns(), spun = self->spin_ns;
-    if (spin(team, generation, start, spun)) {
-        self->spin_ns = spun < SPIN_NS / 2 ? 2 * spun : SPIN_NS;
-        return;
+    int64_t start = now_ns();
+    if (!mlp_spin_while(&self->spinner, &team->generation, generation, start)) {
+        mlp_slept(&self->spinner, sleep_until_released(team, &self->worker, generation) - start);
     }
-    int64_t ended = sleep_until_released(team, &self->worker, generation);
-    self->spin_ns = spun == 0 && ended - start <= SPIN_NS ? SPIN_NS : spun / 2;
 }
 
 /* Whether this is member 0 in a forked child, where no other ever meets it. */
@@ -254,7 +221,7 @@ mlp_barrier(mlp_worker *worker)
         atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
         return decide(team);
     }
-    unsigned generation = atomic_load(&team->generation);
+    int generation = atomic_load(&team->generation);
     if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
     }
@@ -266,40 +233,39 @@ member_main(void *arg)
 {
     member *self = arg;
     mlp_team *team = self->worker.team;
-    /* The team's size is known, and the job prepared, once every thread that can be had has
-     * started. */
-    mutex_lock(&team->mutex);
-    while (team->size == 0) {
-        condition_wait(&team->released, &team->mutex);
-    }
-    self->worker.size = team->size;
-    mutex_unlock(&team->mutex);
     fesetenv(&team->environment);
-    if (team->is_prepared) {
-        team->job->run(&self->worker, team->args);
-    }
+    team->job->run(&self->worker, team->args);
     arrive(&self->worker);
 }
 
-/* Starts members 1 to n_threads - 1. Returns the size of the team. */
-static int
-start_members(mlp_team *team, int n_threads)
+/* Makes n members, of which the calling thread is the first. */
+static void
+make_members(mlp_team *team, int n, void *members[])
 {
-    int size = 1;
-    for (; size < n_threads; size++) {
-        member *m = &team->members[size];
-        m->worker = (mlp_worker){.team = team, .rank = size};
-        m->spin_ns = SPIN_NS;
-        if (!thread_start(&m->thread, STACK_BYTES, member_main, m)) {
-            break;
-        }
+    team->size = n;
+    for (int rank = 0; rank < n; rank++) {
+        member *m = &team->members[rank];
+        m->worker = (mlp_worker){.team = team, .rank = rank, .size = n};
+        mlp_spinner_init(&m->spinner, SPIN_NS);
+        members[rank] = m;
     }
-    return size;
+}
+
+/* Runs a job that is prepared for the calling thread and n others. */
+static void
+run_members(mlp_team *team, int n, mlp_thread *const threads[])
+{
+    void *members[MLP_MOST_THREADS];
+    make_members(team, n + 1, members);
+    mlp_use_threads(n, threads, member_main, members + 1);
+    team->job->run(&team->members[0].worker, team->args);
+    mlp_barrier(&team->members[0].worker); /* the others only arrive, and return */
 }
 
 mlp_outcome
 mlp_run(int n_threads, const mlp_job *job, void *args, mlp_caller caller)
 {
+    mlp_thread *threads[MLP_MOST_THREADS];
     mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
     if (team == NULL) {
         return MLP_NO_MEMORY;
@@ -320,28 +286,19 @@ mlp_run(int n_threads, const mlp_job *job, void *args, mlp_caller caller)
     mutex_init(&team->mutex);
     condition_init(&team->released);
 
-    int size = start_members(team, n_threads);
-    team->is_prepared = job->prepare(args, size);
-    mutex_lock(&team->mutex);
-    team->size = size;
-    condition_broadcast(&team->released);
-    mutex_unlock(&team->mutex);
-
-    team->members[0].worker = (mlp_worker){.team = team, .rank = 0, .size = size};
-    team->members[0].spin_ns = SPIN_NS;
-    if (team->is_prepared) {
-        job->run(&team->members[0].worker, args);
+    int n_others = n_threads > 1 ? mlp_take_threads(n_threads - 1, threads) : 0;
+    if (job->prepare(args, n_others + 1)) {
+        run_members(team, n_others, threads);
     }
-    mlp_barrier(&team->members[0].worker); /* the others only arrive, and end */
-
-    mlp_outcome outcome = team->is_prepared ? team->outcome : MLP_NO_MEMORY;
-    if (!team->forked) { /* else the others may have been left holding these */
-        for (int i = 1; i < size; i++) {
-            thread_join(&team->members[i].thread);
-        }
+    else {
+        team->outcome = MLP_NO_MEMORY;
+    }
+    if (!team->forked) { /* else the others are the parent's, and may be left holding these */
+        mlp_park_threads(n_others, threads);
         condition_destroy(&team->released);
         mutex_destroy(&team->mutex);
     }
+    mlp_outcome outcome = team->outcome;
     free(team);
     return outcome;
 }

@@ -1,7 +1,7 @@
 /* A team of threads that lives inside one C call.
  *
- * mlp_run starts the team, runs one job on every member and joins them before it returns, so
- * nothing idles or spins between calls and fork() is safe. Members meet at barriers. The calling
+ * mlp_run takes threads of the pool (pool.h), runs one job on every member, and parks the threads
+ * before it returns. Members meet at barriers. The calling
  * thread is member 0. It alone polls the caller (for Ctrl-C); the others learn from it by a
  * command.
  *
@@ -13,6 +13,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* That a call may have, more than any machine has for one process, and that all calls may have
+ * together, beside their callers. */
+enum { MLP_MOST_THREADS = 512 };
 
 typedef struct mlp_team mlp_team;
 

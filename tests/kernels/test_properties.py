@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mlp_c import _core, kernels
 from support import calls
+from support.processes import end_parked_threads
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
 # More multiply-adds than 16 threads ask for, in an epoch's batch too.
@@ -362,6 +363,7 @@ def test_the_gil_is_released_and_threads_run():
     call = threading.Thread(
         target=lambda: [kernels.forward(X, [w], [b], n_threads=3) for _ in range(3)]
     )
+    end_parked_threads()
     before = len(os.listdir("/proc/self/task"))
     counts, began = [], time.process_time()
     call.start()

@@ -1,0 +1,242 @@
+#include "threads/pool.h"
+
+#include <stdatomic.h>
+
+#include "threads/os.h"
+#include "threads/spin.h"
+#include "threads/team.h"
+
+enum {
+    PARKED_SPIN_NS = 250000, /* longer than what a loop does between two calls of kernels */
+    IDLE_MS = 1000,          /* until a parked thread ends */
+    STACK_BYTES = 512 << 10  /* kernels keep a few KB of tiles on the stack */
+};
+
+typedef enum { IDLE, WORKING, ENDING } thread_state;
+
+struct mlp_thread {
+    bool exists;
+    thread thread;
+    atomic_int state; /* a thread_state: what the thread is to do, until it has done it */
+    void (*main)(void *arg);
+    void *arg;
+    affinity affinity;
+    bool moves; /* to this affinity, before it works */
+
+    mlp_spinner spinner;
+    atomic_bool sleeps;
+    bool is_initialized; /* what follows */
+    mutex mutex;
+    condition woken;
+};
+
+/* All threads of the process. */
+static struct {
+    once ready;
+    mutex mutex; /* of what follows, and of whether a thread exists */
+    mlp_thread threads[MLP_MOST_THREADS];
+    mlp_thread *parked[MLP_MOST_THREADS];
+    int n_parked;
+} pool = {.ready = ONCE};
+
+/* In a child of a fork, where no other thread is. */
+static void
+forget_threads(void)
+{
+    mutex_init(&pool.mutex);
+    for (int i = 0; i < MLP_MOST_THREADS; i++) {
+        pool.threads[i].exists = pool.threads[i].is_initialized = false;
+    }
+    pool.n_parked = 0;
+}
+
+static void
+make_ready(void)
+{
+    mutex_init(&pool.mutex);
+    at_fork(mlp_end_threads, forget_threads);
+}
+
+/* ---- a thread's life ---- */
+
+/* Whether a thread that has slept for long is still parked, and so may end: it then is no longer
+ * one of the process's. */
+static bool
+retire(mlp_thread *self)
+{
+    bool retired = false;
+    mutex_lock(&pool.mutex);
+    for (int i = 0; i < pool.n_parked; i++) {
+        if (pool.parked[i] == self) {
+            pool.n_parked--;
+            for (; i < pool.n_parked; i++) {
+                pool.parked[i] = pool.parked[i + 1];
+            }
+            thread_detach(&self->thread);
+            self->exists = false;
+            retired = true;
+        }
+    }
+    mutex_unlock(&pool.mutex);
+    return retired;
+}
+
+static thread_state
+state_of(mlp_thread *self)
+{
+    return (thread_state)atomic_load(&self->state);
+}
+
+/* Sleeps until there is something to do, for so long at most. Either who gives it something sees
+ * that it sleeps, or it sees what that is: both are sequentially consistent. */
+static void
+sleep_for(mlp_thread *self, int ms)
+{
+    mutex_lock(&self->mutex);
+    atomic_store(&self->sleeps, true);
+    int64_t end = now_ns() + ms * (int64_t)1000000;
+    for (int64_t left; state_of(self) == IDLE && (left = end - now_ns()) > 0;) {
+        condition_wait_for(&self->woken, &self->mutex, (int)(left / 1000000) + 1);
+    }
+    atomic_store(&self->sleeps, false);
+    mutex_unlock(&self->mutex);
+}
+
+/* Waits until there is something to do. Returns what; IDLE where the thread is to end, and may no
+ * longer be looked at. */
+static thread_state
+wait_for_work(mlp_thread *self)
+{
+    int64_t start = now_ns();
+    if (!mlp_spin_while(&self->spinner, &self->state, IDLE, start)) {
+        do {
+            sleep_for(self, IDLE_MS);
+            if (state_of(self) == IDLE && retire(self)) {
+                return IDLE;
+            }
+        } while (state_of(self) == IDLE);
+        mlp_slept(&self->spinner, now_ns() - start);
+    }
+    return state_of(self);
+}
+
+static void
+thread_life(void *arg)
+{
+    mlp_thread *self = arg;
+    while (wait_for_work(self) == WORKING) {
+        if (self->moves) {
+            set_affinity(&self->affinity);
+        }
+        self->main(self->arg);
+        atomic_store_explicit(&self->state, IDLE, memory_order_release);
+    }
+}
+
+static void
+give(mlp_thread *thread, thread_state state)
+{
+    atomic_store(&thread->state, state);
+    if (atomic_load(&thread->sleeps)) {
+        mutex_lock(&thread->mutex);
+        condition_broadcast(&thread->woken);
+        mutex_unlock(&thread->mutex);
+    }
+}
+
+/* ---- taking and parking ---- */
+
+/* Starts another thread; NULL if there can be none. Under the pool's mutex. */
+static mlp_thread *
+start_thread(void)
+{
+    mlp_thread *thread = pool.threads, *end = thread + MLP_MOST_THREADS;
+    while (thread < end && thread->exists) {
+        thread++;
+    }
+    if (thread == end) {
+        return NULL;
+    }
+    if (!thread->is_initialized) {
+        mutex_init(&thread->mutex);
+        condition_init(&thread->woken);
+        thread->is_initialized = true;
+    }
+    atomic_init(&thread->state, IDLE);
+    atomic_init(&thread->sleeps, false);
+    mlp_spinner_init(&thread->spinner, PARKED_SPIN_NS);
+    get_affinity(&thread->affinity);
+    thread->exists = thread_start(&thread->thread, STACK_BYTES, thread_life, thread);
+    return thread->exists ? thread : NULL;
+}
+
+int
+mlp_take_threads(int n, mlp_thread *threads[])
+{
+    int taken = 0;
+    call_once_only(&pool.ready, make_ready);
+    mutex_lock(&pool.mutex);
+    for (; taken < n && pool.n_parked > 0; taken++) {
+        threads[taken] = pool.parked[--pool.n_parked];
+    }
+    for (mlp_thread *more; taken < n && (more = start_thread()) != NULL; taken++) {
+        threads[taken] = more;
+    }
+    mutex_unlock(&pool.mutex);
+    return taken;
+}
+
+void
+mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg), void *const args[])
+{
+    affinity callers;
+    if (n > 0) {
+        get_affinity(&callers);
+    }
+    for (int i = 0; i < n; i++) {
+        mlp_thread *thread = threads[i];
+        thread->main = main;
+        thread->arg = args[i];
+        thread->moves = !is_same_affinity(&callers, &thread->affinity);
+        thread->affinity = callers;
+        give(thread, WORKING);
+    }
+}
+
+void
+mlp_park_threads(int n, mlp_thread *const threads[])
+{
+    for (int i = 0; i < n; i++) {
+        while (atomic_load_explicit(&threads[i]->state, memory_order_acquire) != IDLE) {
+            thread_yield();
+        }
+    }
+    mutex_lock(&pool.mutex);
+    for (int i = n; i-- > 0;) { /* the first is taken first again */
+        pool.parked[pool.n_parked++] = threads[i];
+    }
+    mutex_unlock(&pool.mutex);
+}
+
+void
+mlp_end_threads(void)
+{
+    mlp_thread *ending[MLP_MOST_THREADS];
+    call_once_only(&pool.ready, make_ready);
+    mutex_lock(&pool.mutex);
+    int n = pool.n_parked;
+    for (int i = 0; i < n; i++) {
+        ending[i] = pool.parked[i];
+    }
+    pool.n_parked = 0;
+    mutex_unlock(&pool.mutex);
+    for (int i = 0; i < n; i++) {
+        give(ending[i], ENDING);
+    }
+    for (int i = 0; i < n; i++) {
+        thread_join(&ending[i]->thread);
+        mutex_lock(&pool.mutex);
+        ending[i]->exists = false;
+        mutex_unlock(&pool.mutex);
+    }
+}

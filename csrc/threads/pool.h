@@ -1,0 +1,29 @@
+/* The process's threads: parked between calls, so that the next one need not start them.
+ *
+ * A call takes parked threads, those that were parked last first, and starts what is missing. A
+ * thread without work spins for a moment, then sleeps, and ends by itself a second after its last
+ * work. Parked threads end before a fork, so that fork() finds no thread but those in calls; a
+ * child begins with none.
+ *
+ * Threads taken run where the caller may run: on Linux they take over its affinity.
+ */
+#ifndef MLP_POOL_H
+#define MLP_POOL_H
+
+typedef struct mlp_thread mlp_thread;
+
+/* Takes up to n threads. Returns how many: fewer where the system refuses more. */
+int mlp_take_threads(int n, mlp_thread *threads[]);
+
+/* Has n threads that were taken each call main with its argument, once. */
+void mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg),
+                     void *const args[]);
+
+/* Parks n threads that were taken, once they have returned from what they were used for. Spins
+ * until then: what they have left to do must be short. */
+void mlp_park_threads(int n, mlp_thread *const threads[]);
+
+/* Ends all threads that are parked, and waits for that. */
+void mlp_end_threads(void);
+
+#endif
