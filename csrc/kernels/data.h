@@ -33,6 +33,7 @@ typedef struct {
     const int32_t *labels; /* each in [0, number of outputs), or NULL */
     mlp_matrix matrix;     /* used where labels is NULL */
     bool is_bool;          /* matrix holds bool, not the kernel's dtype */
+    bool is_ordered;       /* of the rows to use, one after the other, not of all rows */
 } mlp_targets;
 
 /* Rows, their targets and weights. */

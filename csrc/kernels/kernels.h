@@ -46,6 +46,7 @@ typedef struct {
     mlp_matrix deltas; /* gradients in the logits, likewise; absent where nobody asks for them */
     double *losses;    /* of the span's rows, times their sample weights */
     double scale;      /* what the gradients are multiplied with, beside the sample weight */
+    bool drops_tiny;   /* gradients that are tiny become 0: see tiny.h */
 } mlp_loss_rows;
 
 enum {
@@ -77,11 +78,12 @@ typedef struct {
 } mlp_step;
 
 /* Rows of a dense array whose pairs are counted or listed, and the room that a member has for one
- * converted row. */
+ * row: converted, and the columns of its pairs. */
 typedef struct {
     const mlp_input *x;
     ptrdiff_t begin, end;
     void *row;
+    uint32_t *columns;
 } mlp_scan;
 
 /* Where list_pairs writes: the pairs of row i and their columns, of column_bytes 2 or 4, to
@@ -163,8 +165,7 @@ typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
 /* z = the output activation of the rows of z. */
 typedef void mlp_apply_output_kernel(mlp_worker *worker, mlp_output output, const mlp_matrix *z);
 
-/* Losses of rows and, unless deltas are absent, their gradients in the logits, where they are not
- * tiny: else 0. */
+/* Losses of rows and, unless deltas are absent, their gradients in the logits. */
 typedef void mlp_compute_losses_kernel(mlp_worker *worker, const mlp_loss *loss,
                                        const mlp_loss_rows *rows);
 

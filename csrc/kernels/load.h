@@ -19,9 +19,8 @@ FN(load_pairs_of_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row,
     if (x->values == NULL) {
         /* Elements may be converted in the list's own place. */
         ROW elements = FN(dense_row)(worker, x, row, slots->values);
-        PAIR_LIST list = {slots, columns, 4, loaded->cols};
         loaded->pairs[i] = slots;
-        loaded->counts[i] = FN(list_pairs_of_row)(worker, elements, list);
+        loaded->counts[i] = FN(list_pairs_of_row)(worker, elements, slots, columns, loaded->cols);
         return loaded->counts[i];
     }
     ptrdiff_t begin = x->row_starts[row], n = x->cols == 0 ? 0 : x->row_starts[row + 1] - begin;

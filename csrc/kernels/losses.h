@@ -19,7 +19,8 @@ typedef struct {
     const mlp_targets *targets;
     ptrdiff_t number; /* of the row among the targets */
     REAL scale;
-    ROW gradient; /* without data where nobody asks for it */
+    bool drops_tiny; /* of the gradient */
+    ROW gradient;    /* without data where nobody asks for it */
 } LOSS_ROW;
 
 /* The targets of LANES outputs from j on, zero past the last. */
@@ -142,8 +143,11 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
 static double
 FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return row->gradient.data == NULL ? FN(cross_entropy_value)(worker, loss, row)
-                                      : FN(cross_entropy_with_gradient)(true, worker, loss, row);
+    if (row->gradient.data == NULL) {
+        return FN(cross_entropy_value)(worker, loss, row);
+    }
+    return row->drops_tiny ? FN(cross_entropy_with_gradient)(true, worker, loss, row)
+                           : FN(cross_entropy_with_gradient)(false, worker, loss, row);
 }
 
 /* ---- of outputs one by one ---- */
@@ -167,7 +171,9 @@ FN(sum_some_outputs)(bool with_gradient, FN(output_loss) * f, mlp_worker *worker
             VEC y = FN(load_targets)(row->targets, row->number, j);
             VEC value = f(loss, FN(load)(z + j, 1, k - j), y, &gradient);
             if (with_gradient) {
-                FN(store)(d + j, 1, k - j, FN(drop_tiny)(gradient * row->scale, TINY_DELTA));
+                VEC delta = gradient * row->scale;
+                delta = row->drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
+                FN(store)(d + j, 1, k - j, delta);
             }
             for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
                 total += (double)value[lane];
@@ -267,8 +273,9 @@ FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows
         LOSS_ROW row = {
             .z = {FN(at)(logits, i, 0), 1, logits->cols},
             .targets = &data->targets,
-            .number = number,
+            .number = data->targets.is_ordered ? rows->span.first + i : number,
             .scale = weight * scale,
+            .drops_tiny = rows->drops_tiny,
             .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
         };
         rows->losses[i] = (double)weight * FN(loss_of_row)(worker, loss, &row);
@@ -285,7 +292,9 @@ FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_ma
     double total = 0;
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
-        LOSS_ROW row = {FN(row_of)(logits, i), targets, i, scale, FN(row_of)(dlogits, i)};
+        LOSS_ROW row = {
+            FN(row_of)(logits, i), targets, i, scale, false, FN(row_of)(dlogits, i),
+        };
         total += FN(cross_entropy_with_gradient)(false, worker, loss, &row);
     }
     return total;

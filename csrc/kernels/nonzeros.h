@@ -37,6 +37,22 @@ FN(count_pairs)(mlp_worker *worker, const mlp_scan *scan, int64_t *counts)
     }
 }
 
+/* Stores n columns in so many bytes each, 2 or 4; not all of them where the team is to stop. */
+static void
+FN(store_columns)(mlp_worker *worker, const uint32_t *columns, ptrdiff_t n, int bytes, void *to)
+{
+    for (mlp_segment some = {0}; mlp_next_segment(worker, n, &some);) {
+        for (ptrdiff_t e = some.begin; e < some.end; e++) {
+            if (bytes == 2) {
+                ((uint16_t *)to)[e] = (uint16_t)columns[e];
+            }
+            else {
+                ((uint32_t *)to)[e] = columns[e];
+            }
+        }
+    }
+}
+
 static void
 FN(list_pairs)(mlp_worker *worker, const mlp_scan *scan, const mlp_pair_lists *lists)
 {
@@ -45,21 +61,13 @@ FN(list_pairs)(mlp_worker *worker, const mlp_scan *scan, const mlp_pair_lists *l
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = scan->begin; i < scan->end && !mlp_poll_after(&poller, x->cols); i++) {
         ptrdiff_t start = lists->row_starts[i], n = lists->row_starts[i + 1] - start;
-        char *columns = (char *)lists->columns + start * bytes;
-        PAIR_LIST list = {(PAIR *)lists->pairs + start, columns, bytes, n};
+        PAIR *pairs = (PAIR *)lists->pairs + start;
         ROW row = FN(dense_row)(worker, x, i, scan->row);
-        ptrdiff_t found;
-        if (bytes == 2) {
-            list.column_bytes = 2;
-            found = FN(list_pairs_of_row)(worker, row, list);
-        }
-        else {
-            list.column_bytes = 4;
-            found = FN(list_pairs_of_row)(worker, row, list);
-        }
+        ptrdiff_t found = FN(list_pairs_of_row)(worker, row, pairs, scan->columns, n);
         /* Fewer than were counted, where another thread has changed them. */
-        memset(list.pairs + found, 0, (size_t)(n - found) * sizeof(PAIR));
-        memset(columns + found * bytes, 0, (size_t)((n - found) * bytes));
+        memset(pairs + found, 0, (size_t)(n - found) * sizeof(PAIR));
+        memset(scan->columns + found, 0, (size_t)(n - found) * sizeof(uint32_t));
+        FN(store_columns)(worker, scan->columns, n, bytes, (char *)lists->columns + start * bytes);
     }
 }
 

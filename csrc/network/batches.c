@@ -112,7 +112,8 @@ mlp_run_chunk(const mlp_member *m, const mlp_objective *objective, const mlp_row
                             .logits = mlp_rows_of(&last->outputs, 0, n),
                             .deltas = mlp_rows_of(&last->deltas, 0, n),
                             .losses = m->plan->row_losses,
-                            .scale = objective->gradient_scale / weight_sum};
+                            .scale = objective->gradient_scale / weight_sum,
+                            .drops_tiny = m->plan->spec.drops_tiny};
     mlp_forward_first(m, rows);
     if (worker->size > 1) {
         mlp_command command = mlp_barrier(worker);

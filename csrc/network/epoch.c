@@ -1,18 +1,39 @@
-/* The job train_epoch: a pass over the data in batches, with an update after each. */
+/* The jobs train_epoch, a pass over the data in batches with an update after each, and train_step,
+ * one such batch. */
 #include <math.h>
 
 #include "network/batches.h"
 #include "network/layout.h"
 
-static bool
-prepare(void *arguments, int n_members)
+static mlp_plan_spec
+make_spec(const mlp_train_epoch_args *args, int n_members)
 {
-    mlp_train_epoch_args *args = arguments;
     ptrdiff_t batch_rows = mlp_min(args->batch_size, args->data.n);
     mlp_plan_spec spec =
         mlp_training_spec(args->kernels, &args->network, &args->data, batch_rows, n_members);
-    spec.updates = true;
     spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS;
+    return spec;
+}
+
+static bool
+prepare_epoch(void *arguments, int n_members)
+{
+    mlp_train_epoch_args *args = arguments;
+    mlp_plan_spec spec = make_spec(args, n_members);
+    spec.copies_slices = true;
+    spec.begins_cleared = true;
+    spec.drops_tiny = true;
+    args->plan = mlp_make_plan(&args->memory, &spec);
+    return args->plan != NULL;
+}
+
+/* What pays in an epoch alone is left out; and nothing is dropped, as the public kernels drop
+ * nothing. */
+static bool
+prepare_step(void *arguments, int n_members)
+{
+    mlp_train_epoch_args *args = arguments;
+    mlp_plan_spec spec = make_spec(args, n_members);
     args->plan = mlp_make_plan(&args->memory, &spec);
     return args->plan != NULL;
 }
@@ -183,4 +204,5 @@ run(mlp_worker *worker, void *arguments)
     }
 }
 
-const mlp_job mlp_train_epoch_job = {prepare, run};
+const mlp_job mlp_train_epoch_job = {prepare_epoch, run};
+const mlp_job mlp_train_step_job = {prepare_step, run};

@@ -15,9 +15,10 @@
 #include "network/network.h"
 #include "threads/team.h"
 
-/* How a job's memory is had, zeroed, and what is had. */
+/* How a job's memory is had, zeroed or not, and what is had. */
 typedef struct {
     void *(*calloc)(size_t n, size_t size);
+    void *(*malloc)(size_t size);
     void (*free)(void *block);
     void *blocks[3];
 } mlp_job_memory;
@@ -107,6 +108,10 @@ typedef struct {
 } mlp_train_epoch_args;
 extern const mlp_job mlp_train_epoch_job;
 
+/* The same for one batch, all rows of the data, with the bits of the public kernels one after the
+ * other: nothing that is tiny is dropped. */
+extern const mlp_job mlp_train_step_job;
+
 /* The objective over all of the data, and its gradients, written to those of the network's
  * parameters. The data and the network's values are read. */
 typedef struct {
@@ -161,7 +166,8 @@ typedef struct {
     mlp_input x;
     int64_t *counts;
     mlp_pair_lists lists;
-    char *rows; /* room for a converted row for each member */
+    char *rows;        /* room for a row for each member: converted, */
+    uint32_t *columns; /* and the columns of its pairs */
 } mlp_pairs_args;
 extern const mlp_job mlp_count_pairs_job;
 extern const mlp_job mlp_list_pairs_job;

@@ -77,7 +77,7 @@ alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, int group_size, int n_bu
 static mlp_matrix
 alloc_slice(mlp_arena *arena, const mlp_plan *plan, const mlp_slice *slice, const mlp_matrix *m)
 {
-    if (!plan->spec.updates || plan->spec.n_groups == 1 || m->data == NULL) {
+    if (!plan->spec.copies_slices || plan->spec.n_groups == 1 || m->data == NULL) {
         return mlp_slice_of(m, slice);
     }
     return mlp_alloc_padded(arena, plan->spec.kernels, m->rows, slice->end - slice->begin);
@@ -298,7 +298,6 @@ mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network, const 
         .lists_rows = true,
         .packs_weights = n_rows > MLP_FEW_ROWS,
         .goes_backward = true,
-        .drops_tiny = true,
         .lay_out = mlp_lay_out_training,
     };
 }

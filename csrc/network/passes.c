@@ -210,13 +210,22 @@ mlp_compute_gradient(const mlp_member *m, const mlp_rows *rows, const mlp_task *
                          (mlp_start){.accumulate = accumulate});
 }
 
-/* Computes a gradient that is kept: by way of the scratch where it is of sparse rows, and not
- * padded. */
+/* Whether the gradient of sparse rows can be computed in a matrix: in whole vectors and pairs. */
+static bool
+takes_pairs(const mlp_kernels *kernels, const mlp_matrix *m)
+{
+    bool is_whole = m->col_stride == 1 && m->cols % kernels->lanes == 0 && m->rows % 2 == 0;
+    return m->padded || is_whole;
+}
+
+/* Computes a gradient that is kept: by way of the scratch where it is of sparse rows, and has no
+ * room for them. */
 static void
 compute_kept(const mlp_member *m, const mlp_rows *rows, const mlp_task *task, bool accumulate)
 {
     mlp_matrix gradient = mlp_task_gradient(m, task);
-    if (gradient.padded || !rows->is_sparse || task->layer > 0 || task->is_bias) {
+    bool is_of_pairs = rows->is_sparse && task->layer == 0 && !task->is_bias;
+    if (!is_of_pairs || takes_pairs(m->kernels, &gradient)) {
         mlp_compute_gradient(m, rows, task, accumulate, &gradient);
         return;
     }

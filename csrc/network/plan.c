@@ -146,17 +146,18 @@ join_groups(mlp_plan *plan)
     }
 }
 
-/* Sets out what a function asks of an arena, in zeroed memory. Returns the block, NULL without
- * memory. */
+/* Sets out what a function asks of an arena. Returns the block, NULL without memory. */
 static void *
-alloc_laid_out(mlp_job_memory *memory, void (*lay_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
+alloc_laid_out(const mlp_job_memory *memory, bool is_cleared,
+               void (*lay_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
 {
     mlp_arena arena = {NULL, 0};
     lay_out(&arena, plan);
     if (arena.used > PTRDIFF_MAX - MLP_ALIGNMENT) {
         return NULL;
     }
-    char *block = memory->calloc(1, arena.used + MLP_ALIGNMENT);
+    size_t bytes = arena.used + MLP_ALIGNMENT;
+    char *block = is_cleared ? memory->calloc(1, bytes) : memory->malloc(bytes);
     if (block != NULL) {
         size_t beyond = (uintptr_t)block % MLP_ALIGNMENT;
         arena = (mlp_arena){block + (MLP_ALIGNMENT - beyond), 0};
@@ -179,12 +180,12 @@ mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
         plan->groups[g].slice = mlp_make_slice(cols, spec->n_groups, g);
         plan->groups[g].size = spec->n_members / spec->n_groups;
     }
-    memory->blocks[1] = alloc_laid_out(memory, alloc_tables, plan);
+    memory->blocks[1] = alloc_laid_out(memory, true, alloc_tables, plan);
     if (memory->blocks[1] == NULL) {
         return NULL;
     }
     join_groups(plan);
-    memory->blocks[2] = alloc_laid_out(memory, spec->lay_out, plan);
+    memory->blocks[2] = alloc_laid_out(memory, spec->begins_cleared, spec->lay_out, plan);
     return memory->blocks[2] == NULL ? NULL : plan;
 }
 

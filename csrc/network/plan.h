@@ -78,11 +78,11 @@ typedef struct {
     bool lists_rows;    /* sparse ones, by column */
     bool packs_weights; /* unless rows are few */
     bool goes_backward;
-    bool updates;         /* parameters; slices of the first layer in copies, to avoid false sharing
-                             where they meet */
+    bool copies_slices;   /* of the first layer, to avoid false sharing where they meet */
     bool keeps_gradients; /* of a whole batch */
     bool drops_tiny;      /* deltas, lest training become slow: see kernels/tiny.h */
     bool has_own_layers;  /* each member, and rows of its own, instead of sharing them */
+    bool begins_cleared;  /* what is past the columns of parameters that are updated stays 0 */
     /* Sets out the memory: see network/layout.h. */
     void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);
 } mlp_plan_spec;

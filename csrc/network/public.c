@@ -6,6 +6,13 @@
 
 /* ---- forward ---- */
 
+/* Rows that go through all layers together. */
+static ptrdiff_t
+rows_of_block(const mlp_forward_args *args)
+{
+    return args->data.x.is_sparse ? MLP_STRIP_ROWS : args->kernels->block_rows;
+}
+
 static bool
 prepare_forward(void *arguments, int n_members)
 {
@@ -16,7 +23,7 @@ prepare_forward(void *arguments, int n_members)
                                          .kernels = args->kernels,
                                          .network = &args->network,
                                          .data = &args->data,
-                                         .n_rows = mlp_min(args->data.n, args->kernels->block_rows),
+                                         .n_rows = mlp_min(args->data.n, rows_of_block(args)),
                                          .n_members = n_members,
                                          .n_groups = 1,
                                          .is_sparse = args->data.x.is_sparse,
@@ -54,7 +61,7 @@ run_forward(mlp_worker *worker, void *arguments)
     }
     mlp_share(worker->size, worker->rank, args->data.n, m.kernels->tile_rows, &first, &end);
     for (; first < end; first += rows->end) {
-        ptrdiff_t n = mlp_min(end - first, m.kernels->block_rows);
+        ptrdiff_t n = mlp_min(end - first, rows_of_block(args));
         set_block(&m, args, first, first + n);
         mlp_set_rows(&m, first, n, m.plan->spec.lists_rows ? n : 0, rows);
         rows->begin = 0;
@@ -181,18 +188,28 @@ const mlp_job mlp_sgd_step_job = {prepare_nothing, run_sgd_step};
 
 /* ---- pairs of a dense array ---- */
 
-/* Room for a converted row for each member. */
+/* Room for a row for each member. */
+static void
+alloc_row_of_each(mlp_arena *arena, mlp_pairs_args *args, int n_members)
+{
+    size_t item = (size_t)mlp_item_of(args->kernels->dtype);
+    args->rows = mlp_alloc(arena, n_members, args->x.cols, item);
+    args->columns = mlp_alloc(arena, n_members, args->x.row_slots, sizeof *args->columns);
+}
+
 static bool
 prepare_pairs(void *arguments, int n_members)
 {
     mlp_pairs_args *args = arguments;
     mlp_arena arena = {NULL, 0};
-    mlp_alloc(&arena, n_members, args->x.cols, (size_t)mlp_item_of(args->kernels->dtype));
+    alloc_row_of_each(&arena, args, n_members);
     if (arena.used > PTRDIFF_MAX) {
         return false;
     }
-    args->rows = args->memory.blocks[0] = args->memory.calloc(1, arena.used + 1);
-    return args->rows != NULL;
+    arena = (mlp_arena){args->memory.malloc(arena.used + 1), 0};
+    args->memory.blocks[0] = arena.base;
+    alloc_row_of_each(&arena, args, n_members);
+    return arena.base != NULL;
 }
 
 static mlp_scan
@@ -201,6 +218,7 @@ share_rows(const mlp_worker *worker, const mlp_pairs_args *args)
     mlp_scan scan = {.x = &args->x};
     mlp_share(worker->size, worker->rank, args->x.rows, 1, &scan.begin, &scan.end);
     scan.row = args->rows + worker->rank * args->x.cols * mlp_item_of(args->kernels->dtype);
+    scan.columns = args->columns + worker->rank * args->x.row_slots;
     return scan;
 }
 

@@ -29,14 +29,14 @@ part_of(ptrdiff_t total, ptrdiff_t k, ptrdiff_t n)
 }
 
 bool
-mlp_are_mostly_zero(const mlp_input *x)
+mlp_are_mostly_zero(const mlp_data *data)
 {
-    const mlp_matrix *m = &x->dense;
+    const mlp_matrix *m = &data->x.dense;
     ptrdiff_t pairs = mlp_count_pair_columns(m->cols), found = 0, all;
-    if (m->col_stride != 1 || m->rows == 0) {
+    if (m->col_stride != 1 || data->n == 0) {
         return false;
     }
-    if (__builtin_mul_overflow(m->rows, pairs, &all)) {
+    if (__builtin_mul_overflow(data->n, pairs, &all)) {
         all = PTRDIFF_MAX;
     }
     ptrdiff_t n = mlp_min(all / PAIRS_OF_ONE_SAMPLED, MOST_SAMPLED);
@@ -46,7 +46,7 @@ mlp_are_mostly_zero(const mlp_input *x)
     for (ptrdiff_t k = 0; k < n; k++) {
         /* Multiples of the golden ratio fall anywhere in a row, whatever its period. */
         uint32_t place = (uint32_t)k * 2654435769u;
-        ptrdiff_t row = part_of(m->rows, k, n),
+        ptrdiff_t row = mlp_data_row(data, part_of(data->n, k, n)),
                   col = 2 * (ptrdiff_t)(place * 0x1p-32 * (double)pairs);
         const char *pair = (const char *)m->data + (row * m->row_stride + col) * m->item;
         found +=

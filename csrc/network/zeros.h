@@ -4,8 +4,9 @@
 
 #include "kernels/data.h"
 
-/* Told from a sample of the pairs of dense rows, which takes about a microsecond. Rows whose
- * elements do not follow each other are never scanned: that takes longer than to multiply them. */
-bool mlp_are_mostly_zero(const mlp_input *x);
+/* Told from a sample of the pairs of the data's rows, which are dense, which takes about a
+ * microsecond. Rows whose elements do not follow each other are never scanned: that takes longer
+ * than to multiply them. */
+bool mlp_are_mostly_zero(const mlp_data *data);
 
 #endif

@@ -20,10 +20,12 @@ check_vector(mlp_call *call, PyArrayObject *array, const mlp_expectation *expect
     return true;
 }
 
-/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call. What is
- * checked before is checked again of the copy: another thread may change the array. */
+/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call; those beyond are
+ * an exception of that type. What is checked before is checked again of the copy: another thread
+ * may change the array. */
 static PyArrayObject *
-arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit)
+arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit,
+             PyObject *beyond)
 {
     mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
@@ -52,7 +54,7 @@ arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdi
         if (value < 0 || value >= limit) {
             char what[MLP_TEXT_BYTES];
             PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
-            mlp_reject(call, PyExc_ValueError, &expected, what,
+            mlp_reject(call, beyond, &expected, what,
                        PyUnicode_FromFormat(came, (long long)value, (Py_ssize_t)i));
         }
     }
@@ -162,8 +164,8 @@ mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 static void
 arg_row_starts(mlp_call *call, PyObject *obj, ptrdiff_t n_values, mlp_input *x)
 {
-    PyArrayObject *starts =
-        arg_integers(call, obj, "X.indptr", MLP_ANY, call->failed ? 0 : n_values + 1);
+    PyArrayObject *starts = arg_integers(call, obj, "X.indptr", MLP_ANY,
+                                         call->failed ? 0 : n_values + 1, PyExc_ValueError);
     if (starts == NULL) {
         return;
     }
@@ -261,10 +263,6 @@ mlp_arg_rows(mlp_call *call, PyObject *obj)
     data.n = dense.rows;
     data.x.element = (mlp_element)call->dtype;
     data.x.row_slots = mlp_count_pair_columns(dense.cols);
-    if (mlp_are_mostly_zero(&data.x)) {
-        skip_zeros(&data.x);
-    }
-    data.slots = mlp_count_all_slots(call, &data);
     return data;
 }
 
@@ -272,11 +270,7 @@ mlp_input
 mlp_arg_input(mlp_call *call, PyObject *obj)
 {
     if (call->failed || !PyTuple_Check(obj)) {
-        mlp_input x = mlp_arg_dense(call, obj);
-        if (!call->failed && mlp_are_mostly_zero(&x)) {
-            skip_zeros(&x);
-        }
-        return x;
+        return mlp_arg_dense(call, obj);
     }
     Py_ssize_t n = PyTuple_GET_SIZE(obj);
     if (n == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {
@@ -300,7 +294,7 @@ mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
         *n = n_rows;
         return NULL;
     }
-    PyArrayObject *copy = arg_integers(call, obj, name, MLP_ANY, n_rows);
+    PyArrayObject *copy = arg_integers(call, obj, name, MLP_ANY, n_rows, PyExc_ValueError);
     *n = copy == NULL ? 0 : PyArray_DIM(copy, 0);
     return copy == NULL ? NULL : PyArray_DATA(copy);
 }
@@ -330,18 +324,22 @@ mlp_arg_count(mlp_call *call, PyObject *obj, const char *name, int64_t *value)
     return call->failed ? NULL : count;
 }
 
-ptrdiff_t
-mlp_count_all_slots(mlp_call *call, const mlp_data *data)
+void
+mlp_settle_rows(mlp_call *call, mlp_data *data)
 {
-    ptrdiff_t slots = 0, n = call->failed || !data->x.is_sparse ? 0 : data->n, some;
+    if (!call->failed && !data->x.is_sparse && mlp_are_mostly_zero(data)) {
+        skip_zeros(&data->x);
+    }
+    ptrdiff_t n = call->failed || !data->x.is_sparse ? 0 : data->n, some;
     for (ptrdiff_t first = 0; first < n && mlp_go_on(call, first); first += some) {
         /* Of dense rows the count takes no loop. */
         some = data->x.values != NULL ? mlp_min(MLP_ITEMS, n - first) : n - first;
-        if (__builtin_add_overflow(slots, mlp_count_slots(data, first, some), &slots)) {
-            return PTRDIFF_MAX;
+        ptrdiff_t slots = mlp_count_slots(data, first, some);
+        if (__builtin_add_overflow(data->slots, slots, &data->slots)) {
+            data->slots = PTRDIFF_MAX;
+            return;
         }
     }
-    return slots;
 }
 
 /* ---- targets ---- */
@@ -349,7 +347,7 @@ mlp_count_all_slots(mlp_call *call, const mlp_data *data)
 static mlp_targets
 arg_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
 {
-    PyArrayObject *copy = arg_integers(call, obj, name, n, mlp_min(k, INT32_MAX));
+    PyArrayObject *copy = arg_integers(call, obj, name, n, mlp_min(k, INT32_MAX), PyExc_ValueError);
     int32_t *labels = copy == NULL ? NULL : mlp_alloc_for(call, n, sizeof(int32_t));
     for (ptrdiff_t i = 0; labels != NULL && i < n && mlp_go_on(call, i); i++) {
         labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
@@ -378,6 +376,41 @@ mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, pt
         return (mlp_targets){.matrix = mlp_arg_array(call, obj, &expected)};
     }
     return (mlp_targets){.matrix = mlp_view_array(call, obj, &expected), .is_bool = true};
+}
+
+/* The labels of the rows of an order, from those of n_rows. */
+static mlp_targets
+arg_labels_of(mlp_call *call, PyObject *obj, PyArrayObject *order, ptrdiff_t n_rows, ptrdiff_t k)
+{
+    mlp_expectation expected = {"y", MLP_ANY, 1, 1, n_rows, MLP_READ};
+    PyArrayObject *array = (PyArrayObject *)obj;
+    mlp_targets targets = {0};
+    if (!check_vector(call, array, &expected) || !mlp_add_array(call, obj, &expected)) {
+        return targets;
+    }
+    PyObject *labels = PyArray_TakeFrom(array, (PyObject *)order, 0, NULL, NPY_RAISE);
+    bool kept = mlp_keep(call, labels);
+    Py_XDECREF(labels);
+    if (kept) {
+        targets = arg_labels(call, labels, "y", PyArray_DIM(order, 0), k);
+        targets.is_ordered = true;
+    }
+    return targets;
+}
+
+void
+mlp_arg_batch(mlp_call *call, PyObject *rows, PyObject *y, ptrdiff_t n_outputs, mlp_data *data)
+{
+    PyArrayObject *order = NULL;
+    if (rows != Py_None) {
+        order = arg_integers(call, rows, "rows", MLP_ANY, data->x.rows, PyExc_IndexError);
+        data->n = order == NULL ? 0 : PyArray_DIM(order, 0);
+        data->order = order == NULL ? NULL : PyArray_DATA(order);
+    }
+    bool are_labels = PyArray_Check(y) && PyArray_NDIM((PyArrayObject *)y) == 1;
+    data->targets = !call->failed && order != NULL && are_labels
+                        ? arg_labels_of(call, y, order, data->x.rows, n_outputs)
+                        : mlp_arg_targets(call, y, "y", data->x.rows, n_outputs);
 }
 
 /* ---- new arrays ---- */

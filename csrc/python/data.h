@@ -13,17 +13,18 @@ mlp_targets mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptr
 /* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
 mlp_input mlp_arg_dense(mlp_call *call, PyObject *obj);
 
-/* X: a matrix of the call's dtype, as rows whose zeros are skipped where they are mostly zeros. */
+/* X: a matrix of the call's dtype, all of whose rows are used. */
 mlp_data mlp_arg_rows(mlp_call *call, PyObject *obj);
 
-/* X: a dense array, whose zeros are skipped where it is mostly zeros; the tuple (array, None) of
- * one whose zeros are to be skipped whether there are many or not; or
+/* X: a dense array; the tuple (array, None) of one whose zeros are to be skipped, be they many or
+ * not; or
  * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
  * like where values are pairs, with a column 2c and the next for each c of `columns`. */
 mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
 
-/* mlp_count_slots of all of the data where it is sparse, else 0. */
-ptrdiff_t mlp_count_all_slots(mlp_call *call, const mlp_data *data);
+/* To be called once it is known which rows of X are used: has the zeros of a dense array skipped
+ * where they are mostly zeros, and counts the slots of sparse ones. */
+void mlp_settle_rows(mlp_call *call, mlp_data *data);
 
 /* A private copy of n contiguous elements of the call's dtype; NULL for None. */
 const void *mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
@@ -31,6 +32,11 @@ const void *mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrd
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
 const int64_t *mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                              ptrdiff_t *n);
+
+/* The rows of the data to use, None for all, and their targets, of y for all rows. Another row is
+ * an IndexError. Labels of other rows are not looked at. */
+void mlp_arg_batch(mlp_call *call, PyObject *rows, PyObject *y, ptrdiff_t n_outputs,
+                   mlp_data *data);
 
 /* A private copy of n learning rates, of a contiguous array of float64 that has no fewer. */
 const double *mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);

@@ -30,6 +30,7 @@ mlp_core_forward(PyObject *module, PyObject *args)
     mlp_call call;
     mlp_begin(&call);
     forward.data = mlp_arg_rows(&call, x_obj);
+    mlp_settle_rows(&call, &forward.data);
     ptrdiff_t n = forward.data.n;
     mlp_list weights = mlp_arg_weights(&call, weights_obj, forward.data.x.cols, MLP_READ);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
@@ -74,6 +75,14 @@ mlp_core_softmax(PyObject *module, PyObject *args)
     return result;
 }
 
+/* The cross-entropy of the kernels: without bounds. */
+static mlp_loss
+plain_cross_entropy(double eps)
+{
+    return (mlp_loss){.code = MLP_CROSS_ENTROPY,
+                      .cross_entropy = {.eps = eps, .floor = -Py_HUGE_VAL, .ceiling = Py_HUGE_VAL}};
+}
+
 /* softmax_cross_entropy(logits, y, eps, out) -> (loss, out) */
 PyObject *
 mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args)
@@ -83,9 +92,7 @@ mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOdO:softmax_cross_entropy", &logits_obj, &y_obj, &eps, &out)) {
         return NULL;
     }
-    mlp_softmax_cross_entropy_args loss = {
-        .loss = {.code = MLP_CROSS_ENTROPY,
-                 .cross_entropy = {.eps = eps, .floor = -Py_HUGE_VAL, .ceiling = Py_HUGE_VAL}}};
+    mlp_softmax_cross_entropy_args loss = {.loss = plain_cross_entropy(eps)};
     mlp_call call;
     mlp_begin(&call);
     mlp_matrix logits = mlp_arg_matrix(&call, logits_obj, "logits", MLP_ANY, MLP_ANY, MLP_READ);
@@ -142,6 +149,7 @@ mlp_core_backward(PyObject *module, PyObject *args)
     mlp_call call;
     mlp_begin(&call);
     backward.data = mlp_arg_rows(&call, x_obj);
+    mlp_settle_rows(&call, &backward.data);
     ptrdiff_t n = backward.data.n;
     mlp_list weights = mlp_arg_weights(&call, weights_obj, backward.data.x.cols, MLP_READ);
     backward.network = mlp_arg_network(&call, weights, (mlp_list){0}, activation);
@@ -192,6 +200,41 @@ mlp_core_sgd_step(PyObject *module, PyObject *args)
     step.kernels = mlp_kernels_for(module, &call);
     if (mlp_ready(&call) && (params.n == 0 || mlp_run_job(module, &mlp_sgd_step_job, &step, 1))) {
         result = Py_NewRef(Py_None);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* train_step(X, y, rows, weights, biases, activation, eps, learning_rate, n_threads) -> loss */
+PyObject *
+mlp_core_train_step(PyObject *module, PyObject *args)
+{
+    PyObject *x_obj, *y, *rows, *weights_obj, *biases_obj, *activation, *result = NULL;
+    double eps, learning_rate;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "OOOOOOddi:train_step", &x_obj, &y, &rows, &weights_obj,
+                          &biases_obj, &activation, &eps, &learning_rate, &n_threads)) {
+        return NULL;
+    }
+    mlp_train_epoch_args step = {
+        .objective = {.loss = plain_cross_entropy(eps), .gradient_scale = 1},
+        .rule = {.code = MLP_SGD},
+        .learning_rates = &learning_rate,
+    };
+    mlp_call call;
+    mlp_begin(&call);
+    step.data = mlp_arg_rows(&call, x_obj);
+    mlp_list weights = mlp_arg_weights(&call, weights_obj, step.data.x.cols, MLP_WRITE);
+    mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_WRITE);
+    step.network = mlp_arg_network(&call, weights, biases, activation);
+    mlp_arg_batch(&call, rows, y, mlp_count_outputs(&call, weights), &step.data);
+    mlp_settle_rows(&call, &step.data);
+    ptrdiff_t n = step.data.n;
+    step.batch_size = mlp_max(n, 1);
+    step.kernels = mlp_kernels_for(module, &call);
+    n_threads = mlp_threads_for(n_threads, 3 * mlp_count_work(n, weights));
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_train_step_job, &step, n_threads)) {
+        result = PyFloat_FromDouble(step.total_loss / (n > 0 ? (double)n : 1));
     }
     mlp_end(&call);
     return result;

@@ -139,6 +139,7 @@ static PyMethodDef module_methods[] = {
     {"softmax_cross_entropy", mlp_core_softmax_cross_entropy, METH_VARARGS, NULL},
     {"backward", mlp_core_backward, METH_VARARGS, NULL},
     {"sgd_step", mlp_core_sgd_step, METH_VARARGS, NULL},
+    {"train_step", mlp_core_train_step, METH_VARARGS, NULL},
     {"train_epoch", mlp_core_train_epoch, METH_O, NULL},
     {"loss_gradient", mlp_core_loss_gradient, METH_O, NULL},
     {"loss", mlp_core_loss, METH_O, NULL},

@@ -30,7 +30,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     data->order = mlp_arg_order(&call, order, "order", data->x.rows, &data->n);
     predict.check_finite =
         check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
-    data->slots = mlp_count_all_slots(&call, data);
+    mlp_settle_rows(&call, data);
     ptrdiff_t n = data->n, n_outputs = mlp_count_outputs(&call, weights);
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);
     predict.out = mlp_arg_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);

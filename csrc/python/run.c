@@ -69,7 +69,7 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
     int limit = mlp_c_get_num_threads();
     n_threads = limit > 0 ? (int)mlp_min(limit, n_threads) : n_threads;
     mlp_job_memory *memory = args;
-    *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawFree, {NULL}};
+    *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawMalloc, PyMem_RawFree, {NULL}};
 
     PyThreadState *thread = PyEval_SaveThread();
     mlp_caller caller = {is_main ? poll_signals : NULL, &thread};

@@ -31,6 +31,7 @@ PyObject *mlp_core_softmax(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args);
 PyObject *mlp_core_backward(PyObject *module, PyObject *args);
 PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
+PyObject *mlp_core_train_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);
 PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *fields);
 PyObject *mlp_core_loss(PyObject *module, PyObject *fields);

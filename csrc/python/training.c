@@ -90,7 +90,7 @@ arg_problem(mlp_call *call, shared_fields given, PyObject *order, const mlp_loss
     }
     data->sample_weight = mlp_arg_vector(call, MLP_NAMED(given, sample_weight), n_rows);
     data->order = mlp_arg_order(call, order, "order", n_rows, &data->n);
-    data->slots = mlp_count_all_slots(call, data);
+    mlp_settle_rows(call, data);
     return p;
 }
 

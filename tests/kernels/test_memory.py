@@ -22,6 +22,7 @@ LARGE = {
     "softmax_cross_entropy": (100_000, (1, 160)),
     "backward": (100_000, (160, 4, 3)),
     "sgd_step": (1, (100_000, 160)),
+    "train_step": (100_000, (160, 4, 3)),
 }
 
 each_kernel = pytest.mark.parametrize("kernel", calls.KERNELS)
@@ -168,7 +169,7 @@ def test_failing_calls_leave_nothing_behind(kernel):
 def test_calls_write_to_their_outputs_only(case, n_threads, dtype):
     """Of enough rows that a second thread has a share of them, where not by batches."""
     arguments = core_calls.examples(dtype, 3000, (100, 64, 3), n_threads)[case]
-    no_step = case.startswith("sgd_step")  # at a learning rate of 0
+    no_step = case.startswith(("sgd_step", "train_step"))  # at a learning rate of 0
     written = [] if no_step else core_calls.WRITTEN.get(case, [])
     before = {name: calls.bits([argument]) for name, argument in arguments.items()}
     core_calls.run(case, arguments)

@@ -244,6 +244,7 @@ LISTS = [
     *(("forward", name) for name in ("weights", "biases", "out", "slopes")),
     *(("backward", name) for name in ("activations", "weights", "slopes")),
     *(("sgd_step", name) for name in ("params", "grads")),
+    *(("train_step", name) for name in ("weights", "biases")),
 ]
 NO_LISTS = [1.0, "list", {}, np.ones((2, 2)), iter([]), {1, 2}]
 NONES = [(*place, None) for place in LISTS if place[1] not in ("out", "slopes")]

@@ -7,8 +7,10 @@ import scipy.sparse
 
 from mlp_c import _core, kernels
 
-KERNELS = ("forward", "softmax", "softmax_cross_entropy", "backward", "sgd_step")
+KERNELS = ("forward", "softmax", "softmax_cross_entropy", "backward", "sgd_step", "train_step")
+IN_PLACE = ("sgd_step", "train_step")  # these have no new outputs
 OUTPUTS = ("out", "params")
+MORE_OUTPUTS = ("forward", "slopes"), ("train_step", "weights"), ("train_step", "biases")
 
 
 def normal(dtype, seed=0):
@@ -49,6 +51,15 @@ def example(kernel, dtype=np.float64, n=7, layers=(5, 4, 3), draw=None):
             "weights": [draw(*shape) for shape in shapes],
             "slopes": each_layer(draw)[:-1],
             "out": ([new(*shape) for shape in shapes], [new(n_out) for _, n_out in shapes]),
+            "n_threads": 1,
+        }
+    if kernel == "train_step":
+        return {
+            "X": draw(n, layers[0]),
+            "y": draw(n, k),
+            "weights": [new(*shape) for shape in shapes],
+            "biases": [new(n_out) for _, n_out in shapes],
+            "learning_rate": 0.1,
             "n_threads": 1,
         }
     return {
@@ -187,7 +198,7 @@ def replaced(arguments, *changes):
 
 
 def is_output(kernel, path):
-    return path[0] in OUTPUTS or (kernel, path[0]) == ("forward", "slopes")
+    return path[0] in OUTPUTS or (kernel, path[0]) in MORE_OUTPUTS
 
 
 def outputs(kernel, arguments):

@@ -4,7 +4,7 @@ import pytest
 
 from support import calls
 
-NETWORK_KERNELS = ("forward", "backward")
+NETWORK_KERNELS = ("forward", "backward", "train_step")
 
 
 def show(value):
