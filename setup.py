@@ -146,7 +146,7 @@ testing = Extension(
         *(f"csrc/testing/isa/{name}" for name in ISA_FILES),
         *(path.as_posix() for path in sorted(TESTING.glob("*.c"))),
         "csrc/kernels/isa.c",
-        "csrc/threads/team.c",
+        *(path.as_posix() for path in sorted(Path("csrc/threads").glob("*.c"))),
     ],
     extra_compile_args=spell([*FLAGS, "-UNDEBUG"]),  # with the kernels' assertions
     **common,
