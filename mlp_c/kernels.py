@@ -247,7 +247,8 @@ def backward(
     Parameters
     ----------
     X : ndarray of shape (n, n_in), float32 or float64
-        The rows given to `forward`.
+        The rows given to `forward`. Zeros are skipped as there: 0 times an infinite
+        delta adds nothing.
     activations : list of ndarrays of shape (n, n_out), dtype of `X`
         What `forward` returned; the logits in it are not read.
     dlogits : ndarray of shape (n, k), dtype of `X`
@@ -371,7 +372,8 @@ def train_step(
     Parameters
     ----------
     X : ndarray of shape (n, n_in), float32 or float64
-        The input rows. Any strides; may be read-only.
+        The input rows. Any strides; may be read-only. Of C-ordered rows that are
+        mostly zeros, these are skipped: 0 times an infinite weight adds nothing.
     y : ndarray of shape (n,) or (n, k)
         Labels in [0, k) of any integer dtype, or a row of targets each, as
         `softmax_cross_entropy` takes them. Labels of other rows are not looked at.
@@ -446,7 +448,7 @@ def _check_eps(eps: Any) -> float:
     eps = _check_real("eps", eps)
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, got {eps!r}")
-    return float(eps)
+    return eps
 
 
 def _check_real(name: str, value: Any) -> float:

@@ -2,9 +2,10 @@
  * their start only.
  *
  * B is packed before, in panels of TILE_COLS columns, where it was made or last changed, once for
- * all members and all products with it. A is read where it lies, one element broadcast to a vector
- * of products. A tile of C stays in registers while it runs through a block of the inner dimension,
- * and goes on from where the last block left it: each element of C is one sum in index order.
+ * all members and all products with it; for few rows it is taken as it lies. A is read where it
+ * lies, one element broadcast to a vector of products. A tile of C stays in registers while it runs
+ * through a block of the inner dimension, and goes on from where the last block left it: each
+ * element of C is one sum in index order.
  */
 #ifndef MLP_GEMM_TEMPLATE
 #define MLP_GEMM_TEMPLATE
@@ -14,6 +15,7 @@
 #include "kernels/vector.h"
 
 #define PANEL FN(panel)
+#define PANELS FN(panels)
 #define FACTOR FN(factor)
 #define TILE FN(tile)
 #define PRODUCT FN(product)
@@ -30,15 +32,19 @@ FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
         REAL *panel = (REAL *)packed->data + (col + j - within) * packed->inner;
         REAL *to = panel + row * FN(TILE_COLS) + within;
         bool whole = b->col_stride == 1 && (n % LANES == 0 || (b->padded && j + n == b->cols));
+        ptrdiff_t end = n; /* with zeros past the last column, where it is */
+        if (col + j + n == packed->cols) {
+            end = mlp_ceil_div(within + n, LANES) * LANES - within;
+        }
         for (mlp_segment rows = {0}; mlp_next_segment(worker, b->rows, &rows);) {
             for (ptrdiff_t p = rows.begin; p < rows.end; p++, to += FN(TILE_COLS)) {
                 const REAL *from = FN(at)(b, p, j);
                 for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
                     *(VEC *)(to + v) = *(const VEC *)(from + v);
                 }
-                for (ptrdiff_t v = 0; v < n && !whole; v += LANES) {
+                for (ptrdiff_t v = 0; v < end && !whole; v += LANES) {
                     ptrdiff_t stride = b->col_stride;
-                    FN(store)(to + v, 1, n - v, FN(load)(from + v * stride, stride, n - v));
+                    FN(store)(to + v, 1, end - v, FN(load)(from + v * stride, stride, n - v));
                 }
             }
         }
@@ -54,11 +60,17 @@ typedef struct {
     ptrdiff_t row_stride, inner_stride;
 } FACTOR;
 
-/* The second: `inner` rows of a packed panel. */
+/* The second: `inner` rows of a panel, so far apart. */
 typedef struct {
     const REAL *data;
-    ptrdiff_t inner;
+    ptrdiff_t inner, row_stride;
 } PANEL;
+
+/* Where the panels of all columns are: that of column j at data + j * col_step. */
+typedef struct {
+    const REAL *data;
+    ptrdiff_t col_step, row_stride;
+} PANELS;
 
 /* What a tile computes: the first TILE_ROWS rows, or as many as there are, and the first vectors
  * of columns. */
@@ -91,7 +103,7 @@ FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
                 sums[i][v] += a_rows[i][at] * b_row[v];
             }
         }
-        b.data += FN(TILE_COLS);
+        b.data += b.row_stride;
     }
     for (ptrdiff_t i = 0; i < TILE_ROWS && i < c.rows; i++) {
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
@@ -130,7 +142,7 @@ FN(multiply_panel)(int n_vectors, const mlp_matrix *a, PANEL b, mlp_start start,
 /* Some rows of a product. */
 typedef struct {
     mlp_matrix a, c;
-    const mlp_packed *b;
+    PANELS b;
     mlp_start start;
 } PRODUCT;
 
@@ -151,8 +163,8 @@ FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
                 biases = mlp_cols_of(bias, j, bias->cols);
                 start.bias = &biases;
             }
-            const REAL *panel = (const REAL *)product->b->data + j * product->b->inner;
-            PANEL b = {panel + p * FN(TILE_COLS), n};
+            PANEL b = {product->b.data + j * product->b.col_step + p * product->b.row_stride, n,
+                       product->b.row_stride};
             switch (mlp_min(mlp_ceil_div(c.cols, LANES), TILE_VECTORS)) {
             case 1: FN(multiply_panel)(1, &a, b, start, &c); break;
             case 2: FN(multiply_panel)(2, &a, b, start, &c); break;
@@ -173,10 +185,10 @@ FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
 }
 
 static bool
-FN(multiply)(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b, const mlp_matrix *c,
-             mlp_start start)
+FN(multiply_panels)(mlp_worker *worker, const mlp_matrix *a, PANELS b, const mlp_matrix *c,
+                    mlp_start start)
 {
-    assert(a->rows == c->rows && a->cols <= b->inner);
+    assert(a->rows == c->rows);
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
         for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
@@ -188,6 +200,15 @@ FN(multiply)(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b, const
         }
     }
     return false;
+}
+
+static bool
+FN(multiply)(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b, const mlp_matrix *c,
+             mlp_start start)
+{
+    assert(a->cols <= b->inner);
+    PANELS panels = {b->data, b->inner, FN(TILE_COLS)};
+    return FN(multiply_panels)(worker, a, panels, c, start);
 }
 
 #endif

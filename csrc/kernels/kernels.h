@@ -17,6 +17,8 @@
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/views.h"
 #include "kernels/data.h"
@@ -24,11 +26,11 @@
 #include "threads/team.h"
 
 /* The second factor of a product, packed in panels of tile_cols columns:
- * data[panel][p][j] = b[p][panel * tile_cols + j]. What is past the last column leads to nothing
- * that is kept. */
+ * data[panel][p][j] = b[p][panel * tile_cols + j]; 0 past the last column, as far as a vector goes.
+ */
 typedef struct {
     void *data; /* NULL where it is not packed */
-    ptrdiff_t inner;
+    ptrdiff_t inner, cols;
 } mlp_packed;
 
 /* Where a product starts: at a vector added to each row of C, at zero (a NULL bias), or at what C
@@ -123,7 +125,8 @@ typedef void mlp_pack_kernel(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t 
 typedef bool mlp_multiply_kernel(mlp_worker *worker, const mlp_matrix *a, const mlp_packed *b,
                                  const mlp_matrix *c, mlp_start start);
 
-/* out = bias + a weights, for rows of a too few to pack the weights for. */
+/* out = bias + a weights, for rows of a too few to pack the weights for: several only where weights
+ * have whole vectors, or it is slow. */
 typedef bool mlp_multiply_few_kernel(mlp_worker *worker, const mlp_matrix *a,
                                      const mlp_matrix *weights, const mlp_matrix *bias,
                                      const mlp_matrix *out);
@@ -236,12 +239,18 @@ mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdif
     return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
 }
 
-/* The same in memory of the arena's. */
+/* The same in memory of the arena's. What whole vectors have past the last column is 0, and stays
+ * finite: else it could be slow, or raise floating-point exceptions. */
 static inline mlp_matrix
 mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
 {
     mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
     m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
+    ptrdiff_t tail = cols % kernels->lanes == 0 ? 0 : kernels->lanes - cols % kernels->lanes;
+    for (ptrdiff_t i = 0; i < rows && m.data != NULL && tail > 0; i++) {
+        char *row = (char *)m.data + i * m.row_stride * m.item;
+        memset(row + cols * m.item, 0, (size_t)(tail * m.item));
+    }
     return m;
 }
 
@@ -249,8 +258,10 @@ enum {
     MLP_STRIP_ROWS = 128,      /* rows of sparse data that are listed together: their vectors of
                                   outputs fill the first-level cache */
     MLP_SUMS_BYTES = 16 << 10, /* of a block of input units of sparse rows */
-    MLP_FEW_ROWS = 4           /* rows too few to pack weights for, which costs more than to
+    MLP_FEW_ROWS = 4,          /* rows too few to pack weights for, which costs more than to
                                   multiply them as they lie */
+    MLP_FEW_ROWS_OF_TILES = 32 /* the same where the weights have whole vectors, and are packed for
+                                  these rows alone */
 };
 
 /* The tables, one a dtype, of each instruction set (isa/<name>.c). */

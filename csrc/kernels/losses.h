@@ -287,7 +287,7 @@ FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_ma
                           const mlp_targets *targets, const mlp_matrix *dlogits)
 {
     assert(loss->code == MLP_CROSS_ENTROPY);
-    const REAL scale = 1 / (REAL)logits->rows;
+    const REAL scale = (REAL)(1 / (double)logits->rows);
     ptrdiff_t n = logits->cols == 0 ? 0 : logits->rows;
     double total = 0;
     mlp_poller poller = {worker, 0};

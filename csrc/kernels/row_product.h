@@ -1,10 +1,11 @@
-/* The product of one row with weights as they lie: the row's sums stay in registers while the
- * weights stream by, once. For rows that are too few to pack the weights or to list the rows'
- * elements for.
+/* Products with weights as they lie, for rows that are too few to pack the weights or to list the
+ * rows' elements for. Of one row, the sums stay in registers while the weights stream by, once; of
+ * several, tiles of the sums do, where the weights have whole vectors.
  */
 #ifndef MLP_ROW_PRODUCT_TEMPLATE
 #define MLP_ROW_PRODUCT_TEMPLATE
 
+#include "kernels/gemm.h"
 #include "kernels/pairs.h"
 #include "kernels/poll.h"
 #include "kernels/tuning.h"
@@ -149,6 +150,10 @@ FN(multiply_few)(mlp_worker *worker, const mlp_matrix *a, const mlp_matrix *weig
                  const mlp_matrix *bias, const mlp_matrix *out)
 {
     assert(a->rows == out->rows && a->cols == weights->rows && weights->cols == out->cols);
+    if (out->rows > 1 && weights->col_stride == 1 && weights->cols % LANES == 0) {
+        PANELS as_they_lie = {weights->data, 1, weights->row_stride};
+        return FN(multiply_panels)(worker, a, as_they_lie, out, (mlp_start){.bias = bias});
+    }
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = 0; i < out->rows; i++) {
         TERMS row = {.elements = FN(at)(a, i, 0), .stride = a->col_stride, .count = a->cols};

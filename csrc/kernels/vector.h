@@ -50,20 +50,19 @@ FN(load)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
     return *(const VEC *)lanes;
 }
 
-/* Sums as they are kept: +0 for -0, which a product that underflows leaves behind, and a term of 0
- * after it would take away. */
+/* Sums as they begin and as they are kept: +0 for -0, lest they depend on whether terms of 0 are
+ * left out. A bias can be -0, and a product that underflows leave it behind. */
 static inline VEC
 FN(end_sums)(VEC sums)
 {
     return sums + 0;
 }
 
-/* The biases that sums start from: +0 for -0, lest a sum depend on whether terms of 0 are left
- * out. */
+/* The biases that sums start from. */
 static inline VEC
 FN(load_biases)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
 {
-    return FN(load)(p, stride, count) + 0;
+    return FN(end_sums)(FN(load)(p, stride, count));
 }
 
 static inline void

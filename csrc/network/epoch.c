@@ -21,7 +21,6 @@ prepare_epoch(void *arguments, int n_members)
     mlp_train_epoch_args *args = arguments;
     mlp_plan_spec spec = make_spec(args, n_members);
     spec.copies_slices = true;
-    spec.begins_cleared = true;
     spec.drops_tiny = true;
     args->plan = mlp_make_plan(&args->memory, &spec);
     return args->plan != NULL;

@@ -15,11 +15,10 @@
 #include "network/network.h"
 #include "threads/team.h"
 
-/* How a job's memory is had, zeroed or not, and what is had. */
+/* How a job's memory is had, zeroed or not, and what is had: for the caller to free. */
 typedef struct {
     void *(*calloc)(size_t n, size_t size);
     void *(*malloc)(size_t size);
-    void (*free)(void *block);
     void *blocks[3];
 } mlp_job_memory;
 

@@ -10,7 +10,7 @@ alloc_packed(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t inner, ptrd
     if (__builtin_mul_overflow(panels, bytes, &width)) {
         width = PTRDIFF_MAX;
     }
-    return (mlp_packed){mlp_alloc(arena, inner, width, 1), inner};
+    return (mlp_packed){mlp_alloc(arena, inner, width, 1), inner, cols};
 }
 
 /* The most slots that so many rows may take: the smaller of two bounds, all rows as long as the
@@ -100,6 +100,15 @@ alloc_first_layer(mlp_arena *arena, const mlp_plan *plan, mlp_group *group)
     }
 }
 
+/* Whether a layer's weights are packed, where weights are. */
+static bool
+is_packed(const mlp_plan_spec *spec, const mlp_layer *layer)
+{
+    const mlp_matrix *weights = &layer->weights.value;
+    bool is_whole = weights->col_stride == 1 && weights->cols % spec->kernels->lanes == 0;
+    return !(spec->packs_tails && is_whole);
+}
+
 /* Packed weights with which rows go forward: of the first layer each group's, of the others the
  * team's. */
 static void
@@ -107,7 +116,8 @@ alloc_forward_packs(mlp_arena *arena, mlp_plan *plan)
 {
     const mlp_plan_spec *spec = &plan->spec;
     const mlp_network *network = spec->network;
-    for (int g = 0; g < spec->n_groups && !spec->is_sparse; g++) {
+    bool packs_first = !spec->is_sparse && is_packed(spec, &network->layers[0]);
+    for (int g = 0; g < spec->n_groups && packs_first; g++) {
         const mlp_slice *slice = &plan->groups[g].slice;
         ptrdiff_t inputs = mlp_layer_inputs(&network->layers[0]);
         plan->groups[g].weights[0] =
@@ -115,9 +125,10 @@ alloc_forward_packs(mlp_arena *arena, mlp_plan *plan)
     }
     for (ptrdiff_t l = 1; l < network->n_layers; l++) {
         const mlp_layer *layer = &network->layers[l];
-        mlp_packed packed =
-            alloc_packed(arena, spec->kernels, mlp_layer_inputs(layer), mlp_layer_units(layer));
-        for (int g = 0; g < spec->n_groups; g++) {
+        bool packs = is_packed(spec, layer);
+        mlp_packed packed = alloc_packed(arena, spec->kernels, packs ? mlp_layer_inputs(layer) : 0,
+                                         mlp_layer_units(layer));
+        for (int g = 0; g < spec->n_groups && packs; g++) {
             plan->groups[g].weights[l] = packed;
         }
     }
@@ -258,7 +269,11 @@ alloc_scratch(mlp_arena *arena, const mlp_plan *plan, const mlp_group *group)
         mlp_alloc_padded(&needed, plan->spec.kernels, rows, mlp_layer_units(layer));
         most = needed.used > most ? needed.used : most;
     }
-    return mlp_alloc(arena, 1, 1, most);
+    void *scratch = mlp_alloc(arena, 1, 1, most);
+    if (scratch != NULL) {
+        memset(scratch, 0, most); /* past the last column, wherever that is */
+    }
+    return scratch;
 }
 
 static void
@@ -281,26 +296,6 @@ alloc_squares(mlp_arena *arena, mlp_plan *plan)
 }
 
 /* ---- what each kind of job needs ---- */
-
-mlp_plan_spec
-mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network, const mlp_data *data,
-                  ptrdiff_t batch_rows, int n_members)
-{
-    ptrdiff_t n_rows = mlp_min(batch_rows, MLP_CHUNK_ROWS);
-    return (mlp_plan_spec){
-        .kernels = kernels,
-        .network = network,
-        .data = data,
-        .n_rows = n_rows,
-        .n_members = n_members,
-        .n_groups = mlp_count_groups(&network->layers[0], n_members),
-        .is_sparse = data->x.is_sparse,
-        .lists_rows = true,
-        .packs_weights = n_rows > MLP_FEW_ROWS,
-        .goes_backward = true,
-        .lay_out = mlp_lay_out_training,
-    };
-}
 
 void
 mlp_lay_out_training(mlp_arena *arena, mlp_plan *plan)

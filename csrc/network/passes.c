@@ -89,8 +89,10 @@ bool
 mlp_forward_block(const mlp_member *m, mlp_rows *rows)
 {
     m->kernels->load_rows(m->worker, rows);
-    if (rows->is_sparse && rows->pairs.n_strips > 0 && mlp_are_many(rows)
-        && m->kernels->list_rows(m->worker, rows)) {
+    if (rows->is_sparse && !mlp_are_many(rows)) {
+        rows->pairs.n_strips = 0; /* which are not listed */
+    }
+    if (rows->is_sparse && rows->pairs.n_strips > 0 && m->kernels->list_rows(m->worker, rows)) {
         return true;
     }
     return mlp_forward_first(m, rows) || mlp_forward_others(m, 0, rows->end);
@@ -234,7 +236,9 @@ compute_kept(const mlp_member *m, const mlp_rows *rows, const mlp_task *task, bo
         m->kernels->copy(&gradient, &padded);
     }
     mlp_compute_gradient(m, rows, task, accumulate, &padded);
-    m->kernels->copy(&padded, &gradient);
+    if (!mlp_poll(m->worker)) { /* it may not be whole */
+        m->kernels->copy(&padded, &gradient);
+    }
 }
 
 void

@@ -19,7 +19,8 @@ void mlp_pack_network(const mlp_member *m);
 
 /* outputs[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its slice.
  * Where groups meet in the outputs, z is written to memory of each group's own first, to avoid
- * false sharing. */
+ * false sharing; and where the outputs of sparse rows are the caller's, to memory that is padded.
+ */
 bool mlp_forward_first(const mlp_member *m, const mlp_rows *rows);
 
 /* outputs[l] = f(outputs[l - 1] weights[l] + biases[l]) for all layers but the first and the rows

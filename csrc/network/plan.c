@@ -1,4 +1,4 @@
-#include "network/plan.h"
+#include "network/layout.h"
 
 #include <assert.h>
 #include <string.h>
@@ -166,6 +166,26 @@ alloc_laid_out(const mlp_job_memory *memory, bool is_cleared,
     return block;
 }
 
+mlp_plan_spec
+mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network, const mlp_data *data,
+                  ptrdiff_t batch_rows, int n_members)
+{
+    ptrdiff_t n_rows = mlp_min(batch_rows, MLP_CHUNK_ROWS);
+    return (mlp_plan_spec){
+        .kernels = kernels,
+        .network = network,
+        .data = data,
+        .n_rows = n_rows,
+        .n_members = n_members,
+        .n_groups = mlp_count_groups(&network->layers[0], n_members),
+        .is_sparse = data->x.is_sparse,
+        .lists_rows = true,
+        .packs_weights = n_rows > MLP_FEW_ROWS,
+        .goes_backward = true,
+        .lay_out = mlp_lay_out_training,
+    };
+}
+
 mlp_plan *
 mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
 {
@@ -185,7 +205,7 @@ mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
         return NULL;
     }
     join_groups(plan);
-    memory->blocks[2] = alloc_laid_out(memory, spec->begins_cleared, spec->lay_out, plan);
+    memory->blocks[2] = alloc_laid_out(memory, false, spec->lay_out, plan);
     return memory->blocks[2] == NULL ? NULL : plan;
 }
 

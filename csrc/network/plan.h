@@ -77,12 +77,12 @@ typedef struct {
     bool is_sparse;
     bool lists_rows;    /* sparse ones, by column */
     bool packs_weights; /* unless rows are few */
+    bool packs_tails;   /* only where weights have no whole vectors */
     bool goes_backward;
     bool copies_slices;   /* of the first layer, to avoid false sharing where they meet */
     bool keeps_gradients; /* of a whole batch */
     bool drops_tiny;      /* deltas, lest training become slow: see kernels/tiny.h */
-    bool has_own_layers;  /* each member, and rows of its own, instead of sharing them */
-    bool begins_cleared;  /* what is past the columns of parameters that are updated stays 0 */
+    bool has_own_layers;  /* each member; and rows, which going backward a group shares */
     /* Sets out the memory: see network/layout.h. */
     void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);
 } mlp_plan_spec;
@@ -97,6 +97,11 @@ typedef struct mlp_plan {
     double *row_losses;         /* of the rows in work */
     double **squares;           /* sums of squared weights, by layer: see mlp_squares */
 } mlp_plan;
+
+/* What a plan is made for that trains on batches of so many rows; the rest of it is for the caller
+ * to say. */
+mlp_plan_spec mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network,
+                                const mlp_data *data, ptrdiff_t batch_rows, int n_members);
 
 /* Lays out a plan in memory that the caller's functions give. Returns NULL without memory. */
 mlp_plan *mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec);

@@ -13,6 +13,7 @@ make_plan(mlp_job_memory *memory, const mlp_plan_spec *given)
     spec.n_groups = 1;
     spec.is_sparse = spec.data->x.is_sparse;
     spec.packs_weights = spec.data->n > MLP_FEW_ROWS;
+    spec.packs_tails = spec.data->n <= MLP_FEW_ROWS_OF_TILES;
     /* By columns are listed rows that are not few, whose outputs are padded: not the caller's. */
     spec.lists_rows = spec.packs_weights && spec.network->n_layers > 1;
     spec.has_own_layers = true;

@@ -29,6 +29,7 @@ prepare_forward(void *arguments, int n_members)
                                          .is_sparse = args->data.x.is_sparse,
                                          .lists_rows = !are_few,
                                          .packs_weights = !are_few,
+                                         .packs_tails = args->data.n <= MLP_FEW_ROWS_OF_TILES,
                                          .has_own_layers = true,
                                          .lay_out = mlp_lay_out_forward,
                                      });

@@ -1,24 +1,26 @@
 #include "network/zeros.h"
 
+#include <string.h>
+
 enum {
     MOST_SAMPLED = 512,        /* pairs */
-    LEAST_SAMPLED = 32,        /* fewer tell nothing */
+    LEAST_SAMPLED = 16,        /* fewer tell nothing */
     PAIRS_OF_ONE_SAMPLED = 16, /* as long as these are between the two */
 };
 
 /* Above this fraction of pairs that are not both zero, to multiply all is faster. */
 static const double MOST_PAIRS = 0.35;
 
-/* Whether an element of so many bytes has a bit that is set; -0 has one. */
+/* Whether an element is neither 0 nor, of a float, -0. */
 static bool
-has_bits(const char *element, int item)
+is_nonzero(const mlp_input *x, const char *element)
 {
-    for (int byte = 0; byte < item; byte++) {
-        if (element[byte] != 0) {
-            return true;
-        }
-    }
-    return false;
+    bool is_float = x->element <= MLP_OF_FLOAT16;
+    int item = x->dense.item;
+    uint64_t bits = 0;
+    memcpy(&bits, element, (size_t)item); /* little-endian, as all machines that it runs on */
+    uint64_t sign = is_float ? UINT64_C(1) << (8 * item - 1) : 0;
+    return (bits & ~sign) != 0;
 }
 
 /* k / n of a total, rounded down. */
@@ -49,8 +51,8 @@ mlp_are_mostly_zero(const mlp_data *data)
         ptrdiff_t row = mlp_data_row(data, part_of(data->n, k, n)),
                   col = 2 * (ptrdiff_t)(place * 0x1p-32 * (double)pairs);
         const char *pair = (const char *)m->data + (row * m->row_stride + col) * m->item;
-        found +=
-            has_bits(pair, m->item) || (col + 1 < m->cols && has_bits(pair + m->item, m->item));
+        found += is_nonzero(&data->x, pair)
+                 || (col + 1 < m->cols && is_nonzero(&data->x, pair + m->item));
     }
     return (double)found <= MOST_PAIRS * (double)n;
 }

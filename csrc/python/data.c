@@ -1,68 +1,13 @@
 #include "python/data.h"
 
 #include "network/zeros.h"
+#include "python/integers.h"
 
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
-
-/* Whether an array is a vector of as many elements as are expected; fails the call if not. */
-static bool
-check_vector(mlp_call *call, PyArrayObject *array, const mlp_expectation *expected)
-{
-    if (PyArray_NDIM(array) != 1
-        || (expected->cols != MLP_ANY && PyArray_DIM(array, 0) != expected->cols)) {
-        mlp_reject_shape(call, expected, (PyObject *)array);
-        return false;
-    }
-    return true;
-}
-
-/* A private int64 copy of n integers (or MLP_ANY) in [0, limit), kept by the call; those beyond are
- * an exception of that type. What is checked before is checked again of the copy: another thread
- * may change the array. */
-static PyArrayObject *
-arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t limit,
-             PyObject *beyond)
-{
-    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
-    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
-    if (array == NULL) {
-        return NULL;
-    }
-    if (!PyArray_ISINTEGER(array)) {
-        mlp_reject_dtype(call, &expected, "hold integers", obj);
-        return NULL;
-    }
-    if (!check_vector(call, array, &expected)) {
-        return NULL;
-    }
-    /* uint64 values from 2^63 on become negative, and are refused as such. */
-    const char *came = PyArray_ISUNSIGNED(array) ? "%llu at index %zd" : "%lld at index %zd";
-    PyArrayObject *copy = (PyArrayObject *)PyArray_FROMANY(
-        obj, NPY_INT64, 1, 1,
-        NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
-    bool kept = mlp_keep(call, (PyObject *)copy);
-    Py_XDECREF(copy);
-    if (copy == NULL || !kept || !check_vector(call, copy, &expected)) {
-        return NULL;
-    }
-    for (ptrdiff_t i = 0; i < PyArray_DIM(copy, 0) && mlp_go_on(call, i); i++) {
-        int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
-        if (value < 0 || value >= limit) {
-            char what[MLP_TEXT_BYTES];
-            PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
-            mlp_reject(call, beyond, &expected, what,
-                       PyUnicode_FromFormat(came, (long long)value, (Py_ssize_t)i));
-        }
-    }
-    if (!call->failed) {
-        mlp_add_array(call, obj, &expected); /* no output may write over it all the same */
-    }
-    return call->failed ? NULL : copy;
-}
 
 /* What the elements of a contiguous array are to be: of the call's dtype, also in pairs, a matrix
  * of two columns; double; or integers of 2, 4 or 8 bytes. */
@@ -164,8 +109,8 @@ mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 static void
 arg_row_starts(mlp_call *call, PyObject *obj, ptrdiff_t n_values, mlp_input *x)
 {
-    PyArrayObject *starts = arg_integers(call, obj, "X.indptr", MLP_ANY,
-                                         call->failed ? 0 : n_values + 1, PyExc_ValueError);
+    PyArrayObject *starts = (PyArrayObject *)mlp_arg_integers(
+        call, obj, "X.indptr", MLP_ANY, call->failed ? 0 : n_values + 1, PyExc_ValueError);
     if (starts == NULL) {
         return;
     }
@@ -294,7 +239,8 @@ mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
         *n = n_rows;
         return NULL;
     }
-    PyArrayObject *copy = arg_integers(call, obj, name, MLP_ANY, n_rows, PyExc_ValueError);
+    PyArrayObject *copy =
+        (PyArrayObject *)mlp_arg_integers(call, obj, name, MLP_ANY, n_rows, PyExc_ValueError);
     *n = copy == NULL ? 0 : PyArray_DIM(copy, 0);
     return copy == NULL ? NULL : PyArray_DATA(copy);
 }
@@ -340,77 +286,6 @@ mlp_settle_rows(mlp_call *call, mlp_data *data)
             return;
         }
     }
-}
-
-/* ---- targets ---- */
-
-static mlp_targets
-arg_labels(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
-{
-    PyArrayObject *copy = arg_integers(call, obj, name, n, mlp_min(k, INT32_MAX), PyExc_ValueError);
-    int32_t *labels = copy == NULL ? NULL : mlp_alloc_for(call, n, sizeof(int32_t));
-    for (ptrdiff_t i = 0; labels != NULL && i < n && mlp_go_on(call, i); i++) {
-        labels[i] = (int32_t)((const int64_t *)PyArray_DATA(copy))[i];
-    }
-    return (mlp_targets){.labels = labels};
-}
-
-mlp_targets
-mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t k)
-{
-    mlp_expectation expected = {name, MLP_ANY, 2, n, k, MLP_READ};
-    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
-    if (array == NULL) {
-        return (mlp_targets){0};
-    }
-    if (PyArray_NDIM(array) == 1) {
-        return arg_labels(call, obj, name, n, k);
-    }
-    if (PyArray_ISINTEGER(array) && PyArray_NDIM(array) == 2 && PyArray_DIM(array, 1) == 1) {
-        mlp_reject_text(call, PyExc_ValueError, &expected,
-                        "be labels in one dimension, or a row of targets each of the logits' dtype",
-                        "integers in one column: y.ravel() makes labels of them");
-        return (mlp_targets){0};
-    }
-    if (PyArray_TYPE(array) != NPY_BOOL) {
-        return (mlp_targets){.matrix = mlp_arg_array(call, obj, &expected)};
-    }
-    return (mlp_targets){.matrix = mlp_view_array(call, obj, &expected), .is_bool = true};
-}
-
-/* The labels of the rows of an order, from those of n_rows. */
-static mlp_targets
-arg_labels_of(mlp_call *call, PyObject *obj, PyArrayObject *order, ptrdiff_t n_rows, ptrdiff_t k)
-{
-    mlp_expectation expected = {"y", MLP_ANY, 1, 1, n_rows, MLP_READ};
-    PyArrayObject *array = (PyArrayObject *)obj;
-    mlp_targets targets = {0};
-    if (!check_vector(call, array, &expected) || !mlp_add_array(call, obj, &expected)) {
-        return targets;
-    }
-    PyObject *labels = PyArray_TakeFrom(array, (PyObject *)order, 0, NULL, NPY_RAISE);
-    bool kept = mlp_keep(call, labels);
-    Py_XDECREF(labels);
-    if (kept) {
-        targets = arg_labels(call, labels, "y", PyArray_DIM(order, 0), k);
-        targets.is_ordered = true;
-    }
-    return targets;
-}
-
-void
-mlp_arg_batch(mlp_call *call, PyObject *rows, PyObject *y, ptrdiff_t n_outputs, mlp_data *data)
-{
-    PyArrayObject *order = NULL;
-    if (rows != Py_None) {
-        order = arg_integers(call, rows, "rows", MLP_ANY, data->x.rows, PyExc_IndexError);
-        data->n = order == NULL ? 0 : PyArray_DIM(order, 0);
-        data->order = order == NULL ? NULL : PyArray_DATA(order);
-    }
-    bool are_labels = PyArray_Check(y) && PyArray_NDIM((PyArrayObject *)y) == 1;
-    data->targets = !call->failed && order != NULL && are_labels
-                        ? arg_labels_of(call, y, order, data->x.rows, n_outputs)
-                        : mlp_arg_targets(call, y, "y", data->x.rows, n_outputs);
 }
 
 /* ---- new arrays ---- */

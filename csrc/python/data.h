@@ -13,12 +13,11 @@ mlp_targets mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptr
 /* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
 mlp_input mlp_arg_dense(mlp_call *call, PyObject *obj);
 
-/* X: a matrix of the call's dtype, all of whose rows are used. */
+/* X: a matrix of the call's dtype, of which all rows are used, or those of mlp_arg_batch. */
 mlp_data mlp_arg_rows(mlp_call *call, PyObject *obj);
 
 /* X: a dense array; the tuple (array, None) of one whose zeros are to be skipped, be they many or
- * not; or
- * (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
+ * not; or (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
  * like where values are pairs, with a column 2c and the next for each c of `columns`. */
 mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
 

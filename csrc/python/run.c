@@ -1,11 +1,11 @@
 #include "python/run.h"
 
-/* Work in multiply-adds below which another thread costs more than it brings: to start one, and to
+/* Work in multiply-adds below which another thread costs more than it brings: to wake one, and to
  * meet it at the barriers of a batch. */
 #ifdef MLP_SHARE_ALL_WORK /* for tests: the smallest network runs on all threads asked for */
 static const double WORK_PER_THREAD = 1, BATCH_WORK_PER_THREAD = 1;
 #else
-static const double WORK_PER_THREAD = 6e6, BATCH_WORK_PER_THREAD = 3e5;
+static const double WORK_PER_THREAD = 3e6, BATCH_WORK_PER_THREAD = 3e5;
 #endif
 
 const mlp_kernels *
@@ -69,7 +69,7 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
     int limit = mlp_c_get_num_threads();
     n_threads = limit > 0 ? (int)mlp_min(limit, n_threads) : n_threads;
     mlp_job_memory *memory = args;
-    *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawMalloc, PyMem_RawFree, {NULL}};
+    *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawMalloc, {NULL}};
 
     PyThreadState *thread = PyEval_SaveThread();
     mlp_caller caller = {is_main ? poll_signals : NULL, &thread};

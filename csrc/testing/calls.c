@@ -49,7 +49,7 @@ lent_multiply(mlp_worker *worker, void *arguments)
     const mlp_matrix *a = &call->arrays[0], *b = &call->arrays[1], *bias = &call->arrays[2];
     ptrdiff_t panels = mlp_ceil_div(b->cols, kernels->tile_cols);
     size_t size = (size_t)(panels * kernels->tile_cols * b->rows * b->item);
-    mlp_packed packed = {alloc_aligned(call, size), b->rows};
+    mlp_packed packed = {alloc_aligned(call, size), b->rows, b->cols};
     if (packed.data == NULL) {
         return;
     }
@@ -119,6 +119,7 @@ lent_compute_losses(mlp_worker *worker, void *arguments)
         .losses = call->arrays[2].data,
         .deltas = call->arrays[3],
         .scale = call->numbers[0],
+        .drops_tiny = true,
     };
     call->kernels->compute_losses(worker, &call->loss, &rows);
 }

@@ -2,8 +2,8 @@
  * where they may run, a mutex, a condition, a clock, forks and which process this is, for Windows
  * and for POSIX.
  *
- * A started thread's `thread` stays where it is until it is joined. A condition may
- * wake for no reason. thread_start says whether there is a thread.
+ * A started thread's `thread` stays where it is until it is joined, or has detached itself. A
+ * condition may wake for no reason. thread_start says whether there is a thread.
  */
 #ifndef MLP_THREADS_OS_H
 #define MLP_THREADS_OS_H
@@ -129,10 +129,16 @@ thread_detach(thread *t)
     CloseHandle(t->handle);
 }
 
+/* Lets others run, for so many milliseconds, or only if one is ready. */
 static inline void
-thread_yield(void)
+thread_wait(int ms)
 {
-    SwitchToThread();
+    if (ms == 0) {
+        SwitchToThread();
+    }
+    else {
+        Sleep((DWORD)ms);
+    }
 }
 
 typedef INIT_ONCE once;
@@ -164,6 +170,7 @@ at_fork(void (*before)(void), void (*in_child)(void))
 #else
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -307,10 +314,16 @@ thread_detach(thread *t)
     pthread_detach(t->handle);
 }
 
+/* Lets others run, for so many milliseconds, or only if one is ready. */
 static inline void
-thread_yield(void)
+thread_wait(int ms)
 {
-    sched_yield();
+    if (ms == 0) {
+        sched_yield();
+    }
+    else {
+        nanosleep(&(struct timespec){0, ms * 1000000L}, NULL);
+    }
 }
 
 typedef pthread_once_t once;
@@ -331,59 +344,6 @@ at_fork(void (*before)(void), void (*in_child)(void))
 
 #endif
 
-/* Where the calling thread may run: on Linux; elsewhere it is not known, and always the same. */
-#if defined(__linux__)
-
-#include <sched.h>
-
-typedef cpu_set_t affinity;
-
-/* None where the machine has more CPUs than fit. */
-static inline void
-get_affinity(affinity *cpus)
-{
-    if (sched_getaffinity(0, sizeof *cpus, cpus) != 0) {
-        CPU_ZERO(cpus);
-    }
-}
-
-static inline bool
-is_same_affinity(const affinity *a, const affinity *b)
-{
-    return CPU_EQUAL(a, b);
-}
-
-/* A thread that the system does not move stays where it is. */
-static inline void
-set_affinity(const affinity *cpus)
-{
-    if (CPU_COUNT(cpus) > 0) {
-        (void)!sched_setaffinity(0, sizeof *cpus, cpus);
-    }
-}
-
-#else
-
-typedef char affinity;
-
-static inline void
-get_affinity(affinity *cpus)
-{
-    *cpus = 0;
-}
-
-static inline bool
-is_same_affinity(const affinity *a, const affinity *b)
-{
-    return *a == *b;
-}
-
-static inline void
-set_affinity(const affinity *cpus)
-{
-    (void)cpus;
-}
-
-#endif
+#include "threads/os_linux.h"
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "threads/os.h"
 #include "threads/spin.h"
-#include "threads/team.h"
 
 enum {
     PARKED_SPIN_NS = 250000, /* longer than what a loop does between two calls of kernels */
     IDLE_MS = 1000,          /* until a parked thread ends */
-    STACK_BYTES = 512 << 10  /* kernels keep a few KB of tiles on the stack */
+    STACK_BYTES = 512 << 10, /* kernels keep a few KB of tiles on the stack */
+    YIELDS = 1000            /* to a thread that is about to return, before its waiter sleeps */
 };
 
 typedef enum { IDLE, WORKING, ENDING } thread_state;
@@ -20,6 +20,7 @@ struct mlp_thread {
     atomic_int state; /* a thread_state: what the thread is to do, until it has done it */
     void (*main)(void *arg);
     void *arg;
+    urgency urgency; /* that of the thread that started it */
     affinity affinity;
     bool moves; /* to this affinity, before it works */
 
@@ -59,26 +60,34 @@ make_ready(void)
 
 /* ---- a thread's life ---- */
 
+/* Takes the i-th of the parked threads away. Under the pool's mutex. */
+static void
+unpark(int i)
+{
+    pool.n_parked--;
+    for (; i < pool.n_parked; i++) {
+        pool.parked[i] = pool.parked[i + 1];
+    }
+}
+
 /* Whether a thread that has slept for long is still parked, and so may end: it then is no longer
  * one of the process's. */
 static bool
 retire(mlp_thread *self)
 {
-    bool retired = false;
     mutex_lock(&pool.mutex);
-    for (int i = 0; i < pool.n_parked; i++) {
-        if (pool.parked[i] == self) {
-            pool.n_parked--;
-            for (; i < pool.n_parked; i++) {
-                pool.parked[i] = pool.parked[i + 1];
-            }
-            thread_detach(&self->thread);
-            self->exists = false;
-            retired = true;
-        }
+    int i = 0;
+    while (i < pool.n_parked && pool.parked[i] != self) {
+        i++;
+    }
+    bool is_parked = i < pool.n_parked;
+    if (is_parked) {
+        unpark(i);
+        thread_detach(&self->thread);
+        self->exists = false;
     }
     mutex_unlock(&pool.mutex);
-    return retired;
+    return is_parked;
 }
 
 static thread_state
@@ -146,17 +155,10 @@ give(mlp_thread *thread, thread_state state)
 
 /* ---- taking and parking ---- */
 
-/* Starts another thread; NULL if there can be none. Under the pool's mutex. */
-static mlp_thread *
-start_thread(void)
+/* Starts a thread that is said to exist. Returns whether it does. */
+static bool
+start_thread(mlp_thread *thread)
 {
-    mlp_thread *thread = pool.threads, *end = thread + MLP_MOST_THREADS;
-    while (thread < end && thread->exists) {
-        thread++;
-    }
-    if (thread == end) {
-        return NULL;
-    }
     if (!thread->is_initialized) {
         mutex_init(&thread->mutex);
         condition_init(&thread->woken);
@@ -166,23 +168,55 @@ start_thread(void)
     atomic_init(&thread->sleeps, false);
     mlp_spinner_init(&thread->spinner, PARKED_SPIN_NS);
     get_affinity(&thread->affinity);
-    thread->exists = thread_start(&thread->thread, STACK_BYTES, thread_life, thread);
-    return thread->exists ? thread : NULL;
+    thread->urgency = get_urgency();
+    return thread_start(&thread->thread, STACK_BYTES, thread_life, thread);
+}
+
+/* Says that a thread exists, or no longer does. */
+static void
+set_exists(mlp_thread *thread, bool exists)
+{
+    mutex_lock(&pool.mutex);
+    thread->exists = exists;
+    mutex_unlock(&pool.mutex);
+}
+
+/* Takes up to n parked threads as urgent as their caller; the others end in time. Returns how many.
+ * Under the pool's mutex. */
+static int
+take_parked(int n, const urgency *callers, mlp_thread *threads[])
+{
+    int taken = 0;
+    for (int i = pool.n_parked; i-- > 0 && taken < n;) {
+        if (is_same_urgency(&pool.parked[i]->urgency, callers)) {
+            threads[taken++] = pool.parked[i];
+            unpark(i);
+        }
+    }
+    return taken;
 }
 
 int
 mlp_take_threads(int n, mlp_thread *threads[])
 {
-    int taken = 0;
     call_once_only(&pool.ready, make_ready);
+    urgency callers = get_urgency();
     mutex_lock(&pool.mutex);
-    for (; taken < n && pool.n_parked > 0; taken++) {
-        threads[taken] = pool.parked[--pool.n_parked];
-    }
-    for (mlp_thread *more; taken < n && (more = start_thread()) != NULL; taken++) {
-        threads[taken] = more;
+    int taken = take_parked(n, &callers, threads), n_parked = taken;
+    for (int i = 0; taken < n && i < MLP_MOST_THREADS; i++) {
+        if (!pool.threads[i].exists) {
+            pool.threads[i].exists = true;
+            threads[taken++] = &pool.threads[i];
+        }
     }
     mutex_unlock(&pool.mutex);
+    for (int i = n_parked; i < taken; i++) { /* which takes long */
+        if (!start_thread(threads[i])) {
+            for (; taken > i; taken--) {
+                set_exists(threads[taken - 1], false);
+            }
+        }
+    }
     return taken;
 }
 
@@ -207,9 +241,12 @@ void
 mlp_park_threads(int n, mlp_thread *const threads[])
 {
     for (int i = 0; i < n; i++) {
-        while (atomic_load_explicit(&threads[i]->state, memory_order_acquire) != IDLE) {
-            thread_yield();
+        for (int look = 0; state_of(threads[i]) != IDLE; look++) {
+            thread_wait(look < YIELDS ? 0 : 1);
         }
+    }
+    if (n == 0) {
+        return; /* there may be no pool yet */
     }
     mutex_lock(&pool.mutex);
     for (int i = n; i-- > 0;) { /* the first is taken first again */
@@ -235,8 +272,6 @@ mlp_end_threads(void)
     }
     for (int i = 0; i < n; i++) {
         thread_join(&ending[i]->thread);
-        mutex_lock(&pool.mutex);
-        ending[i]->exists = false;
-        mutex_unlock(&pool.mutex);
+        set_exists(ending[i], false);
     }
 }

@@ -5,10 +5,14 @@
  * work. Parked threads end before a fork, so that fork() finds no thread but those in calls; a
  * child begins with none.
  *
- * Threads taken run where the caller may run: on Linux they take over its affinity.
+ * On Linux, threads run as their caller does: they take over its affinity, and are taken only if
+ * their niceness and scheduling policy are the caller's, too.
  */
 #ifndef MLP_POOL_H
 #define MLP_POOL_H
+
+/* The most threads that the process has, parked and in calls: more than any machine has for one. */
+enum { MLP_MOST_THREADS = 512 };
 
 typedef struct mlp_thread mlp_thread;
 
@@ -19,8 +23,8 @@ int mlp_take_threads(int n, mlp_thread *threads[]);
 void mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg),
                      void *const args[]);
 
-/* Parks n threads that were taken, once they have returned from what they were used for. Spins
- * until then: what they have left to do must be short. */
+/* Parks n threads that were taken, once they have returned from what they were used for, and looks
+ * for that again and again: what they have left to do must be short. */
 void mlp_park_threads(int n, mlp_thread *const threads[]);
 
 /* Ends all threads that are parked, and waits for that. */

@@ -14,11 +14,11 @@
 #include "threads/os.h"
 
 #if defined(__x86_64__) || defined(__i386__)
-#define SPIN_PAUSE() __builtin_ia32_pause()
+#define MLP_SPIN_PAUSE() __builtin_ia32_pause()
 #elif defined(__aarch64__)
-#define SPIN_PAUSE() __asm__ volatile("yield")
+#define MLP_SPIN_PAUSE() __asm__ volatile("yield")
 #else
-#define SPIN_PAUSE() ((void)0)
+#define MLP_SPIN_PAUSE() ((void)0)
 #endif
 
 enum { MLP_PAUSES = 16 }; /* between two looks at the clock */
@@ -45,7 +45,7 @@ mlp_spin_while(mlp_spinner *spinner, atomic_int *number, int was, int64_t start)
                     spinner->ns < spinner->most_ns / 2 ? 2 * spinner->ns : spinner->most_ns;
                 return true;
             }
-            SPIN_PAUSE();
+            MLP_SPIN_PAUSE();
         }
         if (now_ns() - start >= spinner->ns) {
             break;
@@ -59,7 +59,7 @@ static inline void
 mlp_slept(mlp_spinner *spinner, int64_t waited_ns)
 {
     bool was_short = spinner->ns == 0 && waited_ns <= spinner->most_ns;
-    spinner->ns = was_short ? spinner->most_ns : spinner->ns / 2;
+    spinner->ns = was_short ? spinner->most_ns : spinner->ns > 1000 ? spinner->ns / 2 : 0;
 }
 
 #endif

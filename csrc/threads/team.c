@@ -1,5 +1,6 @@
 #include "threads/team.h"
 
+#include <assert.h>
 #include <fenv.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -7,7 +8,6 @@
 
 #include "base/sizes.h"
 #include "threads/os.h"
-#include "threads/pool.h"
 #include "threads/spin.h"
 
 enum {
@@ -265,6 +265,7 @@ run_members(mlp_team *team, int n, mlp_thread *const threads[])
 mlp_outcome
 mlp_run(int n_threads, const mlp_job *job, void *args, mlp_caller caller)
 {
+    assert(1 <= n_threads && n_threads <= MLP_MOST_THREADS);
     mlp_thread *threads[MLP_MOST_THREADS];
     mlp_team *team = calloc(1, sizeof *team + (size_t)n_threads * sizeof(member));
     if (team == NULL) {

@@ -14,9 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* That a call may have, more than any machine has for one process, and that all calls may have
- * together, beside their callers. */
-enum { MLP_MOST_THREADS = 512 };
+#include "threads/pool.h"
 
 typedef struct mlp_team mlp_team;
 
@@ -55,8 +53,8 @@ typedef enum { MLP_DONE, MLP_STOPPED, MLP_NO_MEMORY, MLP_FORKED } mlp_outcome;
 MLP_EXPORTED int mlp_c_get_num_threads(void);
 MLP_EXPORTED void mlp_c_set_num_threads(int n_threads);
 
-/* Runs a job on up to n_threads threads (fewer where the system refuses more) and waits for all of
- * them, polling. Returns
+/* Runs a job on up to n_threads threads, of 1 to MLP_MOST_THREADS (fewer where the system refuses
+ * more), and waits for all of them, polling. Returns
  *     MLP_STOPPED    where polling asked to stop, be it after the last member's last tile;
  *     MLP_FORKED     else, in a child that polling has forked;
  *     MLP_NO_MEMORY  where the job was not prepared, and so not run. */

@@ -5,12 +5,13 @@ How slow differs; the operations on denormal numbers are counted, the same on an
 
 import platform
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import mlp_c
-from mlp_c import _core
+from mlp_c import _core, kernels
 from mlp_c._training import loop
 from support import calls
 from support.bounds import each_activation
@@ -196,3 +197,30 @@ def test_epochs_after_long_training_have_next_to_none(solver, activation, dtype,
     counts = counts_of_epochs(monkeypatch, model, X, y, 235)
     assert len(counts) == 5
     assert max(counts) < len(X) / 20, counts
+
+
+@is_counted
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("n", [3, 40, 300])
+@pytest.mark.parametrize("widths", [(100, 24, 10), (100, 130, 10), (101, 9)], ids=str)
+def test_normal_numbers_lead_to_none(widths, n, zeros, isa, dtype):
+    """Nor does what a workspace has past the last column, whatever the memory held before."""
+    draw = calls.normal(dtype)
+    weights = [draw(*shape) / 16 for shape in pairwise(widths)]  # no probability is tiny
+    biases = [draw(width) for width in widths[1:]]
+    X, y = draw(n, widths[0]), np.arange(n) % widths[-1]
+    if zeros:
+        X[:, : widths[0] * 9 // 10] = 0
+    out, deltas = kernels.forward(X, weights, biases), draw(n, widths[-1])
+    jobs = {
+        "forward": lambda: kernels.forward(X, weights, biases),
+        "backward": lambda: kernels.backward(X, out, deltas, weights),
+        "predict": lambda: _core.predict(X, None, weights, biases, "relu", "identity", False, 1),
+        "train_step": lambda: kernels.train_step(X, y, weights, biases, 1e-3),
+    }
+    counts = {}
+    for name, job in jobs.items():
+        filled = [np.full(size, 5e-324) for size in (1 << 10, 1 << 13, 1 << 16)]
+        del filled  # malloc gives it out next
+        counts[name] = testing.count_denormals(job)
+    assert counts == dict.fromkeys(jobs, 0)

@@ -80,7 +80,9 @@ def test_labels_of_other_rows_are_not_looked_at():
     X, y, *network = problem(np.dtype(float), (21, 17, 5))
     y[::2] = -1
     kernels.train_step(X, y, *network, 0.1, rows=np.arange(1, len(X), 2))
-    with pytest.raises(ValueError, match=r"^y must hold integers in \[0, 5\), got -1 at index 1$"):
+    with pytest.raises(
+        ValueError, match=r"^y\[rows\] must hold integers in \[0, 5\), got -1 at index 1$"
+    ):
         kernels.train_step(X, y, *network, 0.1, rows=np.array([3, 6]))
 
 
