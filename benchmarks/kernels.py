@@ -80,7 +80,10 @@ class Figure:
 
 
 class KernelServer:
-    """Runs in the worker: all kernels of one dtype share it, since ours leave no threads behind."""
+    """Runs in the worker: all kernels of one dtype share it.
+
+    Between two of them it rests, so that the threads that one leaves parked are asleep.
+    """
 
     def __init__(self, name: str, specs: Iterable[Spec], dtype: str, threads: int) -> None:
         self.product = MatrixProduct(dtype)

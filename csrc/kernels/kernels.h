@@ -17,8 +17,6 @@
 #ifndef MLP_KERNELS_H
 #define MLP_KERNELS_H
 
-#include <string.h>
-
 #include "base/arena.h"
 #include "base/views.h"
 #include "kernels/data.h"
@@ -246,11 +244,6 @@ mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, p
 {
     mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
     m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
-    ptrdiff_t tail = cols % kernels->lanes == 0 ? 0 : kernels->lanes - cols % kernels->lanes;
-    for (ptrdiff_t i = 0; i < rows && m.data != NULL && tail > 0; i++) {
-        char *row = (char *)m.data + i * m.row_stride * m.item;
-        memset(row + cols * m.item, 0, (size_t)(tail * m.item));
-    }
     return m;
 }
 

@@ -19,7 +19,8 @@
 typedef struct {
     void *(*calloc)(size_t n, size_t size);
     void *(*malloc)(size_t size);
-    void *blocks[3];
+    void *blocks[5]; /* NULL where there was no memory */
+    int n_blocks;
 } mlp_job_memory;
 
 /* outputs[l] (n, units of l) written for every layer: the hidden layers' activations, then the

@@ -10,7 +10,7 @@ alloc_packed(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t inner, ptrd
     if (__builtin_mul_overflow(panels, bytes, &width)) {
         width = PTRDIFF_MAX;
     }
-    return (mlp_packed){mlp_alloc(arena, inner, width, 1), inner, cols};
+    return (mlp_packed){mlp_alloc_uncleared(arena, inner, width, 1), inner, cols};
 }
 
 /* The most slots that so many rows may take: the smaller of two bounds, all rows as long as the
@@ -33,11 +33,12 @@ alloc_pairs(mlp_arena *arena, const mlp_plan_spec *spec)
     ptrdiff_t pair_slots = x->is_paired ? 0 : slots;
     return (mlp_pairs){
         .cols = mlp_count_pair_columns(x->cols),
-        .pairs = mlp_alloc(arena, rows, 1, sizeof(void *)),
-        .columns = mlp_alloc(arena, rows, 1, sizeof(uint32_t *)),
-        .counts = mlp_alloc(arena, rows, 1, sizeof(ptrdiff_t)),
-        .pair_slots = mlp_alloc(arena, pair_slots, 2, (size_t)mlp_item_of(spec->kernels->dtype)),
-        .column_slots = mlp_alloc(arena, slots, 1, sizeof(uint32_t)),
+        .pairs = mlp_alloc_uncleared(arena, rows, 1, sizeof(void *)),
+        .columns = mlp_alloc_uncleared(arena, rows, 1, sizeof(uint32_t *)),
+        .counts = mlp_alloc_uncleared(arena, rows, 1, sizeof(ptrdiff_t)),
+        .pair_slots =
+            mlp_alloc_uncleared(arena, pair_slots, 2, (size_t)mlp_item_of(spec->kernels->dtype)),
+        .column_slots = mlp_alloc_uncleared(arena, slots, 1, sizeof(uint32_t)),
     };
 }
 
@@ -46,8 +47,8 @@ static void
 alloc_lists(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n_strips, mlp_pairs *pairs)
 {
     ptrdiff_t slots = n_strips > 0 ? most_slots(spec->data, spec->n_rows) : 0;
-    pairs->entries = mlp_alloc(arena, slots, 1, (size_t)spec->kernels->entry_bytes);
-    pairs->entry_begins = mlp_alloc(arena, n_strips, pairs->cols + 1, sizeof(ptrdiff_t));
+    pairs->entries = mlp_alloc_uncleared(arena, slots, 1, (size_t)spec->kernels->entry_bytes);
+    pairs->entry_begins = mlp_alloc_uncleared(arena, n_strips, pairs->cols + 1, sizeof(ptrdiff_t));
 }
 
 /* Room for rows of the data in each of n_buffers. The pairs by row serve all buffers. */
@@ -265,15 +266,11 @@ alloc_scratch(mlp_arena *arena, const mlp_plan *plan, const mlp_group *group)
         const mlp_layer *layer = &group->layers[l];
         ptrdiff_t units = mlp_layer_inputs(layer), step = mlp_task_units(plan, group, l);
         ptrdiff_t rows = mlp_max(1, mlp_min(step, units + units % 2));
-        mlp_arena needed = {NULL, 0};
+        mlp_arena needed = {0};
         mlp_alloc_padded(&needed, plan->spec.kernels, rows, mlp_layer_units(layer));
-        most = needed.used > most ? needed.used : most;
+        most = needed.cleared.used > most ? needed.cleared.used : most;
     }
-    void *scratch = mlp_alloc(arena, 1, 1, most);
-    if (scratch != NULL) {
-        memset(scratch, 0, most); /* past the last column, wherever that is */
-    }
-    return scratch;
+    return mlp_alloc(arena, 1, 1, most);
 }
 
 static void

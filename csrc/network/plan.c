@@ -146,24 +146,33 @@ join_groups(mlp_plan *plan)
     }
 }
 
-/* Sets out what a function asks of an arena. Returns the block, NULL without memory. */
-static void *
-alloc_laid_out(const mlp_job_memory *memory, bool is_cleared,
-               void (*lay_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
+/* A block from a cache line on, of so many bytes; keeps what is to be freed. Returns NULL without
+ * memory. */
+static char *
+keep_block(mlp_job_memory *memory, void *block)
 {
-    mlp_arena arena = {NULL, 0};
-    lay_out(&arena, plan);
-    if (arena.used > PTRDIFF_MAX - MLP_ALIGNMENT) {
-        return NULL;
+    memory->blocks[memory->n_blocks++] = block;
+    return block == NULL ? NULL : (char *)block + MLP_ALIGNMENT - (uintptr_t)block % MLP_ALIGNMENT;
+}
+
+/* Sets out what a function asks of an arena. Returns false without memory. */
+static bool
+lay_out(mlp_job_memory *memory, void (*set_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
+{
+    mlp_arena arena = {0};
+    set_out(&arena, plan);
+    size_t most = PTRDIFF_MAX - MLP_ALIGNMENT;
+    if (arena.cleared.used > most || arena.uncleared.used > most) {
+        return false;
     }
-    size_t bytes = arena.used + MLP_ALIGNMENT;
-    char *block = is_cleared ? memory->calloc(1, bytes) : memory->malloc(bytes);
-    if (block != NULL) {
-        size_t beyond = (uintptr_t)block % MLP_ALIGNMENT;
-        arena = (mlp_arena){block + (MLP_ALIGNMENT - beyond), 0};
-        lay_out(&arena, plan);
+    char *cleared = keep_block(memory, memory->calloc(1, arena.cleared.used + MLP_ALIGNMENT));
+    char *uncleared = keep_block(memory, memory->malloc(arena.uncleared.used + MLP_ALIGNMENT));
+    if (cleared == NULL || uncleared == NULL) {
+        return false;
     }
-    return block;
+    arena = (mlp_arena){{cleared, 0}, {uncleared, 0}};
+    set_out(&arena, plan);
+    return true;
 }
 
 mlp_plan_spec
@@ -190,7 +199,7 @@ mlp_plan *
 mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
 {
     mlp_plan *plan = memory->calloc(1, sizeof *plan);
-    memory->blocks[0] = plan;
+    memory->blocks[memory->n_blocks++] = plan;
     if (plan == NULL) {
         return NULL;
     }
@@ -200,13 +209,11 @@ mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
         plan->groups[g].slice = mlp_make_slice(cols, spec->n_groups, g);
         plan->groups[g].size = spec->n_members / spec->n_groups;
     }
-    memory->blocks[1] = alloc_laid_out(memory, true, alloc_tables, plan);
-    if (memory->blocks[1] == NULL) {
+    if (!lay_out(memory, alloc_tables, plan)) {
         return NULL;
     }
     join_groups(plan);
-    memory->blocks[2] = alloc_laid_out(memory, false, spec->lay_out, plan);
-    return memory->blocks[2] == NULL ? NULL : plan;
+    return lay_out(memory, spec->lay_out, plan) ? plan : NULL;
 }
 
 mlp_member

@@ -194,23 +194,23 @@ static void
 alloc_row_of_each(mlp_arena *arena, mlp_pairs_args *args, int n_members)
 {
     size_t item = (size_t)mlp_item_of(args->kernels->dtype);
-    args->rows = mlp_alloc(arena, n_members, args->x.cols, item);
-    args->columns = mlp_alloc(arena, n_members, args->x.row_slots, sizeof *args->columns);
+    args->rows = mlp_alloc_uncleared(arena, n_members, args->x.cols, item);
+    args->columns = mlp_alloc_uncleared(arena, n_members, args->x.row_slots, sizeof *args->columns);
 }
 
 static bool
 prepare_pairs(void *arguments, int n_members)
 {
     mlp_pairs_args *args = arguments;
-    mlp_arena arena = {NULL, 0};
+    mlp_arena arena = {0};
     alloc_row_of_each(&arena, args, n_members);
-    if (arena.used > PTRDIFF_MAX) {
+    if (arena.uncleared.used > PTRDIFF_MAX) {
         return false;
     }
-    arena = (mlp_arena){args->memory.malloc(arena.used + 1), 0};
-    args->memory.blocks[0] = arena.base;
+    arena = (mlp_arena){.uncleared.base = args->memory.malloc(arena.uncleared.used + 1)};
+    args->memory.blocks[args->memory.n_blocks++] = arena.uncleared.base;
     alloc_row_of_each(&arena, args, n_members);
-    return arena.base != NULL;
+    return arena.uncleared.base != NULL;
 }
 
 static mlp_scan

@@ -175,13 +175,13 @@ lay_out(const lent_call *call, ptrdiff_t strip_rows, mlp_arena *arena, sparse_wo
     work->rows = (mlp_rows){.span = {&work->data, 0, n}, .end = n, .is_sparse = true};
     work->rows.pairs = (mlp_pairs){
         .cols = cols,
-        .pairs = mlp_alloc(arena, n, 1, sizeof(void *)),
-        .columns = mlp_alloc(arena, n, 1, sizeof(uint32_t *)),
-        .counts = mlp_alloc(arena, n, 1, sizeof(ptrdiff_t)),
-        .pair_slots = mlp_alloc(arena, slots, 2, (size_t)x->item),
-        .column_slots = mlp_alloc(arena, slots, 1, sizeof(uint32_t)),
-        .entries = mlp_alloc(arena, slots, 1, (size_t)kernels->entry_bytes),
-        .entry_begins = mlp_alloc(arena, n_strips, cols + 1, sizeof(ptrdiff_t)),
+        .pairs = mlp_alloc_uncleared(arena, n, 1, sizeof(void *)),
+        .columns = mlp_alloc_uncleared(arena, n, 1, sizeof(uint32_t *)),
+        .counts = mlp_alloc_uncleared(arena, n, 1, sizeof(ptrdiff_t)),
+        .pair_slots = mlp_alloc_uncleared(arena, slots, 2, (size_t)x->item),
+        .column_slots = mlp_alloc_uncleared(arena, slots, 1, sizeof(uint32_t)),
+        .entries = mlp_alloc_uncleared(arena, slots, 1, (size_t)kernels->entry_bytes),
+        .entry_begins = mlp_alloc_uncleared(arena, n_strips, cols + 1, sizeof(ptrdiff_t)),
         .strip_rows = strip_rows,
         .n_strips = n_strips,
     };
@@ -195,12 +195,13 @@ lay_out(const lent_call *call, ptrdiff_t strip_rows, mlp_arena *arena, sparse_wo
 static bool
 load_sparse(mlp_worker *worker, lent_call *call, ptrdiff_t strip_rows, sparse_work *work)
 {
-    mlp_arena arena = {NULL, 0};
+    mlp_arena arena = {0};
     lay_out(call, strip_rows, &arena, work);
-    arena = (mlp_arena){alloc_aligned(call, arena.used), 0};
-    if (arena.base == NULL) {
+    char *memory = alloc_aligned(call, arena.cleared.used + arena.uncleared.used);
+    if (memory == NULL) {
         return false;
     }
+    arena = (mlp_arena){{memory, 0}, {memory + arena.cleared.used, 0}};
     lay_out(call, strip_rows, &arena, work);
     call->kernels->load_rows(worker, &work->rows);
     if (strip_rows > 0) {
