@@ -20,6 +20,14 @@ LEFT_OUT = {
     "system/test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer adds one",
     "hostile/test_threads.py::test_the_jobs_of_a_grid_search_run_on_no": "and one in each job",
     **{
+        f"system/test_parked_threads.py::test_{test}": "its calls take longer than a thread waits"
+        for test in (
+            "calls_take_the_threads_that_are_parked",
+            "a_fork_ends_them_first",
+            "the_interpreter_does_not_wait_for_them",
+        )
+    },
+    **{
         f"hostile/test_{place}": "one thread writes to what another reads: that is what it is about"
         for place in (
             "concurrency.py::test_a_prediction_while_the_model_is_fitted",
@@ -31,12 +39,14 @@ LEFT_OUT = {
 }
 QUICK = [
     "estimators/test_fit_edges.py",
+    "system/test_parked_threads.py",
     "ecosystem/test_tools.py::test_threads_predict_with_one_model",
 ]
 THREADED = [
     "estimators/test_fit_edges.py",
     "ecosystem/test_tools.py",
     "system/test_threads.py",
+    "system/test_parked_threads.py",
     "hostile/test_interrupt.py",
     "hostile/test_signals.py",
     "kernels/test_properties.py",
