@@ -27,6 +27,7 @@ QUICK = [
     "kernels/test_value_rejections.py",
     "kernels/test_core_rejections.py",
     "kernels/test_fields.py",
+    "kernels/test_train_step.py",
     "project/test_import.py",
     "estimators/test_inputs.py",
     "estimators/test_fit_edges.py",
