@@ -53,6 +53,13 @@ mlp_cols_of(const mlp_matrix *m, ptrdiff_t begin, ptrdiff_t end)
     return cols;
 }
 
+/* Whether rows are whole vectors of so many lanes, one element beside the other. */
+static inline bool
+mlp_has_whole_vectors(const mlp_matrix *m, ptrdiff_t lanes)
+{
+    return m->col_stride == 1 && m->cols % lanes == 0;
+}
+
 static inline mlp_matrix
 mlp_transpose(const mlp_matrix *m)
 {

@@ -150,7 +150,7 @@ FN(multiply_few)(mlp_worker *worker, const mlp_matrix *a, const mlp_matrix *weig
                  const mlp_matrix *bias, const mlp_matrix *out)
 {
     assert(a->rows == out->rows && a->cols == weights->rows && weights->cols == out->cols);
-    if (out->rows > 1 && weights->col_stride == 1 && weights->cols % LANES == 0) {
+    if (out->rows > 1 && mlp_has_whole_vectors(weights, LANES)) {
         PANELS as_they_lie = {weights->data, 1, weights->row_stride};
         return FN(multiply_panels)(worker, a, as_they_lie, out, (mlp_start){.bias = bias});
     }

@@ -5,36 +5,29 @@
 #include "network/batches.h"
 #include "network/layout.h"
 
-static mlp_plan_spec
-make_spec(const mlp_train_epoch_args *args, int n_members)
+static bool
+prepare(mlp_train_epoch_args *args, int n_members, bool is_epoch)
 {
     ptrdiff_t batch_rows = mlp_min(args->batch_size, args->data.n);
     mlp_plan_spec spec =
         mlp_training_spec(args->kernels, &args->network, &args->data, batch_rows, n_members);
     spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS;
-    return spec;
-}
-
-static bool
-prepare_epoch(void *arguments, int n_members)
-{
-    mlp_train_epoch_args *args = arguments;
-    mlp_plan_spec spec = make_spec(args, n_members);
-    spec.copies_slices = true;
-    spec.drops_tiny = true;
+    spec.copies_slices = is_epoch; /* which pays in many batches */
+    spec.drops_tiny = is_epoch;    /* as the public kernels do not */
     args->plan = mlp_make_plan(&args->memory, &spec);
     return args->plan != NULL;
 }
 
-/* What pays in an epoch alone is left out; and nothing is dropped, as the public kernels drop
- * nothing. */
 static bool
-prepare_step(void *arguments, int n_members)
+prepare_epoch(void *args, int n_members)
 {
-    mlp_train_epoch_args *args = arguments;
-    mlp_plan_spec spec = make_spec(args, n_members);
-    args->plan = mlp_make_plan(&args->memory, &spec);
-    return args->plan != NULL;
+    return prepare(args, n_members, true);
+}
+
+static bool
+prepare_step(void *args, int n_members)
+{
+    return prepare(args, n_members, false);
 }
 
 /* ---- copies of the first layer's slices ---- */

@@ -9,7 +9,6 @@ prepare(void *arguments, int n_members)
     mlp_plan_spec spec =
         mlp_training_spec(args->kernels, &args->network, &args->data, args->data.n, n_members);
     spec.keeps_gradients = true;
-    spec.drops_tiny = true;
     args->plan = mlp_make_plan(&args->memory, &spec);
     return args->plan != NULL;
 }

@@ -105,8 +105,7 @@ alloc_first_layer(mlp_arena *arena, const mlp_plan *plan, mlp_group *group)
 static bool
 is_packed(const mlp_plan_spec *spec, const mlp_layer *layer)
 {
-    const mlp_matrix *weights = &layer->weights.value;
-    bool is_whole = weights->col_stride == 1 && weights->cols % spec->kernels->lanes == 0;
+    bool is_whole = mlp_has_whole_vectors(&layer->weights.value, spec->kernels->lanes);
     return !(spec->packs_tails && is_whole);
 }
 
@@ -126,10 +125,12 @@ alloc_forward_packs(mlp_arena *arena, mlp_plan *plan)
     }
     for (ptrdiff_t l = 1; l < network->n_layers; l++) {
         const mlp_layer *layer = &network->layers[l];
-        bool packs = is_packed(spec, layer);
-        mlp_packed packed = alloc_packed(arena, spec->kernels, packs ? mlp_layer_inputs(layer) : 0,
-                                         mlp_layer_units(layer));
-        for (int g = 0; g < spec->n_groups && packs; g++) {
+        if (!is_packed(spec, layer)) {
+            continue;
+        }
+        mlp_packed packed =
+            alloc_packed(arena, spec->kernels, mlp_layer_inputs(layer), mlp_layer_units(layer));
+        for (int g = 0; g < spec->n_groups; g++) {
             plan->groups[g].weights[l] = packed;
         }
     }

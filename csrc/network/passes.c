@@ -216,8 +216,7 @@ mlp_compute_gradient(const mlp_member *m, const mlp_rows *rows, const mlp_task *
 static bool
 takes_pairs(const mlp_kernels *kernels, const mlp_matrix *m)
 {
-    bool is_whole = m->col_stride == 1 && m->cols % kernels->lanes == 0 && m->rows % 2 == 0;
-    return m->padded || is_whole;
+    return m->padded || (mlp_has_whole_vectors(m, kernels->lanes) && m->rows % 2 == 0);
 }
 
 /* Computes a gradient that is kept: by way of the scratch where it is of sparse rows, and has no

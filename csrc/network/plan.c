@@ -191,6 +191,7 @@ mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network, const 
         .lists_rows = true,
         .packs_weights = n_rows > MLP_FEW_ROWS,
         .goes_backward = true,
+        .drops_tiny = true,
         .lay_out = mlp_lay_out_training,
     };
 }

@@ -1,9 +1,8 @@
 /* A team of threads that lives inside one C call.
  *
  * mlp_run takes threads of the pool (pool.h), runs one job on every member, and parks the threads
- * before it returns. Members meet at barriers. The calling
- * thread is member 0. It alone polls the caller (for Ctrl-C); the others learn from it by a
- * command.
+ * before it returns. Members meet at barriers. The calling thread is member 0. It alone polls the
+ * caller (for Ctrl-C); the others learn from it by a command.
  *
  * All members compute in the floating-point environment that the caller has when the call begins:
  * how it rounds, and what it does with denormals.
