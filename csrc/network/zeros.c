@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum {
-    MOST_SAMPLED = 512,        /* pairs */
+    MOST_SAMPLED = 128,        /* pairs, each of which may have to come from memory */
     LEAST_SAMPLED = 16,        /* fewer tell nothing */
     PAIRS_OF_ONE_SAMPLED = 16, /* as long as these are between the two */
 };
@@ -18,16 +18,14 @@ is_nonzero(const mlp_input *x, const char *element)
     bool is_float = x->element <= MLP_OF_FLOAT16;
     int item = x->dense.item;
     uint64_t bits = 0;
-    memcpy(&bits, element, (size_t)item); /* little-endian, as all machines that it runs on */
+    switch (item) { /* little-endian, as all machines that it runs on */
+    case 1: memcpy(&bits, element, 1); break;
+    case 2: memcpy(&bits, element, 2); break;
+    case 4: memcpy(&bits, element, 4); break;
+    default: memcpy(&bits, element, 8); break;
+    }
     uint64_t sign = is_float ? UINT64_C(1) << (8 * item - 1) : 0;
     return (bits & ~sign) != 0;
-}
-
-/* k / n of a total, rounded down. */
-static ptrdiff_t
-part_of(ptrdiff_t total, ptrdiff_t k, ptrdiff_t n)
-{
-    return total / n * k + total % n * k / n;
 }
 
 bool
@@ -45,14 +43,15 @@ mlp_are_mostly_zero(const mlp_data *data)
     if (n < LEAST_SAMPLED) {
         return false;
     }
-    for (ptrdiff_t k = 0; k < n; k++) {
+    const double rows_apart = (double)data->n / (double)n, most = MOST_PAIRS * (double)n;
+    for (ptrdiff_t k = 0; k < n && (double)found <= most; k++) {
         /* Multiples of the golden ratio fall anywhere in a row, whatever its period. */
         uint32_t place = (uint32_t)k * 2654435769u;
-        ptrdiff_t row = mlp_data_row(data, part_of(data->n, k, n)),
+        ptrdiff_t row = mlp_data_row(data, (ptrdiff_t)((double)k * rows_apart)),
                   col = 2 * (ptrdiff_t)(place * 0x1p-32 * (double)pairs);
         const char *pair = (const char *)m->data + (row * m->row_stride + col) * m->item;
         found += is_nonzero(&data->x, pair)
                  || (col + 1 < m->cols && is_nonzero(&data->x, pair + m->item));
     }
-    return (double)found <= MOST_PAIRS * (double)n;
+    return (double)found <= most;
 }
