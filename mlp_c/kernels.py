@@ -311,7 +311,9 @@ def backward(
     return _core.backward(X, activations, dlogits, weights, activation, slopes, out, n_threads)
 
 
-def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
+def sgd_step(
+    params: Arrays, grads: Arrays, learning_rate: float, *, n_threads: int | None = None
+) -> None:
     r"""One step of gradient descent, in place.
 
     .. math:: \theta \leftarrow \theta - \eta \, \nabla_\theta L
@@ -324,6 +326,9 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
         Their gradients.
     learning_rate : float
         The step's length, finite.
+    n_threads : int, default=None
+        Threads to use, at least 1; None for what this process may use. The result
+        has the same bits for any number.
 
     Raises
     ------
@@ -348,7 +353,8 @@ def sgd_step(params: Arrays, grads: Arrays, learning_rate: float) -> None:
     >>> weights
     array([0.95, 2.05])
     """
-    _core.sgd_step(params, grads, _check_rate(learning_rate))
+    rate = _check_rate(learning_rate)
+    _core.sgd_step(params, grads, rate, effective_n_threads(n_threads))
 
 
 @documented(activations=options(ACTIVATIONS))

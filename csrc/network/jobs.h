@@ -71,8 +71,8 @@ typedef struct {
 } mlp_softmax_cross_entropy_args;
 extern const mlp_job mlp_softmax_cross_entropy_job;
 
-/* params[i] updated in place from grads[i], of its shape, by stochastic gradient descent. For a
- * team of one. A stop leaves the rest as it was. */
+/* params[i] updated in place from grads[i], of its shape, by stochastic gradient descent. Its rows
+ * are shared out. A stop leaves the rest as it was. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;

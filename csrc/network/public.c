@@ -143,7 +143,7 @@ run_backward(mlp_worker *worker, void *arguments)
 
 const mlp_job mlp_backward_job = {prepare_backward, run_backward};
 
-/* ---- jobs that need no memory, for a team of one ---- */
+/* ---- jobs that need no memory ---- */
 
 static bool
 prepare_nothing(void *arguments, int n_members)
@@ -172,6 +172,19 @@ run_softmax_cross_entropy(mlp_worker *worker, void *arguments)
 
 const mlp_job mlp_softmax_cross_entropy_job = {prepare_nothing, run_softmax_cross_entropy};
 
+/* The member's share of a parameter: some of its rows; of a vector, some elements. */
+static mlp_matrix
+share_of(const mlp_worker *worker, const mlp_matrix *m)
+{
+    ptrdiff_t begin, end;
+    if (m->rows == 1) {
+        mlp_share(worker->size, worker->rank, m->cols, MLP_PART_COLS, &begin, &end);
+        return mlp_cols_of(m, begin, end);
+    }
+    mlp_share(worker->size, worker->rank, m->rows, 1, &begin, &end);
+    return mlp_rows_of(m, begin, end);
+}
+
 static void
 run_sgd_step(mlp_worker *worker, void *arguments)
 {
@@ -179,7 +192,8 @@ run_sgd_step(mlp_worker *worker, void *arguments)
     const mlp_rule sgd = {.code = MLP_SGD};
     const mlp_step step = {.rule = &sgd, .learning_rate = args->learning_rate, .number = 1};
     for (ptrdiff_t i = 0; i < args->n_params && !mlp_poll(worker); i++) {
-        mlp_update_rows rows = {.value = args->params[i], .gradient = args->grads[i]};
+        mlp_update_rows rows = {.value = share_of(worker, &args->params[i]),
+                                .gradient = share_of(worker, &args->grads[i])};
         mlp_squares none = {.n_parts = 1, .ends = {rows.value.cols}};
         args->kernels->update(worker, &step, &rows, &none);
     }

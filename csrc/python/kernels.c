@@ -179,13 +179,18 @@ mlp_core_backward(PyObject *module, PyObject *args)
     return result;
 }
 
-/* sgd_step(params, grads, learning_rate) */
+/* The update of an element, in multiply-adds: it passes over memory. */
+static const double WORK_OF_UPDATE = 64;
+
+/* sgd_step(params, grads, learning_rate, n_threads) */
 PyObject *
 mlp_core_sgd_step(PyObject *module, PyObject *args)
 {
     PyObject *params_obj, *grads_obj, *result = NULL;
     mlp_sgd_step_args step = {0};
-    if (!PyArg_ParseTuple(args, "OOd:sgd_step", &params_obj, &grads_obj, &step.learning_rate)) {
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "OOdi:sgd_step", &params_obj, &grads_obj, &step.learning_rate,
+                          &n_threads)) {
         return NULL;
     }
     mlp_call call;
@@ -198,7 +203,9 @@ mlp_core_sgd_step(PyObject *module, PyObject *args)
     step.params = params.views;
     step.grads = grads.views;
     step.kernels = mlp_kernels_for(module, &call);
-    if (mlp_ready(&call) && (params.n == 0 || mlp_run_job(module, &mlp_sgd_step_job, &step, 1))) {
+    n_threads = mlp_threads_for(n_threads, WORK_OF_UPDATE * mlp_count_work(1, params));
+    if (mlp_ready(&call)
+        && (params.n == 0 || mlp_run_job(module, &mlp_sgd_step_job, &step, n_threads))) {
         result = Py_NewRef(Py_None);
     }
     mlp_end(&call);

@@ -175,7 +175,7 @@ def write_what_may_overlap():
     with pytest.raises(np.exceptions.TooHardError):
         np.shares_memory(param, grad, 100_000)
     with pytest.raises(ValueError, match=r"params\[0\] must be .* that overlaps grads\[0\]"):
-        _core.sgd_step([param], [grad], 0.1)
+        _core.sgd_step([param], [grad], 0.1, 1)
 
 
 def test_what_is_too_hard_to_compare_counts_as_an_overlap():

@@ -30,7 +30,7 @@ def problem(dtype, n=ROWS, widths=WIDTHS):
 
 
 def everything(dtype, n_threads=None):
-    """The bits of forward, backward, softmax, the loss and an epoch."""
+    """The bits of forward, backward, softmax, the loss, a step and an epoch."""
     X, y, order, weights, biases = problem(dtype)
     activations = kernels.forward(X, weights, biases, activation="tanh", n_threads=n_threads)
     loss, dlogits = kernels.softmax_cross_entropy(activations[-1], y)
@@ -43,6 +43,7 @@ def everything(dtype, n_threads=None):
         X, y, weights, biases, batch_size=BATCH, n_threads=n_threads or 1, **options
     )
     p = kernels.softmax(activations[-1])
+    kernels.sgd_step([*weights, *biases], [*gradients[0], *gradients[1]], 0.1, n_threads=n_threads)
     return calls.bits([activations, p, dlogits, gradients, weights, biases, moments]), loss, total
 
 
@@ -52,6 +53,18 @@ def everything(dtype, n_threads=None):
 @pytest.mark.parametrize("n_threads", [2, 3, 8, 16])
 def test_same_bits_on_any_number_of_threads(n_threads, dtype, isa):
     assert everything(dtype, n_threads) == everything(dtype, 1)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8, 16])
+def test_sgd_step_has_the_same_bits_however_its_parameters_are_shared(n_threads, dtype, isa):
+    draw = calls.normal(dtype)
+    shapes = [(300, 701), (1, 100_003), (250_001,), (7, 3), (0, 5), (1,)]
+    grads = [draw(*shape) for shape in shapes]
+    alone, shared = ([np.ones(shape, dtype) for shape in shapes] for _ in range(2))
+    kernels.sgd_step(alone, grads, 0.3, n_threads=1)
+    kernels.sgd_step(shared, grads, 0.3, n_threads=n_threads)
+    assert calls.bits(shared) == calls.bits(alone)
+    assert all((a != 1).all() for a in shared)
 
 
 @pytest.mark.parametrize("widths", [(201, 190, 10), (40, 65, 3), (7, 300)])

@@ -66,6 +66,7 @@ def example(kernel, dtype=np.float64, n=7, layers=(5, 4, 3), draw=None):
         "params": [new(*layers[:2]), new(k)],
         "grads": [draw(*layers[:2]), draw(k)],
         "learning_rate": 0.1,
+        "n_threads": 1,
     }
 
 
