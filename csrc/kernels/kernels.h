@@ -243,7 +243,9 @@ static inline mlp_matrix
 mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
 {
     mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
-    m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
+    bool is_whole = cols % kernels->lanes == 0;
+    m.data = mlp_alloc_of(is_whole ? &arena->uncleared : &arena->cleared, rows, m.row_stride,
+                          (size_t)m.item);
     return m;
 }
 

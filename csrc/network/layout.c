@@ -269,7 +269,8 @@ alloc_scratch(mlp_arena *arena, const mlp_plan *plan, const mlp_group *group)
         ptrdiff_t rows = mlp_max(1, mlp_min(step, units + units % 2));
         mlp_arena needed = {0};
         mlp_alloc_padded(&needed, plan->spec.kernels, rows, mlp_layer_units(layer));
-        most = needed.cleared.used > most ? needed.cleared.used : most;
+        size_t bytes = needed.cleared.used + needed.uncleared.used; /* one of them is 0 */
+        most = bytes > most ? bytes : most;
     }
     return mlp_alloc(arena, 1, 1, most);
 }
