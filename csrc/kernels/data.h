@@ -98,15 +98,15 @@ typedef struct {
     ptrdiff_t strip_rows, n_strips; /* none where they are not listed */
 } mlp_pairs;
 
-/* The rows in work: one member's view, of memory that its group shares. */
+/* The rows in work: one member's view, of memory that its group shares, or its team. */
 typedef struct {
     mlp_span span;
-    ptrdiff_t begin, end; /* of them, those that the member loads and takes forward */
+    ptrdiff_t load_begin, load_end; /* of them, those that the member loads */
+    ptrdiff_t begin, end;           /* and those that it takes forward */
     bool is_sparse;
     mlp_matrix x;        /* their elements, where all are multiplied */
     mlp_matrix gathered; /* room for x where its rows are scattered or to be converted */
     mlp_pairs pairs;     /* otherwise */
-    ptrdiff_t n_pairs;   /* of rows begin to end */
 } mlp_rows;
 
 /* Whether dense rows of the data are used where they lie. */
@@ -116,12 +116,16 @@ mlp_is_in_place(const mlp_data *data, mlp_dtype dtype)
     return data->order == NULL && (int)data->x.element == (int)dtype;
 }
 
-/* Whether the member's rows are worth multiplying by columns: where most columns would be empty, to
- * go through them costs more. */
+/* Whether the rows that the member takes forward are worth multiplying by columns: where most
+ * columns would be empty, to go through them costs more. */
 static inline bool
 mlp_are_many(const mlp_rows *rows)
 {
-    return rows->n_pairs >= rows->pairs.cols;
+    ptrdiff_t n_pairs = 0;
+    for (ptrdiff_t i = rows->begin; i < rows->end; i++) {
+        n_pairs += rows->pairs.counts[i];
+    }
+    return n_pairs >= rows->pairs.cols;
 }
 
 #endif

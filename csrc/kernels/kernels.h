@@ -96,11 +96,11 @@ typedef struct {
 
 /* ---- rows (load.h, strips.h, rows.h, nonzeros.h) ---- */
 
-/* Loads rows->begin to end of the span: dense rows are gathered and converted unless they are used
- * in place; of sparse ones pairs are loaded, and n_pairs is written. */
-typedef void mlp_load_rows_kernel(mlp_worker *worker, mlp_rows *rows);
+/* Loads rows load_begin to load_end of the span: dense rows are gathered and converted unless they
+ * are used in place; of sparse ones pairs are loaded. */
+typedef void mlp_load_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
 
-/* Lists the loaded rows begin to end, whole strips, by column. */
+/* Lists the same rows, whole strips, by column, once they are loaded. */
 typedef bool mlp_list_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
 
 /* Whether all elements of dense rows of the kernel's dtype are finite. */
@@ -237,8 +237,8 @@ mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdif
     return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
 }
 
-/* The same in memory of the arena's. What whole vectors have past the last column is 0, and stays
- * finite: else it could be slow, or raise floating-point exceptions. */
+/* The same in memory of the arena's. Where the last vector has lanes past the last column, these are
+ * 0, and stay finite: else they could be slow, or raise floating-point exceptions. */
 static inline mlp_matrix
 mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
 {
@@ -252,6 +252,7 @@ mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, p
 enum {
     MLP_STRIP_ROWS = 128,      /* rows of sparse data that are listed together: their vectors of
                                   outputs fill the first-level cache */
+    MLP_LEAST_STRIP_ROWS = 32, /* in fewer rows too few columns have several pairs */
     MLP_SUMS_BYTES = 16 << 10, /* of a block of input units of sparse rows */
     MLP_FEW_ROWS = 4,          /* rows too few to pack weights for, which costs more than to
                                   multiply them as they lie */

@@ -41,20 +41,20 @@ FN(load_pairs_of_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row,
     return loaded->counts[i];
 }
 
-/* Loads the pairs of rows begin to end. Returns how many they have. Where the team is to stop, the
- * rows that are left have none. */
-static ptrdiff_t
+/* Loads the pairs of the member's rows. Where the team is to stop, the rows that are left have none.
+ */
+static void
 FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)
 {
     const mlp_span *span = &rows->span;
     const mlp_data *data = span->data;
     const mlp_pairs *pairs = &rows->pairs;
-    ptrdiff_t first_slot = mlp_count_slots(data, span->first, rows->begin), slot = first_slot;
-    ptrdiff_t i = rows->begin;
+    ptrdiff_t slot = mlp_count_slots(data, span->first, rows->load_begin);
+    ptrdiff_t i = rows->load_begin;
     mlp_poller poller = {worker, 0};
     bool stop = false;
-    for (; i < rows->end && !stop; i++) {
-        if (i + FN(SPARSE_AHEAD) < rows->end) {
+    for (; i < rows->load_end && !stop; i++) {
+        if (i + FN(SPARSE_AHEAD) < rows->load_end) {
             FN(prefetch_row)(data, span->first + i + FN(SPARSE_AHEAD));
         }
         ptrdiff_t row = mlp_data_row(data, span->first + i);
@@ -62,19 +62,18 @@ FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)
         stop = mlp_poll_after(&poller, data->x.values == NULL ? data->x.cols : n);
         slot += n;
     }
-    for (; i < rows->end; i++) {
+    for (; i < rows->load_end; i++) {
         pairs->columns[i] = pairs->column_slots + slot;
         pairs->counts[i] = 0;
     }
-    return slot - first_slot;
 }
 
 static void
-FN(load_rows)(mlp_worker *worker, mlp_rows *rows)
+FN(load_rows)(mlp_worker *worker, const mlp_rows *rows)
 {
-    assert(0 <= rows->begin && rows->end <= rows->span.n);
+    assert(0 <= rows->load_begin && rows->load_end <= rows->span.n);
     if (rows->is_sparse) {
-        rows->n_pairs = FN(load_pairs)(worker, rows);
+        FN(load_pairs)(worker, rows);
     }
     else {
         FN(load_dense_rows)(worker, rows);

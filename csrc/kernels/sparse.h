@@ -146,10 +146,10 @@ FN(multiply_strips)(mlp_worker *worker, const mlp_rows *rows, const mlp_matrix *
     ASIDE aside = {
         .poller = {worker, 0},
         .data = rows->span.data,
-        .next = next + rows->begin,
-        .end = next + rows->end,
+        .next = next + rows->load_begin,
+        .end = next + rows->load_end,
         .steps = mlp_ceil_div(n, strip_rows) * n_runs * pairs->cols,
-        .rows = n,
+        .rows = rows->load_end - rows->load_begin,
     };
     for (ptrdiff_t i = 0; i < n; i += strip_rows) {
         STRIP strip = {pairs, (rows->begin + i) / strip_rows};

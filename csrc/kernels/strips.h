@@ -70,8 +70,8 @@ static bool
 FN(list_rows)(mlp_worker *worker, const mlp_rows *rows)
 {
     ptrdiff_t step = rows->pairs.strip_rows;
-    for (ptrdiff_t i = rows->begin; i < rows->end && rows->is_sparse; i += step) {
-        if (FN(list_strip)(worker, &rows->pairs, i, i + mlp_min(rows->end - i, step))) {
+    for (ptrdiff_t i = rows->load_begin; i < rows->load_end && rows->is_sparse; i += step) {
+        if (FN(list_strip)(worker, &rows->pairs, i, i + mlp_min(rows->load_end - i, step))) {
             return true;
         }
     }

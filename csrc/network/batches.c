@@ -61,6 +61,8 @@ mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_
 {
     const mlp_data *data = m->plan->spec.data;
     rows->span = (mlp_span){data, first, n};
+    rows->begin = rows->load_begin = 0;
+    rows->end = rows->load_end = n;
     if (rows->is_sparse) {
         rows->pairs.strip_rows = strip_rows;
         rows->pairs.n_strips = strip_rows > 0 ? mlp_ceil_div(n, strip_rows) : 0;
@@ -76,13 +78,17 @@ mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_
 void
 mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows)
 {
-    /* Each member has as many strips, of whole tiles. */
-    ptrdiff_t tile_rows = m->kernels->tile_rows;
-    ptrdiff_t n_strips = mlp_count_strips(n, m->group->size), each = n_strips / m->group->size;
-    ptrdiff_t strip_rows = mlp_ceil_div(mlp_ceil_div(n, tile_rows), n_strips) * tile_rows;
+    ptrdiff_t n_strips = mlp_count_strips(n, m->worker->size, m->group->size);
+    ptrdiff_t tile_rows = m->kernels->tile_rows, tiles = mlp_ceil_div(mlp_max(n, 1), tile_rows);
+    ptrdiff_t strip_rows = mlp_ceil_div(tiles, n_strips) * tile_rows;
     mlp_set_rows(m, first, n, strip_rows, rows);
-    rows->begin = mlp_min(m->rank * each * strip_rows, n);
-    rows->end = mlp_min(rows->begin + each * strip_rows, n);
+    mlp_share(m->group->size, m->rank, n, strip_rows, &rows->begin, &rows->end);
+    rows->load_begin = rows->begin;
+    rows->load_end = rows->end;
+    if (rows->is_sparse) {
+        mlp_share(m->worker->size, m->worker->rank, n, strip_rows, &rows->load_begin,
+                  &rows->load_end);
+    }
     m->kernels->load_rows(m->worker, rows);
     if (rows->is_sparse) {
         m->kernels->list_rows(m->worker, rows);

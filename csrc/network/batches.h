@@ -4,8 +4,9 @@
  * takes all rows through its slice of the first layer; past a barrier, each member takes its rows
  * through the other layers, forward and backward; and past another, it computes the gradients of
  * its tasks over the whole chunk. Once the batch is whole it updates them, task by task, so that a
- * gradient is used while it is in the cache. With the next chunk loaded, all meet again. Each group
- * loads all rows: that costs less than to have them come from another core's cache.
+ * gradient is used while it is in the cache. With the next chunk loaded, all meet again. Of dense rows
+ * each group loads all: that costs less than to have them come from another core's cache. To find
+ * and list the pairs of sparse rows costs more, and is shared out.
  *
  * A stage that needs all gradients of a batch at once comes between GRADIENT and UPDATE: the plan
  * then keeps gradients, and each is updated past a barrier.
@@ -27,17 +28,17 @@ typedef struct {
 double mlp_sum_weights(mlp_worker *worker, const mlp_data *data, mlp_dtype dtype, ptrdiff_t first,
                        ptrdiff_t n);
 
-/* Points a buffer at n rows of the data from `first` on, to be listed, if they are sparse, in
- * strips of so many; in none where that is 0. */
+/* Points a buffer at n rows of the data from `first` on, for the member to load and take forward
+ * all; if they are sparse, to be listed in strips of so many, in none where that is 0. */
 void mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_rows,
                   mlp_rows *rows);
 
-/* Loads the member's share of n rows of the data from `first` on into a buffer of its group. Past
- * the next barrier, all are there. */
+/* Loads the member's share of n rows of the data from `first` on into a buffer. Past the next
+ * barrier, all are there. */
 void mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows);
 
 /* Goes on to the next chunk, where need be of the next batch that has weight, and loads the
- * member's share of its group's rows into a buffer. Returns whether there is one: the same to all
+ * member's share of its rows into a buffer. Returns whether there is one: the same to all
  * members where the next barrier says to go on. Begins with {0}. */
 bool mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor, mlp_rows *rows);
 

@@ -39,7 +39,7 @@ extern const mlp_job mlp_forward_job;
 /* The gradients of all parameters written. The rows of the data, outputs (as forward left them; the
  * logits are not read), dlogits and weights read; biases are not looked at. Slopes are read instead
  * of outputs if they are given. They must be given if an activation needs them. Gradients overlap
- * nothing. Input units are shared out, and hidden units of the first layer. */
+ * nothing. Input units are shared out. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;

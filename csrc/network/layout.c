@@ -53,11 +53,10 @@ alloc_lists(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n_strips, mlp
 
 /* Room for rows of the data in each of n_buffers. The pairs by row serve all buffers. */
 static void
-alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, int group_size, int n_buffers,
+alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n_strips, int n_buffers,
            mlp_rows buffers[])
 {
     mlp_rows rows = {.is_sparse = spec->is_sparse};
-    ptrdiff_t n_strips = spec->lists_rows ? mlp_count_strips(spec->n_rows, group_size) : 0;
     if (spec->is_sparse) {
         rows.pairs = alloc_pairs(arena, spec);
     }
@@ -70,6 +69,35 @@ alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, int group_size, int n_bu
             bool in_place = mlp_is_in_place(spec->data, spec->kernels->dtype);
             buffers[buffer].gathered = mlp_alloc_padded(
                 arena, spec->kernels, in_place ? 0 : spec->n_rows, spec->data->x.cols);
+        }
+    }
+}
+
+/* Room for a block of rows of a member's own. */
+static void
+alloc_own_rows(mlp_arena *arena, const mlp_plan_spec *spec, mlp_member *member)
+{
+    alloc_rows(arena, spec, spec->lists_rows ? mlp_count_strips(spec->n_rows, 1, 1) : 0, 1,
+               member->buffers);
+}
+
+/* Room for chunks of rows: of dense ones each group's, of sparse ones the team's. */
+static void
+alloc_chunks(mlp_arena *arena, mlp_plan *plan, int most_buffers)
+{
+    const mlp_plan_spec *spec = &plan->spec;
+    mlp_group *first = &plan->groups[0];
+    int n_sharing = spec->is_sparse ? spec->n_members : first->size;
+    int n_buffers = n_sharing > 1 ? most_buffers : 1;
+    ptrdiff_t n_strips = mlp_count_strips(spec->n_rows, spec->n_members, first->size);
+    for (int g = 0; g < spec->n_groups; g++) {
+        mlp_group *group = &plan->groups[g];
+        group->n_buffers = n_buffers;
+        if (spec->is_sparse && g > 0) {
+            memcpy(group->buffers, first->buffers, sizeof first->buffers);
+        }
+        else {
+            alloc_rows(arena, spec, n_strips, n_buffers, group->buffers);
         }
     }
 }
@@ -302,11 +330,9 @@ mlp_lay_out_training(mlp_arena *arena, mlp_plan *plan)
     const mlp_plan_spec *spec = &plan->spec;
     ptrdiff_t n_layers = spec->network->n_layers;
     for (int g = 0; g < spec->n_groups; g++) {
-        mlp_group *group = &plan->groups[g];
-        group->n_buffers = group->size > 1 ? MLP_MAX_BUFFERS : 1;
-        alloc_first_layer(arena, plan, group);
-        alloc_rows(arena, spec, group->size, group->n_buffers, group->buffers);
+        alloc_first_layer(arena, plan, &plan->groups[g]);
     }
+    alloc_chunks(arena, plan, MLP_MAX_BUFFERS);
     alloc_sum_slices(arena, plan);
     alloc_outputs(arena, spec, n_layers, plan->layers);
     alloc_slopes(arena, spec, plan->layers);
@@ -334,7 +360,7 @@ mlp_lay_out_prediction(mlp_arena *arena, mlp_plan *plan)
     for (int m = 0; m < spec->n_members; m++) {
         mlp_member *member = &plan->members[m];
         alloc_outputs(arena, spec, spec->network->n_layers - 1, member->layers);
-        alloc_rows(arena, spec, 1, 1, member->buffers);
+        alloc_own_rows(arena, spec, member);
     }
     if (spec->packs_weights) {
         alloc_forward_packs(arena, plan);
@@ -359,7 +385,7 @@ mlp_lay_out_forward(mlp_arena *arena, mlp_plan *plan)
     const mlp_plan_spec *spec = &plan->spec;
     for (int m = 0; m < spec->n_members; m++) {
         mlp_member *member = &plan->members[m];
-        alloc_rows(arena, spec, 1, 1, member->buffers);
+        alloc_own_rows(arena, spec, member);
         if (spec->is_sparse) { /* the outputs are the caller's, and not padded */
             member->sums = alloc_sums(arena, spec, &member->group->slice);
         }
@@ -375,10 +401,9 @@ mlp_lay_out_backward(mlp_arena *arena, mlp_plan *plan)
     const mlp_plan_spec *spec = &plan->spec;
     ptrdiff_t n_layers = spec->network->n_layers;
     for (int g = 0; g < spec->n_groups; g++) {
-        mlp_group *group = &plan->groups[g];
-        alloc_first_layer(arena, plan, group);
-        alloc_rows(arena, spec, group->size, 1, group->buffers);
+        alloc_first_layer(arena, plan, &plan->groups[g]);
     }
+    alloc_chunks(arena, plan, 1);
     mlp_layer_rows *first = plan->layers;
     alloc_deltas(arena, spec, n_layers - 1, first);
     alloc_delta_slices(arena, plan);
@@ -390,6 +415,5 @@ mlp_lay_out_backward(mlp_arena *arena, mlp_plan *plan)
     for (int m = 0; m < spec->n_members; m++) { /* views that change by chunk, of the same memory */
         mlp_member *member = &plan->members[m];
         memmove(member->layers, first, (size_t)n_layers * sizeof *first);
-        member->buffers[0] = member->group->buffers[0];
     }
 }

@@ -99,9 +99,10 @@ write_tasks(mlp_plan *plan)
 /* ---- plans ---- */
 
 ptrdiff_t
-mlp_count_strips(ptrdiff_t rows, int group_size)
+mlp_count_strips(ptrdiff_t rows, int team_size, int group_size)
 {
-    return group_size * mlp_max(1, mlp_ceil_div(rows, (ptrdiff_t)group_size * MLP_STRIP_ROWS));
+    ptrdiff_t for_members = mlp_max(group_size, mlp_min(team_size, rows / MLP_LEAST_STRIP_ROWS));
+    return mlp_max(for_members, mlp_ceil_div(rows, MLP_STRIP_ROWS));
 }
 
 /* The tables that a plan is made of. */
@@ -222,7 +223,7 @@ mlp_join_plan(const mlp_plan *plan, mlp_worker *worker)
 {
     mlp_member member = plan->members[worker->rank];
     member.worker = worker;
-    if (!plan->spec.has_own_layers) {
+    if (member.group->n_buffers > 0) {
         memcpy(member.buffers, member.group->buffers, sizeof member.buffers);
     }
     return member;

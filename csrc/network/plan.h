@@ -13,8 +13,8 @@
 
 enum {
     MLP_CHUNK_ROWS = 256, /* in work at a time: their activations and deltas fit the cache */
-    MLP_MAX_BUFFERS = 2   /* chunks that a group of several members has room for: while one member
-                           loads the next chunk, others may still use this one */
+    MLP_MAX_BUFFERS = 2   /* chunks that there is room for where several members load them: while
+                           one loads the next chunk, others may still use this one */
 };
 
 /* What a layer makes of the rows in work. */
@@ -35,8 +35,8 @@ typedef struct {
     mlp_matrix deltas;        /* the slice of the first layer's deltas for sparse rows; absent where
                                  one group has all, and they are padded */
     mlp_packed packed_deltas; /* the same for dense rows */
-    mlp_rows buffers[MLP_MAX_BUFFERS]; /* room for the rows in work */
-    int n_buffers;
+    mlp_rows buffers[MLP_MAX_BUFFERS]; /* room for the rows in work; of sparse ones the team's */
+    int n_buffers; /* none where each member has rows of its own */
 } mlp_group;
 
 /* A task of the work on a batch's gradients: input units begin to end of a layer's weights, of the
@@ -59,7 +59,7 @@ typedef struct {
     mlp_group *group;
     int rank;                          /* in the group */
     mlp_layer_rows *layers;            /* the team's, or in predictions the member's own */
-    mlp_rows buffers[MLP_MAX_BUFFERS]; /* the group's, of which the member loads a share */
+    mlp_rows buffers[MLP_MAX_BUFFERS]; /* its view of the group's; or its own */
     mlp_matrix sums;         /* the slice of the first layer's z, the group's or the member's own;
                                 absent where it is computed in place of the outputs */
     mlp_task_list own_tasks; /* on the first layer */
@@ -82,7 +82,7 @@ typedef struct {
     bool copies_slices;   /* of the first layer, to avoid false sharing where they meet */
     bool keeps_gradients; /* of a whole batch */
     bool drops_tiny;      /* deltas, lest training become slow: see kernels/tiny.h */
-    bool has_own_layers;  /* each member; and rows, which going backward a group shares */
+    bool has_own_layers;  /* each member */
     /* Sets out the memory: see network/layout.h. */
     void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);
 } mlp_plan_spec;
@@ -116,9 +116,9 @@ mlp_count_parts(ptrdiff_t layer)
     return layer == 0 ? MLP_MAX_PARTS : 1;
 }
 
-/* Strips that `rows` sparse rows are listed in, as many for each of a group's members, and one at
- * least. */
-ptrdiff_t mlp_count_strips(ptrdiff_t rows, int group_size);
+/* The most strips that a team lists `rows` sparse rows in: enough for a group's members to take
+ * them forward, and for the team's to list them, if that leaves rows enough in a strip. */
+ptrdiff_t mlp_count_strips(ptrdiff_t rows, int team_size, int group_size);
 
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in
  * the first-level cache. */

@@ -32,8 +32,6 @@ next_block(mlp_member *m, ptrdiff_t *first)
     }
     ptrdiff_t rows = mlp_min(n - *first, block);
     mlp_set_rows(m, *first, rows, m->plan->spec.lists_rows ? rows : 0, &m->buffers[0]);
-    m->buffers[0].begin = 0;
-    m->buffers[0].end = rows;
     return rows;
 }
 

@@ -65,8 +65,6 @@ run_forward(mlp_worker *worker, void *arguments)
         ptrdiff_t n = mlp_min(end - first, rows_of_block(args));
         set_block(&m, args, first, first + n);
         mlp_set_rows(&m, first, n, m.plan->spec.lists_rows ? n : 0, rows);
-        rows->begin = 0;
-        rows->end = n;
         if (mlp_forward_block(&m, rows)) {
             return;
         }
@@ -88,7 +86,7 @@ prepare_backward(void *arguments, int n_members)
                            .data = &args->data,
                            .n_rows = mlp_min(args->data.n, MLP_CHUNK_ROWS),
                            .n_members = n_members,
-                           .n_groups = mlp_count_groups(&args->network.layers[0], n_members),
+                           .n_groups = 1,
                            .is_sparse = args->data.x.is_sparse,
                            .lists_rows = true,
                            .goes_backward = true,
