@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from benchmarks.data import Recipe, gaussian, mnist, text
-from benchmarks.rivals import LIBRARIES
+from benchmarks.rivals import KERNELS, LIBRARIES, OURS, TRAIN_STEP
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class Case:
 MNIST = Recipe(mnist, rows=56_000, n_in=784, n_classes=10, density=0.19)
 DENSE = Recipe(gaussian, rows=56_000, n_in=784, n_classes=10)
 NOTEBOOK = Case("mnist", MNIST, hidden=(128,), learning_rate=0.2)
+LOOP = replace(NOTEBOOK, name="loop", rivals=(OURS, KERNELS, TRAIN_STEP, "numpy"))
 
 CASES = [
     NOTEBOOK,
     replace(NOTEBOOK, name="mnist-float64", dtype="float64"),
+    LOOP,
+    replace(LOOP, name="loop-float64", dtype="float64"),
     # scikit-learn's defaults:
     Case("mnist-adam", MNIST, (100,), "float32", "adam", 0.001, alpha=1e-4, batch_size=200),
     replace(NOTEBOOK, name="predict-1", predicted_rows=1),

@@ -56,21 +56,31 @@ class Network:
 
 
 def pair_product(spec: Spec, dtype: str, threads: int) -> Pair:
-    """X W. Our kernel also adds the biases."""
+    """X W + b."""
     net = Network(spec, dtype)
-    (weights,), out = net.weights, net.activations
-    ours = partial(forward, net.x, net.weights, net.biases, out=out, n_threads=threads)
-    return Pair(ours, partial(np.matmul, net.x, weights, out=out[0]), net.flop_of_product)
+    (weights,), (biases,), (out,) = net.weights, net.biases, net.activations
+
+    def numpys() -> None:
+        np.matmul(net.x, weights, out=out)
+        np.add(out, biases, out=out)
+
+    ours = partial(forward, net.x, net.weights, net.biases, out=[out], n_threads=threads)
+    return Pair(ours, numpys, net.flop_of_product)
 
 
 def pair_weights_gradient(spec: Spec, dtype: str, threads: int) -> Pair:
-    """The transpose of X times deltas. Our kernel also sums the deltas for the biases."""
+    """The transpose of X times deltas, and the deltas' sum over the rows."""
     net = Network(spec, dtype)
     (deltas,), out = net.deltas, net.gradients
+
+    def numpys() -> None:
+        np.matmul(net.x.T, deltas, out=out[0][0])
+        np.sum(deltas, axis=0, out=out[1][0])
+
     ours = partial(
         backward, net.x, net.activations, deltas, net.weights, out=out, n_threads=threads
     )
-    return Pair(ours, partial(np.matmul, net.x.T, deltas, out=out[0][0]), net.flop_of_product)
+    return Pair(ours, numpys, net.flop_of_product)
 
 
 def pair_forward(spec: Spec, dtype: str, threads: int) -> Pair:

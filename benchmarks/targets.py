@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.cases import Case
 from benchmarks.kernels import DTYPES, SQUARE, Figure
-from benchmarks.rivals import ONE_THREAD, OURS, REFERENCES
+from benchmarks.rivals import KERNELS, ONE_THREAD, OURS, REFERENCES, TRAIN_STEP
 from benchmarks.runner import Result
 
 Measured = Result | Figure
@@ -22,6 +22,7 @@ class Target:
     bound: float
     at_least: bool = False
     rivals: tuple[str, ...] = ()  # that the figure compares with; those absent are left out
+    who: str = OURS  # who is compared
 
     def verdict(self, measured: Measured) -> tuple[str, str, str, str]:
         """The figure's name and value, the bound, and whether it is met."""
@@ -35,15 +36,20 @@ class Target:
         return name, f"{figure:.2f}", bound, "met" if met else "NOT MET"
 
 
-def faster(ratio: float, *than: str) -> Target:
+def faster(ratio: float, *than: str, who: str = OURS) -> Target:
     """Target: faster by this ratio than the fastest of these rivals (default: REFERENCES)."""
     names = than or REFERENCES
 
     def figure(measured: Measured) -> float:
         medians = measured.medians
-        return min(medians[name] for name in names if name in medians) / medians[OURS]
+        return min(medians[name] for name in names if name in medians) / medians[who]
 
-    return Target(f"ratio to {than[0] if than else 'fastest'}", figure, ratio, True, names)
+    name = f"ratio to {than[0] if than else 'fastest'}"
+    return Target(name if who == OURS else f"{who}, {name}", figure, ratio, True, names, who)
+
+
+def of_epoch(who: str, bound: float) -> Target:
+    return Target(f"{who} of epoch", lambda r: r.medians[who] / r.medians[OURS], bound, who=who)
 
 
 def of_limit(bound: float) -> Target:
@@ -59,10 +65,13 @@ def growth(bound: float) -> Target:
 
 
 LARGE = (fixed_seconds(0.2), growth(0.35))
+LOOP = (faster(2.5, "numpy", who=KERNELS), of_epoch(TRAIN_STEP, 1.3))
 
 TARGETS: dict[str, tuple[Target, ...]] = {
     "mnist": (faster(5), of_limit(1), faster(1.7, ONE_THREAD), *LARGE),
     "mnist-float64": (faster(4), faster(1.7, ONE_THREAD), *LARGE),
+    "loop": LOOP,
+    "loop-float64": LOOP,
     "mnist-adam": (faster(5, "sklearn"), *LARGE),
     "dense": (faster(2.5), faster(1.7, ONE_THREAD), *LARGE),
     "wide": (faster(1.2), growth(0.35)),
@@ -77,4 +86,5 @@ TARGETS: dict[str, tuple[Target, ...]] = {
 
 def rivals_of(case: Case) -> set[str]:
     """The rivals that must run to decide whether the case's targets are met."""
-    return {OURS, *(name for target in TARGETS[case.name] for name in target.rivals)}
+    targets = TARGETS[case.name]
+    return {OURS, *(name for target in targets for name in (target.who, *target.rivals))}

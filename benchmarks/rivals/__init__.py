@@ -8,17 +8,20 @@ from importlib import import_module
 
 OURS = "mlp_c"
 ONE_THREAD = "mlp_c-1"
+KERNELS, TRAIN_STEP = "kernels", "train_step"  # in a loop of one's own
 
 RIVALS = {
     OURS: "estimators:MlpC",
     ONE_THREAD: "estimators:MlpCOneThread",
+    KERNELS: "loops:FiveKernels",
+    TRAIN_STEP: "loops:TrainStep",
     "sklearn": "estimators:ScikitLearn",
     "numpy": "numpy:NumPy",
     "torch": "torch:PyTorch",
     "jax": "jax:Jax",
     "keras": "keras:Keras",
 }
-LIBRARIES = tuple(name for name in RIVALS if name != ONE_THREAD)
+LIBRARIES = (OURS, "sklearn", "numpy", "torch", "jax", "keras")
 REFERENCES = ("sklearn", "numpy", "torch")  # mlp_c should beat the fastest of them
 
 
