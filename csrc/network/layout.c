@@ -265,7 +265,17 @@ alloc_packed_deltas(mlp_arena *arena, const mlp_plan_spec *spec, mlp_layer_rows 
     }
 }
 
-/* Gradients of a whole batch, which all groups see; of the first layer each its slice. */
+/* A padded matrix that is 0 where nothing is written. */
+static mlp_matrix
+alloc_cleared(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
+{
+    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
+    m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
+    return m;
+}
+
+/* Gradients of a whole batch, which all groups see; of the first layer each its slice. Where no
+ * rows have weight, they stay 0. */
 static void
 alloc_gradients(mlp_arena *arena, mlp_plan *plan)
 {
@@ -274,8 +284,8 @@ alloc_gradients(mlp_arena *arena, mlp_plan *plan)
         ptrdiff_t units = mlp_layer_inputs(&network->layers[l]);
         ptrdiff_t cols = mlp_layer_units(&network->layers[l]);
         mlp_matrix weights =
-            mlp_alloc_padded(arena, plan->spec.kernels, units + units % 2, cols); /* whole pairs */
-        mlp_matrix biases = mlp_alloc_padded(arena, plan->spec.kernels, 1, cols);
+            alloc_cleared(arena, plan->spec.kernels, units + units % 2, cols); /* whole pairs */
+        mlp_matrix biases = alloc_cleared(arena, plan->spec.kernels, 1, cols);
         for (int g = 0; g < plan->spec.n_groups; g++) {
             mlp_group *group = &plan->groups[g];
             group->layers[l].weights.gradient =
