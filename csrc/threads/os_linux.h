@@ -36,6 +36,36 @@ set_affinity(const affinity *cpus)
     }
 }
 
+static inline int
+count_cpus(const affinity *cpus)
+{
+    return CPU_COUNT(cpus);
+}
+
+/* The CPU that the calling thread is on; negative where that is not known. */
+static inline int
+current_cpu(void)
+{
+    return sched_getcpu();
+}
+
+/* Moves the calling thread off a CPU where it is on it and may, by its affinity, run on others.
+ * Linux leaves a thread that was woken where its waker runs for long, if it takes the other CPUs
+ * for busy; on virtual machines it does so for those that were idle. The two then take turns. */
+static inline void
+leave_cpu(int cpu, const affinity *cpus)
+{
+    affinity others = *cpus;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || current_cpu() != cpu) {
+        return;
+    }
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0) {
+        set_affinity(&others);
+        set_affinity(cpus);
+    }
+}
+
 typedef struct {
     int nice, policy;
 } urgency;
@@ -71,6 +101,26 @@ is_same_affinity(const affinity *a, const affinity *b)
 static inline void
 set_affinity(const affinity *cpus)
 {
+    (void)cpus;
+}
+
+static inline int
+count_cpus(const affinity *cpus)
+{
+    (void)cpus;
+    return 0;
+}
+
+static inline int
+current_cpu(void)
+{
+    return -1;
+}
+
+static inline void
+leave_cpu(int cpu, const affinity *cpus)
+{
+    (void)cpu;
     (void)cpus;
 }
 

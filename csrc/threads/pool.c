@@ -25,6 +25,8 @@ struct mlp_thread {
     bool moves; /* to this affinity, before it works */
 
     mlp_spinner spinner;
+    int64_t given_ns; /* when it was last given something to do */
+    int taken_cpu;    /* where its caller works, if there is a CPU for each; else negative */
     atomic_bool sleeps;
     bool is_initialized; /* what follows */
     mutex mutex;
@@ -124,7 +126,7 @@ wait_for_work(mlp_thread *self)
                 return IDLE;
             }
         } while (state_of(self) == IDLE);
-        mlp_slept(&self->spinner, now_ns() - start);
+        mlp_slept(&self->spinner, self->given_ns - start); /* without the time it takes to wake */
     }
     return state_of(self);
 }
@@ -137,6 +139,7 @@ thread_life(void *arg)
         if (self->moves) {
             set_affinity(&self->affinity);
         }
+        leave_cpu(self->taken_cpu, &self->affinity);
         self->main(self->arg);
         atomic_store_explicit(&self->state, IDLE, memory_order_release);
     }
@@ -145,6 +148,7 @@ thread_life(void *arg)
 static void
 give(mlp_thread *thread, thread_state state)
 {
+    thread->given_ns = now_ns();
     atomic_store(&thread->state, state);
     if (atomic_load(&thread->sleeps)) {
         mutex_lock(&thread->mutex);
@@ -224,8 +228,10 @@ void
 mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg), void *const args[])
 {
     affinity callers;
+    int taken_cpu = -1;
     if (n > 0) {
         get_affinity(&callers);
+        taken_cpu = n < count_cpus(&callers) ? current_cpu() : -1;
     }
     for (int i = 0; i < n; i++) {
         mlp_thread *thread = threads[i];
@@ -233,6 +239,7 @@ mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg), voi
         thread->arg = args[i];
         thread->moves = !is_same_affinity(&callers, &thread->affinity);
         thread->affinity = callers;
+        thread->taken_cpu = taken_cpu;
         give(thread, WORKING);
     }
 }

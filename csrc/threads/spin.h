@@ -54,6 +54,14 @@ mlp_spin_while(mlp_spinner *spinner, atomic_int *number, int was, int64_t start)
     return false;
 }
 
+/* Spins for no longer than that from now on. */
+static inline void
+mlp_spin_less(mlp_spinner *spinner, int64_t most_ns)
+{
+    spinner->most_ns = most_ns;
+    spinner->ns = spinner->ns < most_ns ? spinner->ns : most_ns;
+}
+
 /* To be told after a spin in vain how long the wait has been, asleep too. */
 static inline void
 mlp_slept(mlp_spinner *spinner, int64_t waited_ns)

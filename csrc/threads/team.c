@@ -12,6 +12,8 @@
 
 enum {
     SPIN_NS = 20000,     /* no less than it costs to put a thread to sleep and wake it */
+    FIRST_SPIN_NS = 200000, /* until that was in vain: others may just be waking, and a sleeper is
+                               often woken where its waker runs, to wait for the CPU */
     POLL_PERIOD_MS = 20, /* keeps Ctrl-C well under 0.1 s, together with */
     PATIENCE_MS = 30     /* how long what is being finished may take */
 };
@@ -169,6 +171,7 @@ wait_for_release(mlp_team *team, member *self, int generation)
 {
     int64_t start = now_ns();
     if (!mlp_spin_while(&self->spinner, &team->generation, generation, start)) {
+        mlp_spin_less(&self->spinner, SPIN_NS);
         mlp_slept(&self->spinner, sleep_until_released(team, &self->worker, generation) - start);
     }
 }
@@ -246,7 +249,7 @@ make_members(mlp_team *team, int n, void *members[])
     for (int rank = 0; rank < n; rank++) {
         member *m = &team->members[rank];
         m->worker = (mlp_worker){.team = team, .rank = rank, .size = n};
-        mlp_spinner_init(&m->spinner, SPIN_NS);
+        mlp_spinner_init(&m->spinner, FIRST_SPIN_NS);
         members[rank] = m;
     }
 }
