@@ -13,7 +13,7 @@ from benchmarks import kernels, report
 from benchmarks.cases import CASES, Case
 from benchmarks.processes import apart
 from benchmarks.progress import progress
-from benchmarks.rivals import LIBRARIES, OURS, RIVALS
+from benchmarks.rivals import KERNELS, LIBRARIES, OURS, RIVALS, TRAIN_STEP
 from benchmarks.runner import Result, measure_all
 from benchmarks.sweeps import GROWTH, SWEEPS, Sweep
 from benchmarks.tables import markdown
@@ -102,7 +102,9 @@ def write(measured: Measurements) -> None:
     from benchmarks import plots
 
     PICTURES.mkdir(exist_ok=True)
-    plots.draw_overview(measured.results, PICTURES / "overview.png")
+    plots.draw_overview(
+        [r for r in measured.results if KERNELS not in r.case.rivals], PICTURES / "overview.png"
+    )
     for sweep in SWEEPS:
         plots.draw_sweep(sweep, measured.sweeps[sweep.name], PICTURES / f"{sweep.name}.png")
     PAGE.write_text(page(measured))
@@ -110,6 +112,7 @@ def write(measured: Measurements) -> None:
 
 def page(measured: Measurements) -> str:
     host = report.machine()
+    cases = [result for result in measured.results if KERNELS not in result.case.rivals]
     busiest = max(result.cpus_of_others for result in measured.results)
     return f"""\
 # Benchmarks
@@ -143,7 +146,7 @@ with its default parameters. `text` is in CSR form, which only two of the librar
 
 ![How many times as long as mlp_c](benchmarks/overview.png)
 
-{markdown(matrix(measured.results, time_cell))}
+{markdown(matrix(cases, time_cell))}
 
 ## Speed, as a share of the dense limit
 
@@ -151,21 +154,22 @@ The *dense limit* of a case is the time of its matrix products at the rate of Nu
 fastest products, measured in the same rounds. 100 % is as fast as dense training could be at that
 rate. Skipping zeros can be faster.
 
-{markdown(matrix(measured.results, share_cell))}
+{markdown(matrix(cases, share_cell))}
 
 ## Memory
 
 Peak memory of the process in MiB, including interpreter and libraries. In brackets: what the first
 fit added.
 
-{markdown(matrix(measured.results, memory_cell))}
+{markdown(matrix(cases, memory_cell))}
 
 ## Fixed time of a fit
 
 In seconds. Work that is done once in a process, such as compilation by JAX, is not included.
 
-{markdown(matrix([r for r in measured.results if not r.case.predicted_rows], fixed_cell))}
+{markdown(matrix([r for r in cases if not r.case.predicted_rows], fixed_cell))}
 
+{loops([r for r in measured.results if KERNELS in r.case.rivals])}
 ## Targets
 
 Measured with two threads; the square products with one. *Fastest* is the fastest of scikit-learn,
@@ -205,14 +209,29 @@ Each has `--help`: `make bench BENCH=--help`.
 """
 
 
+def loops(results: list[Result]) -> str:
+    """The section on loops of one's own."""
+    return f"""\
+## A loop of one's own
+
+The notebook's loop in time an epoch: `kernels` calls the five of `mlp_c.kernels` on `X[rows]`,
+`train_step` is one call a batch, and `numpy` is written by hand, in place. `mlp_c` is an epoch of
+the estimator. Two threads.
+
+{markdown(matrix(results, time_cell, (OURS, TRAIN_STEP, KERNELS, "numpy")))}
+"""
+
+
 def versions(results: list[Result]) -> list[tuple[str, str]]:
     found = {name: timing.version for result in results for name, timing in result.timings.items()}
     return [(name, found[name]) for name in LIBRARIES if name in found]
 
 
-def matrix(results: list[Result], cell: Callable[[Result, str], str]) -> list[tuple[str, ...]]:
-    """A header, then a row for each case with a cell for each library."""
-    names = [name for name in LIBRARIES if any(name in result.timings for result in results)]
+def matrix(
+    results: list[Result], cell: Callable[[Result, str], str], columns: tuple[str, ...] = LIBRARIES
+) -> list[tuple[str, ...]]:
+    """A header, then a row for each case with a cell for each library that has a column."""
+    names = [name for name in columns if any(name in result.timings for result in results)]
     return [
         ("case", "network", *names),
         *(
