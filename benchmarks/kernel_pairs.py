@@ -165,7 +165,7 @@ def pair_sgd_step(spec: Spec, dtype: str, threads: int) -> Pair:
             np.multiply(g, 0.1, out=s)
             np.subtract(p, s, out=p)
 
-    ours = partial(sgd_step, parameters, gradients, 0.1)
+    ours = partial(sgd_step, parameters, gradients, 0.1, n_threads=threads)
     return Pair(ours, numpys, nbytes=3 * sum(a.nbytes for a in parameters))
 
 

@@ -46,7 +46,12 @@ class FiveKernels(Loop):
         activations = forward(x, self.weights, self.biases, n_threads=threads)
         _, dlogits = softmax_cross_entropy(activations[-1], self.y[rows])
         dweights, dbiases = backward(x, activations, dlogits, self.weights, n_threads=threads)
-        sgd_step([*self.weights, *self.biases], [*dweights, *dbiases], self.case.learning_rate)
+        sgd_step(
+            [*self.weights, *self.biases],
+            [*dweights, *dbiases],
+            self.case.learning_rate,
+            n_threads=threads,
+        )
 
 
 class TrainStep(Loop):

@@ -18,8 +18,8 @@ typedef struct {
 
 enum { MLP_ALIGNMENT = 64 };
 
-/* rows * cols elements of `item` bytes each, on a cache line of their own; NULL where the arena only
- * counts. */
+/* rows * cols elements of `item` bytes each, on a cache line of their own; NULL where the arena
+ * only counts. */
 static inline void *
 mlp_alloc_of(mlp_space *space, ptrdiff_t rows, ptrdiff_t cols, size_t item)
 {

@@ -98,7 +98,7 @@ typedef struct {
     ptrdiff_t strip_rows, n_strips; /* none where they are not listed */
 } mlp_pairs;
 
-/* The rows in work: one member's view, of memory that its group shares, or its team. */
+/* The rows in work: one member's view, of memory that its group shares, its team, or nobody. */
 typedef struct {
     mlp_span span;
     ptrdiff_t load_begin, load_end; /* of them, those that the member loads */

@@ -237,8 +237,8 @@ mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdif
     return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
 }
 
-/* The same in memory of the arena's. Where the last vector has lanes past the last column, these are
- * 0, and stay finite: else they could be slow, or raise floating-point exceptions. */
+/* The same in memory of the arena's. Where the last vector has lanes past the last column, these
+ * are 0, and stay finite: else they could be slow, or raise floating-point exceptions. */
 static inline mlp_matrix
 mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
 {

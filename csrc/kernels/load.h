@@ -41,7 +41,8 @@ FN(load_pairs_of_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row,
     return loaded->counts[i];
 }
 
-/* Loads the pairs of the member's rows. Where the team is to stop, the rows that are left have none.
+/* Loads the pairs of the member's rows. Where the team is to stop, the rows that are left have
+ * none.
  */
 static void
 FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)

@@ -96,7 +96,8 @@ FN(load_dense_rows)(mlp_worker *worker, const mlp_rows *rows)
 {
     const mlp_data *data = rows->span.data;
     mlp_poller poller = {worker, 0};
-    for (ptrdiff_t i = rows->load_begin; i < rows->load_end && !mlp_is_in_place(data, OWN_DTYPE); i++) {
+    for (ptrdiff_t i = rows->load_begin; i < rows->load_end && !mlp_is_in_place(data, OWN_DTYPE);
+         i++) {
         ptrdiff_t row = rows->span.first + i;
         FN(prefetch_row)(data, row + FN(DENSE_AHEAD));
         FN(convert_row)(worker, &data->x, mlp_data_row(data, row), FN(at)(&rows->gathered, i, 0));

@@ -78,15 +78,18 @@ mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t strip_
 void
 mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows)
 {
-    ptrdiff_t n_strips = mlp_count_strips(n, m->worker->size, m->group->size);
-    ptrdiff_t tile_rows = m->kernels->tile_rows, tiles = mlp_ceil_div(mlp_max(n, 1), tile_rows);
-    ptrdiff_t strip_rows = mlp_ceil_div(tiles, n_strips) * tile_rows;
-    mlp_set_rows(m, first, n, strip_rows, rows);
-    mlp_share(m->group->size, m->rank, n, strip_rows, &rows->begin, &rows->end);
+    /* Parts that members have whole: tiles, or strips of whole tiles. */
+    ptrdiff_t part_rows = m->kernels->tile_rows;
+    if (rows->is_sparse) {
+        ptrdiff_t n_strips = mlp_count_strips(n, m->worker->size, m->group->size);
+        part_rows *= mlp_ceil_div(mlp_ceil_div(mlp_max(n, 1), part_rows), n_strips);
+    }
+    mlp_set_rows(m, first, n, part_rows, rows);
+    mlp_share(m->group->size, m->rank, n, part_rows, &rows->begin, &rows->end);
     rows->load_begin = rows->begin;
     rows->load_end = rows->end;
     if (rows->is_sparse) {
-        mlp_share(m->worker->size, m->worker->rank, n, strip_rows, &rows->load_begin,
+        mlp_share(m->worker->size, m->worker->rank, n, part_rows, &rows->load_begin,
                   &rows->load_end);
     }
     m->kernels->load_rows(m->worker, rows);

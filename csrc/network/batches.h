@@ -4,9 +4,9 @@
  * takes all rows through its slice of the first layer; past a barrier, each member takes its rows
  * through the other layers, forward and backward; and past another, it computes the gradients of
  * its tasks over the whole chunk. Once the batch is whole it updates them, task by task, so that a
- * gradient is used while it is in the cache. With the next chunk loaded, all meet again. Of dense rows
- * each group loads all: that costs less than to have them come from another core's cache. To find
- * and list the pairs of sparse rows costs more, and is shared out.
+ * gradient is used while it is in the cache. With the next chunk loaded, all meet again. Of dense
+ * rows each group loads all: that costs less than to have them come from another core's cache. To
+ * find and list the pairs of sparse rows costs more, and is shared out.
  *
  * A stage that needs all gradients of a batch at once comes between GRADIENT and UPDATE: the plan
  * then keeps gradients, and each is updated past a barrier.

@@ -39,7 +39,7 @@ extern const mlp_job mlp_forward_job;
 /* The gradients of all parameters written. The rows of the data, outputs (as forward left them; the
  * logits are not read), dlogits and weights read; biases are not looked at. Slopes are read instead
  * of outputs if they are given. They must be given if an activation needs them. Gradients overlap
- * nothing. Input units are shared out. */
+ * nothing. Input units are shared out; where they are few, hidden units of the first layer, too. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;
@@ -72,7 +72,7 @@ typedef struct {
 extern const mlp_job mlp_softmax_cross_entropy_job;
 
 /* params[i] updated in place from grads[i], of its shape, by stochastic gradient descent. Its rows
- * are shared out. A stop leaves the rest as it was. */
+ * are shared out, or the elements of a single one. A stop leaves the rest as it was. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;

@@ -101,8 +101,9 @@ write_tasks(mlp_plan *plan)
 ptrdiff_t
 mlp_count_strips(ptrdiff_t rows, int team_size, int group_size)
 {
-    ptrdiff_t for_members = mlp_max(group_size, mlp_min(team_size, rows / MLP_LEAST_STRIP_ROWS));
-    return mlp_max(for_members, mlp_ceil_div(rows, MLP_STRIP_ROWS));
+    ptrdiff_t to_list = mlp_min(team_size, rows / MLP_LEAST_STRIP_ROWS);
+    ptrdiff_t least = mlp_max(to_list, mlp_ceil_div(rows, MLP_STRIP_ROWS));
+    return mlp_max(1, mlp_ceil_div(least, group_size)) * group_size;
 }
 
 /* The tables that a plan is made of. */
@@ -189,7 +190,6 @@ mlp_training_spec(const mlp_kernels *kernels, const mlp_network *network, const 
         .n_members = n_members,
         .n_groups = mlp_count_groups(&network->layers[0], n_members),
         .is_sparse = data->x.is_sparse,
-        .lists_rows = true,
         .packs_weights = n_rows > MLP_FEW_ROWS,
         .goes_backward = true,
         .drops_tiny = true,

@@ -36,7 +36,7 @@ typedef struct {
                                  one group has all, and they are padded */
     mlp_packed packed_deltas; /* the same for dense rows */
     mlp_rows buffers[MLP_MAX_BUFFERS]; /* room for the rows in work; of sparse ones the team's */
-    int n_buffers; /* none where each member has rows of its own */
+    int n_buffers;                     /* none where each member has rows of its own */
 } mlp_group;
 
 /* A task of the work on a batch's gradients: input units begin to end of a layer's weights, of the
@@ -75,7 +75,7 @@ typedef struct {
     int n_members;
     int n_groups; /* of the members, a slice of the first layer each */
     bool is_sparse;
-    bool lists_rows;    /* sparse ones, by column */
+    bool lists_rows;    /* sparse ones of a member's own, by column */
     bool packs_weights; /* unless rows are few */
     bool packs_tails;   /* only where weights have no whole vectors */
     bool goes_backward;
@@ -116,8 +116,9 @@ mlp_count_parts(ptrdiff_t layer)
     return layer == 0 ? MLP_MAX_PARTS : 1;
 }
 
-/* The most strips that a team lists `rows` sparse rows in: enough for a group's members to take
- * them forward, and for the team's to list them, if that leaves rows enough in a strip. */
+/* The most strips that a team lists `rows` sparse rows in: as many for each of a group's members,
+ * which take them forward, and one for each of the team's, which list them, if that leaves rows
+ * enough in a strip. */
 ptrdiff_t mlp_count_strips(ptrdiff_t rows, int team_size, int group_size);
 
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in

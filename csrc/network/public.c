@@ -75,24 +75,33 @@ const mlp_job mlp_forward_job = {prepare_forward, run_forward};
 
 /* ---- backward ---- */
 
+/* Groups of the members: one, where there are input units enough to share, for gradients lie where
+ * the caller put them, and who writes parts of rows takes the lines from others. */
+static int
+count_backward_groups(const mlp_backward_args *args, int n_members)
+{
+    const mlp_layer *first = &args->network.layers[0];
+    ptrdiff_t needed = n_members * args->kernels->block_units;
+    return mlp_layer_inputs(first) >= needed ? 1 : mlp_count_groups(first, n_members);
+}
+
 static bool
 prepare_backward(void *arguments, int n_members)
 {
     mlp_backward_args *args = arguments;
-    args->plan = mlp_make_plan(
-        &args->memory, &(mlp_plan_spec){
-                           .kernels = args->kernels,
-                           .network = &args->network,
-                           .data = &args->data,
-                           .n_rows = mlp_min(args->data.n, MLP_CHUNK_ROWS),
-                           .n_members = n_members,
-                           .n_groups = 1,
-                           .is_sparse = args->data.x.is_sparse,
-                           .lists_rows = true,
-                           .goes_backward = true,
-                           .has_own_layers = true,
-                           .lay_out = mlp_lay_out_backward,
-                       });
+    args->plan =
+        mlp_make_plan(&args->memory, &(mlp_plan_spec){
+                                         .kernels = args->kernels,
+                                         .network = &args->network,
+                                         .data = &args->data,
+                                         .n_rows = mlp_min(args->data.n, MLP_CHUNK_ROWS),
+                                         .n_members = n_members,
+                                         .n_groups = count_backward_groups(args, n_members),
+                                         .is_sparse = args->data.x.is_sparse,
+                                         .goes_backward = true,
+                                         .has_own_layers = true,
+                                         .lay_out = mlp_lay_out_backward,
+                                     });
     return args->plan != NULL;
 }
 

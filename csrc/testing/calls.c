@@ -172,7 +172,8 @@ lay_out(const lent_call *call, ptrdiff_t strip_rows, mlp_arena *arena, sparse_wo
         .slots = slots,
     };
     work->data.x.element = (mlp_element)kernels->dtype;
-    work->rows = (mlp_rows){.span = {&work->data, 0, n}, .load_end = n, .end = n, .is_sparse = true};
+    work->rows =
+        (mlp_rows){.span = {&work->data, 0, n}, .load_end = n, .end = n, .is_sparse = true};
     work->rows.pairs = (mlp_pairs){
         .cols = cols,
         .pairs = mlp_alloc_uncleared(arena, n, 1, sizeof(void *)),

@@ -49,7 +49,7 @@ current_cpu(void)
     return sched_getcpu();
 }
 
-/* Moves the calling thread off a CPU where it is on it and may, by its affinity, run on others.
+/* Moves the calling thread off a CPU, to some other, where it is on it and may run on others.
  * Linux leaves a thread that was woken where its waker runs for long, if it takes the other CPUs
  * for busy; on virtual machines it does so for those that were idle. The two then take turns. */
 static inline void

@@ -224,6 +224,14 @@ mlp_take_threads(int n, mlp_thread *threads[])
     return taken;
 }
 
+bool
+mlp_have_cpus(int n)
+{
+    affinity cpus;
+    get_affinity(&cpus);
+    return n <= count_cpus(&cpus);
+}
+
 void
 mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg), void *const args[])
 {

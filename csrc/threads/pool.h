@@ -11,10 +11,15 @@
 #ifndef MLP_POOL_H
 #define MLP_POOL_H
 
+#include <stdbool.h>
+
 /* The most threads that the process has, parked and in calls: more than any machine has for one. */
 enum { MLP_MOST_THREADS = 512 };
 
 typedef struct mlp_thread mlp_thread;
+
+/* Whether the calling thread may run on n CPUs; false where that is not known. */
+bool mlp_have_cpus(int n);
 
 /* Takes up to n threads. Returns how many: fewer where the system refuses more. */
 int mlp_take_threads(int n, mlp_thread *threads[]);

@@ -54,7 +54,7 @@ mlp_spin_while(mlp_spinner *spinner, atomic_int *number, int was, int64_t start)
     return false;
 }
 
-/* Spins for no longer than that from now on. */
+/* Sets for how long it spins at most from now on. */
 static inline void
 mlp_spin_less(mlp_spinner *spinner, int64_t most_ns)
 {

@@ -11,11 +11,11 @@
 #include "threads/spin.h"
 
 enum {
-    SPIN_NS = 20000,     /* no less than it costs to put a thread to sleep and wake it */
+    SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
     FIRST_SPIN_NS = 200000, /* until that was in vain: others may just be waking, and a sleeper is
                                often woken where its waker runs, to wait for the CPU */
-    POLL_PERIOD_MS = 20, /* keeps Ctrl-C well under 0.1 s, together with */
-    PATIENCE_MS = 30     /* how long what is being finished may take */
+    POLL_PERIOD_MS = 20,    /* keeps Ctrl-C well under 0.1 s, together with */
+    PATIENCE_MS = 30        /* how long what is being finished may take */
 };
 
 typedef struct {
@@ -245,11 +245,12 @@ member_main(void *arg)
 static void
 make_members(mlp_team *team, int n, void *members[])
 {
+    int64_t spin_ns = n > 1 && mlp_have_cpus(n) ? FIRST_SPIN_NS : SPIN_NS;
     team->size = n;
     for (int rank = 0; rank < n; rank++) {
         member *m = &team->members[rank];
         m->worker = (mlp_worker){.team = team, .rank = rank, .size = n};
-        mlp_spinner_init(&m->spinner, FIRST_SPIN_NS);
+        mlp_spinner_init(&m->spinner, spin_ns);
         members[rank] = m;
     }
 }
