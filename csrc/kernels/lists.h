@@ -89,12 +89,23 @@ typedef enum {
     L(CROSS_ENTROPY, cross_entropy, MLP_CROSS_ENTROPY_CONSTANTS) \
     L(LOGISTIC_LOSS, logistic_loss, MLP_LOGISTIC_LOSS_CONSTANTS) \
     L(SQUARED_ERROR, squared_error, MLP_NO_CONSTANTS)            \
-    L(POISSON_LOSS, poisson_loss, MLP_NO_CONSTANTS)
+    L(ABSOLUTE_ERROR, absolute_error, MLP_NO_CONSTANTS)          \
+    L(HUBER_LOSS, huber_loss, MLP_HUBER_LOSS_CONSTANTS)          \
+    L(PINBALL_LOSS, pinball_loss, MLP_PINBALL_LOSS_CONSTANTS)    \
+    L(POISSON_LOSS, poisson_loss, MLP_NO_CONSTANTS)              \
+    L(GAMMA_LOSS, gamma_loss, MLP_NO_CONSTANTS)                  \
+    L(TWEEDIE_LOSS, tweedie_loss, MLP_TWEEDIE_LOSS_CONSTANTS)
 
 /* The loss of a class of probability p is -log(p + eps), held within [floor, ceiling]; the
  * gradient knows of neither. */
 #define MLP_CROSS_ENTROPY_CONSTANTS(C) C(eps) C(floor) C(ceiling)
 #define MLP_LOGISTIC_LOSS_CONSTANTS(C) C(floor) C(ceiling)
+
+/* The residual from which a loss is linear; the quantile that is estimated; and the power of the
+ * mean that the variance is in proportion to, from 1 to 2. */
+#define MLP_HUBER_LOSS_CONSTANTS(C) C(delta)
+#define MLP_PINBALL_LOSS_CONSTANTS(C) C(quantile)
+#define MLP_TWEEDIE_LOSS_CONSTANTS(C) C(power)
 
 typedef enum {
 #define L(CODE, name, constants) MLP_##CODE,

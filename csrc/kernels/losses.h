@@ -215,6 +215,39 @@ FN(squared_error_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
     return (REAL)0.5 * *gradient * *gradient;
 }
 
+/* |z - y|. Its gradient is 0 where these are equal. */
+static inline VEC
+FN(absolute_error_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    (void)loss;
+    VEC r = z - y;
+    *gradient = FN(select)(r > 0, FN(splat)(1), FN(select)(r < 0, FN(splat)(-1), r));
+    return FN(abs)(r);
+}
+
+/* r^2 / 2 of residuals r up to delta, delta (|r| - delta / 2) of others: Huber, "Robust estimation
+ * of a location parameter" (1964). */
+static inline VEC
+FN(huber_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    const REAL delta = (REAL)loss->huber_loss.delta;
+    VEC r = z - y;
+    *gradient = FN(clamp)(r, -delta, delta);
+    return *gradient * (r - (REAL)0.5 * *gradient);
+}
+
+/* The quantile q's: q (y - z) where z is below y, (1 - q) (z - y) where it is above. Its gradient
+ * is 0 where these are equal: Koenker & Bassett, "Regression quantiles" (1978). */
+static inline VEC
+FN(pinball_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    const REAL below = (REAL)loss->pinball_loss.quantile;
+    const REAL above = (REAL)(1 - loss->pinball_loss.quantile);
+    VEC r = z - y;
+    *gradient = FN(select)(r > 0, FN(splat)(above), FN(select)(r < 0, FN(splat)(-below), r));
+    return *gradient * r;
+}
+
 /* Half the Poisson deviance: y log(y / p) - y + p, with log p = z; 0 log 0 = 0. */
 static inline VEC
 FN(poisson_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
@@ -223,6 +256,39 @@ FN(poisson_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
     *gradient = FN(exp)(z) - y;
     VEC weighted = y * (FN(log)(y) - z);
     return FN(select)(y == 0, FN(splat)(0), weighted) + *gradient;
+}
+
+/* Half the gamma deviance: y / p - log(y / p) - 1, with log p = z. */
+static inline VEC
+FN(gamma_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    (void)loss;
+    VEC log_ratio = FN(log)(y) - z;
+    VEC excess = FN(exp)(log_ratio) - 1;
+    *gradient = -excess;
+    return excess - log_ratio;
+}
+
+/* (exp(c x) - exp(c y)) / c, for a c that may be small. */
+static inline VEC
+FN(divided_difference)(REAL c, VEC x, VEC y)
+{
+    VEC d = c * (x - y), exp_y = FN(exp)(c * y), apart = FN(exp)(c * x) - exp_y;
+    VEC close = exp_y * FN(expm1)(FN(clamp)(d, -1, 1));
+    return FN(select)(FN(abs)(d) < 1, close, apart) / c;
+}
+
+/* Half the Tweedie deviance of a power k between 1 and 2, with log p = z:
+ * y (y^(1 - k) - p^(1 - k)) / (1 - k) + (p^(2 - k) - y^(2 - k)) / (2 - k). */
+static inline VEC
+FN(tweedie_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
+{
+    const REAL power = (REAL)loss->tweedie_loss.power;
+    VEC log_y = FN(log)(y), at_0 = FN(exp)((2 - power) * z);
+    *gradient = at_0 - y * FN(exp)((1 - power) * z);
+    VEC first = FN(divided_difference)(1 - power, log_y, z);
+    VEC second = FN(divided_difference)(2 - power, z, log_y);
+    return FN(select)(y == 0, at_0 / (2 - power), y * first + second);
 }
 
 static double
@@ -239,9 +305,47 @@ FN(squared_error_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *
 }
 
 static double
+FN(absolute_error_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return FN(sum_outputs)(FN(absolute_error_of), worker, loss, row);
+}
+
+static double
+FN(huber_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return FN(sum_outputs)(FN(huber_loss_of), worker, loss, row);
+}
+
+static double
+FN(pinball_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return FN(sum_outputs)(FN(pinball_loss_of), worker, loss, row);
+}
+
+static double
 FN(poisson_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
     return FN(sum_outputs)(FN(poisson_loss_of), worker, loss, row);
+}
+
+static double
+FN(gamma_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return FN(sum_outputs)(FN(gamma_loss_of), worker, loss, row);
+}
+
+/* The deviances of powers 1 and 2 are limits. */
+static double
+FN(tweedie_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    const REAL power = (REAL)loss->tweedie_loss.power;
+    if (power == 1) {
+        return FN(poisson_loss_row)(worker, loss, row);
+    }
+    if (power == 2) {
+        return FN(gamma_loss_row)(worker, loss, row);
+    }
+    return FN(sum_outputs)(FN(tweedie_loss_of), worker, loss, row);
 }
 
 /* ---- the kernels ---- */

@@ -1,11 +1,12 @@
 """The regressor: numbers in, numbers out."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.base import BaseMLP
@@ -25,8 +26,8 @@ from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor.
 
-    Minimises the squared error or the Poisson deviance, with the parameters, the random
-    stream and the numbers of scikit-learn's ``MLPRegressor``.
+    Minimises the squared error, or another loss, with the parameters, the random stream and
+    the numbers of scikit-learn's ``MLPRegressor``.
 
     Parameters
     ----------
@@ -34,9 +35,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What to minimise:
 
         - 'squared_error': half the mean squared error;
-        - 'poisson': half the mean Poisson deviance, summed over outputs. The output activation is
-          the exponential; targets must not be negative.
+        - 'absolute_error': the mean absolute error, which estimates medians;
+        - 'huber': half the squared error of residuals of at most `huber_delta`, of others
+          ``huber_delta * (abs(residual) - huber_delta / 2)``;
+        - 'quantile': the mean pinball loss, which estimates the quantile `quantile`;
+        - 'poisson', 'gamma', 'tweedie': half the mean deviance, of variances in proportion to
+          the mean, to its square, or to its power of `tweedie_power`. The output activation is
+          the exponential; targets must not be negative, and for 'gamma' or a power of 2 be
+          positive.
+
+        All but the squared error are summed over several outputs.
     {parameters}
+    huber_delta : float, default=1.0
+        From which residual on the Huber loss is linear.
+    quantile : float, default=0.5
+        The quantile that 'quantile' estimates, between 0 and 1.
+    tweedie_power : float, default=1.5
+        The power of 'tweedie', from 1, which is 'poisson', to 2, which is 'gamma'.
 
     Attributes
     ----------
@@ -65,6 +80,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "tweedie_power": [Interval(Real, 1, 2, closed="both")],
     }
     _fitted_parts = (
         NETWORK,
@@ -107,6 +125,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init="glorot_uniform",
         compute_dtype=None,
         n_threads=None,
+        huber_delta=1.0,
+        quantile=0.5,
+        tweedie_power=1.5,
     ):
         self._set_parameters(locals())
 
@@ -123,7 +144,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _choose_loss(self):
-        return REGRESSION_LOSSES[self.loss]
+        return REGRESSION_LOSSES[self.loss].with_parameters(self)
 
     def _count_outputs(self, y):
         return y.shape[1]

@@ -34,6 +34,10 @@ _FORMAT_1 = {
     "loss": ("squared_error", "poisson"),
 }
 
+# Parameters that format 1 does not know, with their defaults. A state leaves them out where they
+# have these.
+_LATER = {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
+
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
 
@@ -44,6 +48,7 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     """The state of an estimator with these attributes, whose arrays it shares."""
     own = {name: value for name, value in attributes.items() if name not in model._of_a_fit}
     parameters = {name: own.pop(name) for name in model._get_param_names() if name in own}
+    parameters = {name: v for name, v in parameters.items() if not _is_later_default(name, v)}
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
     fitted = {name: _encode_fitted(name, own.pop(name)) for name in _fitted(model) if name in own}
@@ -59,7 +64,13 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def _is_later_default(name: str, value: Any) -> bool:
+    return name in _LATER and type(value) is float and value == _LATER[name]
+
+
 def _format_of(parameters: dict[str, Any]) -> int:
+    if _LATER.keys() & parameters.keys():
+        return FORMAT
     values = [(parameters.get(name, known[0]), known) for name, known in _FORMAT_1.items()]
     return 1 if all(isinstance(v, str) and v in known for v, known in values) else FORMAT
 
@@ -130,8 +141,11 @@ def _encode_labels(value: Any) -> Any:
 
 def _decode_parameters(cls: type[StoredEstimator], parameters: Any) -> dict[str, Any]:
     """Parameters of the constructor, which takes anything: those that a fit refuses are kept."""
-    checks.entries("parameters", parameters, cls._get_param_names())
-    parameters = dict(parameters)
+    names = cls._get_param_names()
+    required = [name for name in names if name not in _LATER]
+    later = {name: default for name, default in _LATER.items() if name in names}
+    checks.entries("parameters", parameters, required, later)
+    parameters = {**later, **parameters}
     if "random_state" in parameters:
         generator = decode_generator("parameters.random_state", parameters["random_state"])
         parameters["random_state"] = generator

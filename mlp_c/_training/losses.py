@@ -3,8 +3,9 @@
 A new loss is an entry here, besides its kernel.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,26 @@ class Domain:
         The least of them.
     requirement : str
         What an error says that `y` must do.
+    is_open : bool
+        Whether the least is not one of them.
     """
 
     least: float = -np.inf
     requirement: str = "be real"
+    is_open: bool = False
 
     def check(self, y: Array, loss: str) -> None:
         """Refuse targets outside the domain of the loss of this name."""
-        if self.least > -np.inf and np.min(y) < self.least:
-            raise ValueError(f"y must {self.requirement} for loss={loss!r}, got {np.min(y)}")
+        if self.least == -np.inf:
+            return
+        least = np.min(y)
+        if least < self.least or (self.is_open and least == self.least):
+            raise ValueError(f"y must {self.requirement} for loss={loss!r}, got {least}")
 
 
 REAL = Domain()
 NOT_NEGATIVE = Domain(0.0, "not be negative")
+POSITIVE = Domain(0.0, "be positive", is_open=True)
 
 
 def clipped_probability(dtype: Any) -> dict[str, float]:
@@ -54,6 +62,11 @@ def no_constants(dtype: Any) -> dict[str, float]:
     return {}
 
 
+def same_constants(values: dict[str, float], dtype: Any) -> dict[str, float]:
+    """Of a loss whose constants are the same for every dtype."""
+    return values
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss, and the output activation that goes with it.
@@ -70,6 +83,8 @@ class Loss:
         Whether it is a mean over the outputs, and not a sum.
     domain : Domain
         The targets that it is defined for.
+    parameters : dict
+        Of its constants, those that are parameters of the estimator: their names there.
     """
 
     name: str
@@ -77,6 +92,14 @@ class Loss:
     constants_for: Callable[[Any], dict[str, float]] = field(default=no_constants)
     averages_outputs: bool = False
     domain: Domain = REAL
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def with_parameters(self, model: Any) -> "Loss":
+        """The loss with the constants that an estimator's parameters are."""
+        if not self.parameters:
+            return self
+        values = {name: float(getattr(model, said)) for name, said in self.parameters.items()}
+        return replace(self, constants_for=partial(same_constants, values))
 
     def for_kernels(self, dtype: Any) -> dict[str, Any]:
         """Its name and constants, as the kernels take them for arithmetic in a dtype."""
@@ -87,10 +110,26 @@ class Loss:
         return 1.0 / n_outputs if self.averages_outputs else 1.0
 
 
+class TweedieLoss(Loss):
+    """Half the Tweedie deviance, whose power says what targets it is defined for."""
+
+    def with_parameters(self, model: Any) -> Loss:
+        """The loss with its power, of which 2 is that of the gamma deviance."""
+        loss = super().with_parameters(model)
+        return replace(loss, domain=POSITIVE) if model.tweedie_power == 2 else loss
+
+
 # What a regressor minimises, by what its parameter `loss` says.
 REGRESSION_LOSSES = {
     "squared_error": Loss("squared_error", "identity", averages_outputs=True),
+    "absolute_error": Loss("absolute_error", "identity"),
+    "huber": Loss("huber_loss", "identity", parameters={"delta": "huber_delta"}),
+    "quantile": Loss("pinball_loss", "identity", parameters={"quantile": "quantile"}),
     "poisson": Loss("poisson_loss", "exp", domain=NOT_NEGATIVE),
+    "gamma": Loss("gamma_loss", "exp", domain=POSITIVE),
+    "tweedie": TweedieLoss(
+        "tweedie_loss", "exp", domain=NOT_NEGATIVE, parameters={"power": "tweedie_power"}
+    ),
 }
 
 # What a classifier minimises: the log loss of classes that exclude each other, or do not.

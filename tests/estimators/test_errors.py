@@ -134,6 +134,9 @@ WRONG = {
     "compute_dtype": ["float16", np.float32],
     "n_threads": [0, 1.0],
     "loss": ["odd", None],
+    "huber_delta": [0.0, -1.0, np.nan, "odd"],
+    "quantile": [0.0, 1.0, np.nan, "odd"],
+    "tweedie_power": [0.99, 2.01, np.nan, "odd"],
 }
 HUGE, HUGE_TO_TELL = 10**400, 10**5000  # more than float64, and than a text holds
 COUNTS = {"batch_size", "max_iter", "n_iter_no_change", "max_fun", "n_threads", "verbose"}

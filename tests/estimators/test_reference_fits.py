@@ -33,6 +33,9 @@ WITHIN = {"floor": -np.log1p(-EPS), "ceiling": -np.log(EPS)}
 CONSTANTS = {
     "cross_entropy": WITHIN | {"eps": 0.0},
     "logistic_loss": WITHIN,
+    "huber_loss": {"delta": 0.5},
+    "pinball_loss": {"quantile": 0.8},
+    "tweedie_loss": {"power": 1.3},
 }
 
 # By problem: the estimator, its parameters, its targets, and the kernels' loss and targets.
@@ -48,6 +51,23 @@ PROBLEMS = {
         np.round(np.abs(NUMBERS)),
         "poisson_loss",
         np.round(np.abs(NUMBERS)),
+    ),
+    "medians": (MLPRegressor, {"loss": "absolute_error"}, NUMBERS, "absolute_error", NUMBERS),
+    "robust": (MLPRegressor, {"loss": "huber", "huber_delta": 0.5}, NUMBERS, "huber_loss", NUMBERS),
+    "quantile": (
+        MLPRegressor,
+        {"loss": "quantile", "quantile": 0.8},
+        NUMBERS,
+        "pinball_loss",
+        NUMBERS,
+    ),
+    "gamma": (MLPRegressor, {"loss": "gamma"}, np.exp(NUMBERS), "gamma_loss", np.exp(NUMBERS)),
+    "tweedie": (
+        MLPRegressor,
+        {"loss": "tweedie", "tweedie_power": 1.3},
+        np.maximum(NUMBERS, 0),
+        "tweedie_loss",
+        np.maximum(NUMBERS, 0),
     ),
 }
 each_problem = pytest.mark.parametrize("problem", PROBLEMS)
@@ -211,7 +231,12 @@ TARGETS = {
     "cross_entropy": softmax(NUMBERS, axis=1),
     "logistic_loss": (NUMBERS > 0).astype(float),
     "squared_error": NUMBERS,
+    "absolute_error": NUMBERS,
+    "huber_loss": NUMBERS,
+    "pinball_loss": NUMBERS,
     "poisson_loss": np.abs(NUMBERS),
+    "gamma_loss": np.exp(NUMBERS),
+    "tweedie_loss": np.maximum(NUMBERS, 0),
 }
 
 

@@ -140,6 +140,11 @@ GOLDEN = {
     "gradient of cross_entropy": ("0f1b95eb1d8a", "69bc1707a408"),
     "gradient of logistic_loss": ("bf9059d47855", "daaea6697297"),
     "gradient of squared_error": ("948a14411e22", "e12463465e96"),
+    "gradient of absolute_error": ("f7ac144db552", "a009ab97e5a2"),
+    "gradient of huber_loss": ("77946e2ff466", "131171376486"),
+    "gradient of pinball_loss": ("9fb4672e06fc", "01354d18327b"),
+    "gradient of gamma_loss": ("3e1d06bb0c94", "bf082f4be8c6"),
+    "gradient of tweedie_loss": ("10f5d5c6ae9b", "8fe8cd7ceac2"),
     "gradient of poisson_loss": ("cefacd8ed784", "7141eec60496"),
 }
 

@@ -26,7 +26,10 @@ from support import bounds, calls, checkpoints, formulas, states
 from support.calls import assert_have
 
 NAMES = _core.names()
-LOSSES = {loss.name: loss for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)}
+LOSSES = {
+    loss.name: loss.with_parameters(mlp_c.MLPRegressor())
+    for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)
+}
 each_estimator = pytest.mark.parametrize("cls", [mlp_c.MLPClassifier, mlp_c.MLPRegressor])
 
 

@@ -185,8 +185,23 @@ def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
     known |= {"log_loss", "squared_error", "poisson"}
     names = [model.activation, model.solver, model.loss]
     expected = 1 if all(isinstance(name, str) and name in known for name in names) else 2
+    given = model.get_params()
+    for name, default in {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}.items():
+        expected = 2 if given.get(name, default) != default else expected
     assert fitted(case)[0].__getstate__()["format"] == expected
     assert make(case).__getstate__()["format"] == expected
+
+
+@pytest.mark.parametrize("name", ["huber_delta", "quantile", "tweedie_power"])
+def test_a_parameter_that_the_first_format_does_not_know_is_left_out_at_its_default(name):
+    model = MLPRegressor()
+    assert name not in model.__getstate__()["parameters"]
+    for value in (1.25, 1, None, np.float32(1.5)):
+        model.set_params(**{name: value})
+        state = model.__getstate__()
+        assert state["format"] == 2
+        assert state["parameters"][name] is value
+        assert getattr(restored(MLPRegressor(), state), name) is value
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])

@@ -114,12 +114,15 @@ class Loss(NamedTuple):
         The gradient of the loss of each row in its logits.
     sizes : callable
         Of each term, what it is a sum or difference of: rounding is relative to that.
+    gradient_sizes : callable
+        The same of the gradient; by default of a difference of targets and outputs.
     """
 
     output: str
     terms: Callable
     gradient: Callable
     sizes: Callable
+    gradient_sizes: Callable | None = None
 
 
 def _negative_log(z, eps):
@@ -165,11 +168,76 @@ POISSON_LOSS = Loss(
     sizes=lambda z, y: np.abs(_y_log_y(y)) + y * np.abs(z) + y + np.exp(z),
 )
 
+ABSOLUTE_ERROR = Loss(
+    output="identity",
+    terms=lambda z, y: np.abs(z - y),
+    gradient=lambda z, y: np.sign(z - y),
+    sizes=lambda z, y: np.abs(z) + np.abs(y),
+)
+
+
+def _huber(z, y, delta):
+    r = np.abs(z - y)
+    return np.where(r <= delta, r**2 / 2, delta * (r - delta / 2))
+
+
+HUBER_LOSS = Loss(
+    output="identity",
+    terms=_huber,
+    gradient=lambda z, y, delta: np.clip(z - y, -delta, delta),
+    sizes=lambda z, y, delta: delta * (np.abs(z) + np.abs(y) + delta),
+)
+
+PINBALL_LOSS = Loss(
+    output="identity",
+    terms=lambda z, y, quantile: np.maximum(quantile * (y - z), (quantile - 1) * (y - z)),
+    gradient=lambda z, y, quantile: (z > y) * (1 - quantile) - (z < y) * quantile,
+    sizes=lambda z, y, quantile: np.abs(z) + np.abs(y),
+)
+
+
+def _exponent_size(z, y):
+    """Of differences of z and log y, in what a rounding error of theirs is multiplied with."""
+    return 1 + np.abs(z) + np.abs(np.log(np.where(y == 0, 1, y)))
+
+
+GAMMA_LOSS = Loss(
+    output="exp",
+    terms=lambda z, y: y * np.exp(-z) - np.log(y) + z - 1,
+    gradient=lambda z, y: 1 - y * np.exp(-z),
+    sizes=lambda z, y: (1 + y * np.exp(-z)) * _exponent_size(z, y),
+    gradient_sizes=lambda z, y: 1 + y * np.exp(-z) * _exponent_size(z, y),
+)
+
+
+def _tweedie(z, y, power):
+    a, b = 1 - power, 2 - power
+    return y**b / (a * b) - y * np.exp(a * z) / a + np.exp(b * z) / b
+
+
+def _tweedie_size(z, y, power):
+    a, b = 1 - power, 2 - power
+    size = y**b / np.abs(a * b) + y * np.exp(a * z) / np.abs(a) + np.exp(b * z) / b
+    return size * _exponent_size(z, y)
+
+
+TWEEDIE_LOSS = Loss(
+    output="exp",
+    terms=_tweedie,
+    gradient=lambda z, y, power: np.exp((2 - power) * z) - y * np.exp((1 - power) * z),
+    sizes=_tweedie_size,
+)
+
 LOSSES = {
     "cross_entropy": CROSS_ENTROPY,
     "logistic_loss": LOGISTIC_LOSS,
     "squared_error": SQUARED_ERROR,
+    "absolute_error": ABSOLUTE_ERROR,
+    "huber_loss": HUBER_LOSS,
+    "pinball_loss": PINBALL_LOSS,
     "poisson_loss": POISSON_LOSS,
+    "gamma_loss": GAMMA_LOSS,
+    "tweedie_loss": TWEEDIE_LOSS,
 }
 
 
