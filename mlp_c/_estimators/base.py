@@ -90,6 +90,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
     def _count_outputs(self, y: Array) -> int:
         """Outputs of a network for encoded targets."""
 
+    def _weigh_classes(self, y: Any, encoded: Array) -> Array | None:
+        """Weights that rows have in training for their classes; a regressor has none."""
+        return None
+
     def _set_classes(self, y: Any, classes: Any) -> None:
         """Take the classes that a first ``partial_fit`` is told; a regressor has none."""
 
@@ -248,8 +252,12 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
             sample_weight = _checked_weights(sample_weight, X, dtype)
         encoded = self._encode_targets(y, keep_classes=keep_classes)
         _check_range(encoded, solver.work_dtype(dtype))
+        class_weights, score_weight = self._weigh_classes(y, encoded), sample_weight
+        if class_weights is not None:
+            given = 1 if sample_weight is None else sample_weight
+            sample_weight = _checked_weights(given * class_weights, X, dtype)
         X = kernel_input(X, solver.work_dtype(dtype))
-        return Data(X, encoded, sample_weight, np.arange(len(encoded)), dtype)
+        return Data(X, encoded, sample_weight, score_weight, np.arange(len(encoded)), dtype)
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:
         """In which to compute with rows of a user's, as `compute_dtype` says."""
@@ -303,9 +311,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         Returns
         -------
         sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
-            A fitted model with the same parameters, but for `init`, `compute_dtype` and
-            `n_threads`, which makes the same predictions; with `compute_dtype`, to its
-            rounding. The moments of an optimiser are not taken over.
+            A fitted model with the same parameters, but for those that it lacks, which makes
+            the same predictions; with `compute_dtype`, to its rounding. The moments of an
+            optimiser are not taken over.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -32,6 +33,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Parameters
     ----------
     {parameters}
+    class_weight : dict, list of dicts, 'balanced' or None, default=None
+        Weights of the classes, with which the sample weights are multiplied in training; scores
+        of early stopping know nothing of them. A dict has them by class; of classes that exclude
+        each other, those it lacks have 1. For labels of which several may apply, a list of a dict
+        a label, with the weights of 0 and 1. 'balanced' gives all classes the same total weight:
+        ``n_samples / (n_classes * count)`` each, counted in all of `y`.
 
     Attributes
     ----------
@@ -63,6 +70,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     __module__ = "mlp_c"  # what pickles name, wherever this file lies
 
     loss = "log_loss"
+
+    _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
+        **BaseMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
 
     _fitted_parts = (
         NETWORK,
@@ -105,6 +117,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         init="glorot_uniform",
         compute_dtype=None,
         n_threads=None,
+        class_weight=None,
     ):
         self._set_parameters(locals())
 
@@ -119,6 +132,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _choose_loss(self):
         return labels.loss_for(self._target_kind)
+
+    def _weigh_classes(self, y, encoded):
+        if self.class_weight is None:
+            return None
+        return labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
 
     def _check_classes(self, classes):
         if self.warm_start and set(classes) != set(self.classes_):
@@ -168,6 +186,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self
             The estimator.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight must be a dict, a list of dicts or None for partial_fit, which knows "
+                f"no counts of the classes, got {self.class_weight!r}; sklearn.utils.class_weight."
+                "compute_class_weight makes a dict of known ones"
+            )
         return self._fit_one_epoch(X, y, sample_weight, classes)
 
     def predict(self, X: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
@@ -57,6 +58,36 @@ def encode(kind: str, classes: np.ndarray, y: Any) -> np.ndarray:
         return order[np.searchsorted(classes, y, sorter=order)]
     # A single class is the negative one, as in scikit-learn.
     return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
+
+
+def weigh(
+    class_weight: Any, kind: str, classes: np.ndarray, y: Any, encoded: np.ndarray
+) -> np.ndarray:
+    """The weights of rows that their labels' classes give them.
+
+    Raises
+    ------
+    ValueError
+        If `class_weight` does not fit the labels, or has a weight that is negative or not finite.
+    """
+    if "multilabel" in kind:
+        weights = compute_sample_weight(class_weight, encoded.astype(int))
+    elif isinstance(class_weight, str):
+        weights = compute_sample_weight(class_weight, y)
+    elif isinstance(class_weight, list):
+        raise ValueError(f"class_weight must be a dict for {kind} labels, got a list")
+    else:
+        of_classes = compute_class_weight(class_weight, classes=classes, y=y)
+        codes = encoded if kind == "multiclass" else encoded[:, 0].astype(int)
+        weights = of_classes[codes]
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise ValueError(
+            f"class_weight must hold finite numbers of at least 0, got {weights[wrong][0]}"
+        )
+    if not weights.any():
+        raise ValueError("class_weight must not be 0 for the classes of all rows")
+    return weights
 
 
 def decode(kind: str, classes: np.ndarray, outputs: np.ndarray) -> Any:

@@ -204,7 +204,8 @@ def _digest(contents: bytes, start: int, stop: int) -> bytes:
 def _to_json(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     """Plain data as JSON, whose arrays are put among the tensors.
 
-    An object of JSON has one entry: ``dict``; ``tuple``; ``float`` for one that is not finite;
+    An object of JSON has one entry: ``dict``; ``pairs``, for one with keys that are no strings;
+    ``tuple``; ``float`` for one that is not finite;
     ``tensor`` for the name of an array of numbers; ``scalar`` for that of a NumPy scalar.
     """
     if value is None or isinstance(value, (str, int)):
@@ -220,6 +221,9 @@ def _to_json(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {
             "dict": {key: _to_json(item, f"{name}.{key}", tensors) for key, item in value.items()}
         }
+    if isinstance(value, dict):
+        pairs = enumerate(map(list, value.items()))
+        return {"pairs": [_to_json(pair, f"{name}.{i}", tensors) for i, pair in pairs]}
     if isinstance(value, np.ndarray) and value.dtype.char in _TENSOR_TYPES:
         tensors[name] = np.require(value, None, ["C", "E"])
         return {"tensor": name}
@@ -237,6 +241,8 @@ def _from_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:
     match kind:
         case "dict":
             return {key: _from_json(inner, tensors) for key, inner in item.items()}
+        case "pairs":
+            return dict(_from_json(item, tensors))
         case "tuple":
             return tuple(_from_json(item, tensors))
         case "float":

@@ -36,7 +36,7 @@ _FORMAT_1 = {
 
 # Parameters that format 1 does not know, with their defaults. A state leaves them out where they
 # have these.
-_LATER = {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
+_LATER = {"class_weight": None, "huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
@@ -65,7 +65,7 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
 
 
 def _is_later_default(name: str, value: Any) -> bool:
-    return name in _LATER and type(value) is float and value == _LATER[name]
+    return name in _LATER and type(value) is type(_LATER[name]) and bool(value == _LATER[name])
 
 
 def _format_of(parameters: dict[str, Any]) -> int:

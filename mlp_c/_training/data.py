@@ -77,7 +77,9 @@ class Data:
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Encoded targets.
     sample_weight : ndarray of shape (n_samples,) or None
-        Weights, all 1 where None.
+        Weights in training, all 1 where None.
+    score_weight : ndarray of shape (n_samples,) or None
+        Weights in scores, those that the user gave: without the classes'.
     rows : ndarray of int
         The rows to train on, in order.
     dtype : dtype
@@ -87,6 +89,7 @@ class Data:
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
+    score_weight: np.ndarray | None
     rows: np.ndarray
     dtype: np.dtype[Any]
 
@@ -133,5 +136,11 @@ class Data:
         X = self.X
         if isinstance(X, tuple) and len(X) > 2:
             X = (cast(X[0]), *X[1:])
-        y, sample_weight = cast(self.y), cast(self.sample_weight)
-        return replace(self, X=X, y=y, sample_weight=sample_weight, dtype=np.dtype(dtype))
+        return replace(
+            self,
+            X=X,
+            y=cast(self.y),
+            sample_weight=cast(self.sample_weight),
+            score_weight=cast(self.score_weight),
+            dtype=np.dtype(dtype),
+        )

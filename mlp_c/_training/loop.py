@@ -183,10 +183,12 @@ def _split(model: Model, data: Data, random_state: np.random.RandomState) -> tup
             "The validation set is too small. Increase 'validation_fraction' or the size of "
             "your dataset."
         )
-    if data.sample_weight is not None:
-        for part, name in ((rows, "training"), (held_out, "validation")):
-            if not data.sample_weight[part].any():
-                raise ValueError(f"The sample weights of the {name} set are all zero.")
+    for weight, part, name in (
+        (data.sample_weight, rows, "training"),
+        (data.score_weight, held_out, "validation"),
+    ):
+        if weight is not None and not weight[part].any():
+            raise ValueError(f"The sample weights of the {name} set are all zero.")
     return rows, held_out
 
 

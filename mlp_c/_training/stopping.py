@@ -133,7 +133,7 @@ class ValidationScore(Watch):
         data = progress.data
         self._model, self._progress, self._rows = model, progress, rows
         self._y = data.y[rows]
-        self._weight = None if data.sample_weight is None else data.sample_weight[rows]
+        self._weight = None if data.score_weight is None else data.score_weight[rows]
 
     def measure(self) -> float:
         """Score the present weights."""

@@ -69,6 +69,8 @@ def test_parameters_and_defaults_are_scikit_learns_and_some_more(name):
     more = {"init": "glorot_uniform", "compute_dtype": None, "n_threads": None}
     if name == "MLPRegressor":
         more |= {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
+    else:
+        more |= {"class_weight": None}
     assert {key: ours.pop(key) for key in more} == more
     assert ours == getattr(neural_network, name)().get_params()
 

@@ -9,8 +9,8 @@ from mlp_c import MLPClassifier, MLPRegressor
 TRAINED = {"hidden_layer_sizes": (20,), "max_iter": 60, "learning_rate_init": 0.05}
 CONFIGURATIONS = [
     {"solver": "adam"},
-    {"solver": "adam", "activation": "tanh", "init": "he_normal", "n_threads": 1},
-    {"solver": "adam", "hidden_layer_sizes": (10, 5), "n_iter_no_change": 30},
+    {"solver": "adam", "activation": "tanh", "n_threads": 1},
+    {"solver": "adam", "hidden_layer_sizes": (10, 5), "init": "he_normal", "n_iter_no_change": 30},
     {"solver": "sgd"},
     {"solver": "sgd", "activation": "logistic", "learning_rate": "adaptive"},
     {"solver": "sgd", "momentum": 0.5, "nesterovs_momentum": False, "shuffle": False},

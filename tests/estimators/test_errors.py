@@ -134,6 +134,7 @@ WRONG = {
     "compute_dtype": ["float16", np.float32],
     "n_threads": [0, 1.0],
     "loss": ["odd", None],
+    "class_weight": ["odd", 1.0],
     "huber_delta": [0.0, -1.0, np.nan, "odd"],
     "quantile": [0.0, 1.0, np.nan, "odd"],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],
