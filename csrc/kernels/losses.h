@@ -285,7 +285,8 @@ FN(tweedie_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 {
     const REAL power = (REAL)loss->tweedie_loss.power;
     VEC log_y = FN(log)(y), at_0 = FN(exp)((2 - power) * z);
-    *gradient = at_0 - y * FN(exp)((1 - power) * z);
+    VEC rest = FN(select)(y == 0, FN(splat)(0), y * FN(exp)((1 - power) * z)); /* not 0 inf */
+    *gradient = at_0 - rest;
     VEC first = FN(divided_difference)(1 - power, log_y, z);
     VEC second = FN(divided_difference)(2 - power, z, log_y);
     return FN(select)(y == 0, at_0 / (2 - power), y * first + second);

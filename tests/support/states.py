@@ -9,6 +9,7 @@ import pytest
 import sklearn
 
 from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c._network.activations import ACTIVATIONS
 from mlp_c._saving import files
 
 N = 40
@@ -72,14 +73,17 @@ def fitted(case):
 
 
 def assert_predicts(model, rows):
-    """A prediction for each row; of a list of activations for another network, a ValueError.
+    """A prediction for each row; of activations for no network or another, a ValueError.
 
-    Such a list is no junk: users set it, with other widths, before they fit again.
+    They are no junk: users set them, with other widths, before they fit again, which then refuses
+    a name that there is not.
     """
-    if isinstance(model.activation, str) or len(model.activation) == len(model.coefs_) - 1:
+    names = [model.activation] if isinstance(model.activation, str) else model.activation
+    fits = isinstance(model.activation, str) or len(names) == len(model.coefs_) - 1
+    if fits and all(name in ACTIVATIONS for name in names):
         assert len(model.predict(rows)) == len(rows)
     else:
-        with pytest.raises(ValueError, match=r"^activation must hold \d+ names, one for"):
+        with pytest.raises(ValueError, match=r"^activation must (hold \d+ names|be one of)"):
             model.predict(rows)
 
 
