@@ -13,13 +13,18 @@
 #include <immintrin.h>
 #define MLP_COMPRESSES 256
 
-#define KEPT_OF_4(K)                                                                    \
-    K(0, 0, 0, 0)                                                                       \
-    K(0, 0, 0, 0)                                                                       \
-    K(1, 0, 0, 0)                                                                       \
-    K(0, 1, 0, 0)                                                                       \
-    K(2, 0, 0, 0) K(0, 2, 0, 0) K(1, 2, 0, 0) K(0, 1, 2, 0) K(3, 0, 0, 0) K(0, 3, 0, 0) \
-        K(1, 3, 0, 0) K(0, 1, 3, 0) K(2, 3, 0, 0) K(0, 2, 3, 0) K(1, 2, 3, 0) K(0, 1, 2, 3)
+#define KEPT_OF_4(K) \
+    K(0, 0, 0, 0)    \
+    K(0, 0, 0, 0)    \
+    K(1, 0, 0, 0)    \
+    K(0, 1, 0, 0)    \
+    K(2, 0, 0, 0)    \
+    K(0, 2, 0, 0)    \
+    K(1, 2, 0, 0)    \
+    K(0, 1, 2, 0)    \
+    K(3, 0, 0, 0)    \
+    K(0, 3, 0, 0)    \
+    K(1, 3, 0, 0) K(0, 1, 3, 0) K(2, 3, 0, 0) K(0, 2, 3, 0) K(1, 2, 3, 0) K(0, 1, 2, 3)
 
 /* By the bits of those that are kept: their places; and those of the halves of each. */
 #define PLACES(a, b, c, d) {a, b, c, d},
