@@ -161,7 +161,7 @@ typedef void mlp_apply_slopes_kernel(mlp_worker *worker, mlp_activation activati
 /* to = from, of one shape. Does not poll. */
 typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
 
-/* ---- outputs and losses (outputs.h, softmax.h, losses.h) ---- */
+/* ---- outputs and losses (outputs.h, softmax.h, losses.h, cross_entropy.h) ---- */
 
 /* z = the output activation of the rows of z. */
 typedef void mlp_apply_output_kernel(mlp_worker *worker, mlp_output output, const mlp_matrix *z);

@@ -4,10 +4,12 @@
 #undef MLP_GEMM_TEMPLATE
 #undef MLP_LOAD_TEMPLATE
 #undef MLP_LOSSES_TEMPLATE
+#undef MLP_LOSS_ROW_TEMPLATE
 #undef MLP_NONZEROS_TEMPLATE
 #undef MLP_NORMAL_TEMPLATE
 #undef MLP_OUTPUTS_TEMPLATE
 #undef MLP_COMPRESS_TEMPLATE
+#undef MLP_CROSS_ENTROPY_TEMPLATE
 #undef MLP_PAIRS_TEMPLATE
 #undef MLP_REAL_TEMPLATE
 #undef MLP_ROWS_TEMPLATE
@@ -24,6 +26,7 @@
 
 /* Those that have kernels; they include the others. */
 #include "kernels/activations.h"
+#include "kernels/cross_entropy.h"
 #include "kernels/gemm.h"
 #include "kernels/load.h"
 #include "kernels/losses.h"

@@ -1,0 +1,140 @@
+/* The cross-entropy of a row's softmax, with its gradient in the logits. */
+#ifndef MLP_CROSS_ENTROPY_TEMPLATE
+#define MLP_CROSS_ENTROPY_TEMPLATE
+
+#include "kernels/functions.h"
+#include "kernels/loss_row.h"
+#include "kernels/poll.h"
+#include "kernels/softmax.h"
+#include "kernels/tiny.h"
+
+/* -log(p + eps) for a class of probability p and logit z, held within the loss's bounds. With
+ * eps = 0 it is log(sum) - shifted logit, which stays finite where the probability itself
+ * underflows: in double, where the difference of any two float logits is finite. */
+static inline ALWAYS_INLINE double
+FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
+{
+    const double floor = loss->cross_entropy.floor, ceiling = loss->cross_entropy.ceiling;
+    double value;
+    if (loss->cross_entropy.eps > 0) {
+        value = -(double)FN(log)(FN(splat)(p + (REAL)loss->cross_entropy.eps))[0];
+    }
+    else {
+        value = (double)FN(log)(FN(splat)(row.sum))[0] - ((double)z - (double)row.largest);
+    }
+    value = value < floor ? floor : value;
+    return value > ceiling ? ceiling : value;
+}
+
+/* The probability of a class of logit z. */
+static REAL
+FN(probability)(REAL z, ROW_SUMS row)
+{
+    return FN(exp)(FN(splat)(z - row.largest))[0] / row.sum;
+}
+
+/* Without a gradient, of targets or a label. */
+static double
+FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    const ROW z = row->z;
+    const mlp_targets *targets = row->targets;
+    const bool needs_p = loss->cross_entropy.eps > 0;
+    ROW_SUMS sums = FN(sums_of_exponentials)(worker, z);
+    if (targets->labels != NULL) {
+        REAL logit = z.data[targets->labels[row->number] * z.stride];
+        return FN(class_loss)(loss, logit, needs_p ? FN(probability)(logit, sums) : 0, sums);
+    }
+    double total = 0;
+    for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            VEC y = FN(load_targets)(targets, row->number, j);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
+                if (y[lane] != 0) { /* 0 log 0 = 0 */
+                    REAL logit = z.data[(j + lane) * z.stride];
+                    REAL p = needs_p ? FN(probability)(logit, sums) : 0;
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p, sums);
+                }
+            }
+        }
+    }
+    return total;
+}
+
+/* With a gradient, which first has room for the exponentials; with drops_tiny, without what is tiny
+ * of it. */
+static inline ALWAYS_INLINE double
+FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_loss *loss,
+                                const LOSS_ROW *row)
+{
+    const ROW z = row->z, d = row->gradient;
+    const mlp_targets *targets = row->targets;
+    const REAL scale = row->scale;
+    ROW_SUMS sums = FN(exponentials_of)(worker, z, drops_tiny, d);
+    if (targets->labels != NULL) {
+        ptrdiff_t label = targets->labels[row->number];
+        assert(0 <= label && label < z.n);
+        REAL p = d.data[label * d.stride] / sums.sum;
+        for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
+            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+                REAL *out = d.data + j * d.stride;
+                VEC e = FN(load)(out, d.stride, z.n - j);
+                VEC delta = e / sums.sum * scale;
+                delta = drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
+                FN(store)(out, d.stride, z.n - j, delta);
+            }
+        }
+        d.data[label * d.stride] = (p - 1) * scale;
+        return FN(class_loss)(loss, z.data[label * z.stride], p, sums);
+    }
+    double total = 0;
+    for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            REAL *out = d.data + j * d.stride;
+            VEC y = FN(load_targets)(targets, row->number, j);
+            VEC p = FN(load)(out, d.stride, z.n - j) / sums.sum;
+            VEC delta = (p - y) * scale;
+            delta = drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
+            FN(store)(out, d.stride, z.n - j, delta);
+            for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
+                if (y[lane] != 0) { /* 0 log 0 = 0 */
+                    REAL logit = z.data[(j + lane) * z.stride];
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
+                }
+            }
+        }
+    }
+    return total;
+}
+
+static double
+FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    if (row->gradient.data == NULL) {
+        return FN(cross_entropy_value)(worker, loss, row);
+    }
+    return row->drops_tiny ? FN(cross_entropy_with_gradient)(true, worker, loss, row)
+                           : FN(cross_entropy_with_gradient)(false, worker, loss, row);
+}
+
+/* ---- the kernel ---- */
+
+static double
+FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_matrix *logits,
+                          const mlp_targets *targets, const mlp_matrix *dlogits)
+{
+    assert(loss->code == MLP_CROSS_ENTROPY);
+    const REAL scale = (REAL)(1 / (double)logits->rows);
+    ptrdiff_t n = logits->cols == 0 ? 0 : logits->rows;
+    double total = 0;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
+        LOSS_ROW row = {
+            FN(row_of)(logits, i), targets, i, scale, false, FN(row_of)(dlogits, i),
+        };
+        total += FN(cross_entropy_with_gradient)(false, worker, loss, &row);
+    }
+    return total;
+}
+
+#endif
