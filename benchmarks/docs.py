@@ -50,6 +50,14 @@ class Measurements:
     sweeps: dict[str, list[Result]]
     figures: list[kernels.Figure]
 
+    @property
+    def of_libraries(self) -> list[Result]:
+        return [result for result in self.results if KERNELS not in result.case.rivals]
+
+    @property
+    def of_loops(self) -> list[Result]:
+        return [result for result in self.results if KERNELS in result.case.rivals]
+
 
 def rivals_in_docs(case: Case) -> list[str]:
     return [name for name in RIVALS if name in {*case.rivals, *rivals_of(case)}]
@@ -102,9 +110,7 @@ def write(measured: Measurements) -> None:
     from benchmarks import plots
 
     PICTURES.mkdir(exist_ok=True)
-    plots.draw_overview(
-        [r for r in measured.results if KERNELS not in r.case.rivals], PICTURES / "overview.png"
-    )
+    plots.draw_overview(measured.of_libraries, PICTURES / "overview.png")
     for sweep in SWEEPS:
         plots.draw_sweep(sweep, measured.sweeps[sweep.name], PICTURES / f"{sweep.name}.png")
     PAGE.write_text(page(measured))
@@ -112,7 +118,7 @@ def write(measured: Measurements) -> None:
 
 def page(measured: Measurements) -> str:
     host = report.machine()
-    cases = [result for result in measured.results if KERNELS not in result.case.rivals]
+    cases = measured.of_libraries
     busiest = max(result.cpus_of_others for result in measured.results)
     return f"""\
 # Benchmarks
@@ -169,7 +175,7 @@ In seconds. Work that is done once in a process, such as compilation by JAX, is 
 
 {markdown(matrix([r for r in cases if not r.case.predicted_rows], fixed_cell))}
 
-{loops([r for r in measured.results if KERNELS in r.case.rivals])}
+{loops(measured.of_loops)}
 ## Targets
 
 Measured with two threads; the square products with one. *Fastest* is the fastest of scikit-learn,

@@ -1,14 +1,20 @@
 """Our kernels, as a loop of one's own calls them: the five, and train_step."""
 
 from abc import abstractmethod
-from itertools import pairwise
 
 import numpy as np
 
 from benchmarks.cases import Case
 from benchmarks.rivals.base import Rival
 from benchmarks.rivals.estimators import MlpC
-from mlp_c.kernels import backward, forward, sgd_step, softmax_cross_entropy, train_step
+from mlp_c.kernels import (
+    backward,
+    forward,
+    initialize,
+    sgd_step,
+    softmax_cross_entropy,
+    train_step,
+)
 
 
 class Loop(Rival):
@@ -20,12 +26,9 @@ class Loop(Rival):
 
     def fit(self, n_epochs: int) -> None:
         rng = np.random.default_rng(0)
-        shapes = list(pairwise(self.case.layer_sizes))
-        dtype = self.x.dtype
-        self.weights = [
-            (rng.standard_normal(shape) * np.sqrt(2 / shape[0])).astype(dtype) for shape in shapes
-        ]
-        self.biases = [np.zeros(n_out, dtype) for _, n_out in shapes]
+        self.weights, self.biases = initialize(
+            self.case.layer_sizes, random_state=rng, dtype=self.x.dtype
+        )
         for _ in range(n_epochs):
             order = rng.permutation(len(self.x))
             for i in range(0, len(order), self.case.batch_size):

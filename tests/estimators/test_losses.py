@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn._loss import loss as theirs
 
 from mlp_c import MLPRegressor, _core
@@ -140,8 +141,6 @@ def test_scikit_learn_has_none_of_them(loss):
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile", "gamma", "tweedie"])
 def test_same_bits_on_any_number_of_threads_and_of_sparse_rows(loss):
-    from scipy.sparse import csr_array
-
     rows = np.where(X > 0, X, 0)
     options = {"max_iter": 4, "tol": 0, "random_state": 1, "batch_size": 64}
     bits = set()

@@ -78,12 +78,17 @@ def assert_predicts(model, rows):
     They are no junk: users set them, with other widths, before they fit again, which then refuses
     a name that there is not.
     """
-    names = [model.activation] if isinstance(model.activation, str) else model.activation
-    fits = isinstance(model.activation, str) or len(names) == len(model.coefs_) - 1
-    if fits and all(name in ACTIVATIONS for name in names):
+    is_name = isinstance(model.activation, str)
+    names = [model.activation] if is_name else model.activation
+    expected = None
+    if not is_name and len(names) != len(model.coefs_) - 1:
+        expected = r"^activation must hold \d+ names, one for"
+    elif not all(name in ACTIVATIONS for name in names):
+        expected = r"^activation(\[\d+\])? must be one of "
+    if expected is None:
         assert len(model.predict(rows)) == len(rows)
     else:
-        with pytest.raises(ValueError, match=r"^activation must (hold \d+ names|be one of)"):
+        with pytest.raises(ValueError, match=expected):
             model.predict(rows)
 
 
