@@ -237,16 +237,22 @@ mlp_padded_matrix(const mlp_kernels *kernels, void *data, ptrdiff_t rows, ptrdif
     return (mlp_matrix){data, rows, cols, stride, 1, mlp_item_of(kernels->dtype), true};
 }
 
-/* The same in memory of the arena's. Where the last vector has lanes past the last column, these
- * are 0, and stay finite: else they could be slow, or raise floating-point exceptions. */
+/* The same in memory of a space of an arena. */
+static inline mlp_matrix
+mlp_alloc_padded_of(mlp_space *space, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
+{
+    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
+    m.data = mlp_alloc_of(space, rows, m.row_stride, (size_t)m.item);
+    return m;
+}
+
+/* One that is written before it is read. Where the last vector has lanes past the last column,
+ * these are 0, and stay finite: else they could be slow, or raise floating-point exceptions. */
 static inline mlp_matrix
 mlp_alloc_padded(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
 {
-    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
     bool is_whole = cols % kernels->lanes == 0;
-    m.data = mlp_alloc_of(is_whole ? &arena->uncleared : &arena->cleared, rows, m.row_stride,
-                          (size_t)m.item);
-    return m;
+    return mlp_alloc_padded_of(is_whole ? &arena->uncleared : &arena->cleared, kernels, rows, cols);
 }
 
 enum {

@@ -3,6 +3,7 @@
 #include <float.h>
 
 #include "kernels/poll.h"
+#include "network/row_room.h"
 
 /* ---- LOAD ---- */
 

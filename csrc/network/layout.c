@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "network/row_room.h"
+
 static mlp_packed
 alloc_packed(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t inner, ptrdiff_t cols)
 {
@@ -11,95 +13,6 @@ alloc_packed(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t inner, ptrd
         width = PTRDIFF_MAX;
     }
     return (mlp_packed){mlp_alloc_uncleared(arena, inner, width, 1), inner, cols};
-}
-
-/* The most slots that so many rows may take: the smaller of two bounds, all rows as long as the
- * longest, and the slots of all data. Rows may repeat. What is not touched of this memory, most
- * systems never provide. */
-static ptrdiff_t
-most_slots(const mlp_data *data, ptrdiff_t rows)
-{
-    ptrdiff_t slots;
-    bool overflows = __builtin_mul_overflow(rows, data->x.row_slots, &slots);
-    return overflows ? data->slots : mlp_min(slots, data->slots);
-}
-
-/* Room for the pairs of the rows in work, by row. */
-static mlp_pairs
-alloc_pairs(mlp_arena *arena, const mlp_plan_spec *spec)
-{
-    const mlp_input *x = &spec->data->x;
-    ptrdiff_t rows = spec->n_rows, slots = most_slots(spec->data, rows);
-    ptrdiff_t pair_slots = x->is_paired ? 0 : slots;
-    return (mlp_pairs){
-        .cols = mlp_count_pair_columns(x->cols),
-        .pairs = mlp_alloc_uncleared(arena, rows, 1, sizeof(void *)),
-        .columns = mlp_alloc_uncleared(arena, rows, 1, sizeof(uint32_t *)),
-        .counts = mlp_alloc_uncleared(arena, rows, 1, sizeof(ptrdiff_t)),
-        .pair_slots =
-            mlp_alloc_uncleared(arena, pair_slots, 2, (size_t)mlp_item_of(spec->kernels->dtype)),
-        .column_slots = mlp_alloc_uncleared(arena, slots, 1, sizeof(uint32_t)),
-    };
-}
-
-/* Room to list them. */
-static void
-alloc_lists(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n_strips, mlp_pairs *pairs)
-{
-    ptrdiff_t slots = n_strips > 0 ? most_slots(spec->data, spec->n_rows) : 0;
-    pairs->entries = mlp_alloc_uncleared(arena, slots, 1, (size_t)spec->kernels->entry_bytes);
-    pairs->entry_begins = mlp_alloc_uncleared(arena, n_strips, pairs->cols + 1, sizeof(ptrdiff_t));
-}
-
-/* Room for rows of the data in each of n_buffers. The pairs by row serve all buffers. */
-static void
-alloc_rows(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n_strips, int n_buffers,
-           mlp_rows buffers[])
-{
-    mlp_rows rows = {.is_sparse = spec->is_sparse};
-    if (spec->is_sparse) {
-        rows.pairs = alloc_pairs(arena, spec);
-    }
-    for (int buffer = 0; buffer < n_buffers; buffer++) {
-        buffers[buffer] = rows;
-        if (spec->is_sparse) {
-            alloc_lists(arena, spec, n_strips, &buffers[buffer].pairs);
-        }
-        else {
-            bool in_place = mlp_is_in_place(spec->data, spec->kernels->dtype);
-            buffers[buffer].gathered = mlp_alloc_padded(
-                arena, spec->kernels, in_place ? 0 : spec->n_rows, spec->data->x.cols);
-        }
-    }
-}
-
-/* Room for a block of rows of a member's own. */
-static void
-alloc_own_rows(mlp_arena *arena, const mlp_plan_spec *spec, mlp_member *member)
-{
-    alloc_rows(arena, spec, spec->lists_rows ? mlp_count_strips(spec->n_rows, 1, 1) : 0, 1,
-               member->buffers);
-}
-
-/* Room for chunks of rows: of dense ones each group's, of sparse ones the team's. */
-static void
-alloc_chunks(mlp_arena *arena, mlp_plan *plan, int most_buffers)
-{
-    const mlp_plan_spec *spec = &plan->spec;
-    mlp_group *first = &plan->groups[0];
-    int n_sharing = spec->is_sparse ? spec->n_members : first->size;
-    int n_buffers = n_sharing > 1 ? most_buffers : 1;
-    ptrdiff_t n_strips = mlp_count_strips(spec->n_rows, spec->n_members, first->size);
-    for (int g = 0; g < spec->n_groups; g++) {
-        mlp_group *group = &plan->groups[g];
-        group->n_buffers = n_buffers;
-        if (spec->is_sparse && g > 0) {
-            memcpy(group->buffers, first->buffers, sizeof first->buffers);
-        }
-        else {
-            alloc_rows(arena, spec, n_strips, n_buffers, group->buffers);
-        }
-    }
 }
 
 /* A slice of one of the first layer's matrices: where it lies, or a copy. */
@@ -265,17 +178,8 @@ alloc_packed_deltas(mlp_arena *arena, const mlp_plan_spec *spec, mlp_layer_rows 
     }
 }
 
-/* A padded matrix that is 0 where nothing is written. */
-static mlp_matrix
-alloc_cleared(mlp_arena *arena, const mlp_kernels *kernels, ptrdiff_t rows, ptrdiff_t cols)
-{
-    mlp_matrix m = mlp_padded_matrix(kernels, NULL, rows, cols);
-    m.data = mlp_alloc(arena, rows, m.row_stride, (size_t)m.item);
-    return m;
-}
-
-/* Gradients of a whole batch, which all groups see; of the first layer each its slice. Where no
- * rows have weight, they stay 0. */
+/* Gradients of a whole batch, which all groups see; of the first layer each its slice. Weights have
+ * room for whole pairs of rows. Where no rows have weight, all stay 0. */
 static void
 alloc_gradients(mlp_arena *arena, mlp_plan *plan)
 {
@@ -284,8 +188,8 @@ alloc_gradients(mlp_arena *arena, mlp_plan *plan)
         ptrdiff_t units = mlp_layer_inputs(&network->layers[l]);
         ptrdiff_t cols = mlp_layer_units(&network->layers[l]);
         mlp_matrix weights =
-            alloc_cleared(arena, plan->spec.kernels, units + units % 2, cols); /* whole pairs */
-        mlp_matrix biases = alloc_cleared(arena, plan->spec.kernels, 1, cols);
+            mlp_alloc_padded_of(&arena->cleared, plan->spec.kernels, units + units % 2, cols);
+        mlp_matrix biases = mlp_alloc_padded_of(&arena->cleared, plan->spec.kernels, 1, cols);
         for (int g = 0; g < plan->spec.n_groups; g++) {
             mlp_group *group = &plan->groups[g];
             group->layers[l].weights.gradient =
@@ -342,7 +246,7 @@ mlp_lay_out_training(mlp_arena *arena, mlp_plan *plan)
     for (int g = 0; g < spec->n_groups; g++) {
         alloc_first_layer(arena, plan, &plan->groups[g]);
     }
-    alloc_chunks(arena, plan, MLP_MAX_BUFFERS);
+    mlp_alloc_chunks(arena, plan, MLP_MAX_BUFFERS);
     alloc_sum_slices(arena, plan);
     alloc_outputs(arena, spec, n_layers, plan->layers);
     alloc_slopes(arena, spec, plan->layers);
@@ -370,7 +274,7 @@ mlp_lay_out_prediction(mlp_arena *arena, mlp_plan *plan)
     for (int m = 0; m < spec->n_members; m++) {
         mlp_member *member = &plan->members[m];
         alloc_outputs(arena, spec, spec->network->n_layers - 1, member->layers);
-        alloc_own_rows(arena, spec, member);
+        mlp_alloc_own_rows(arena, spec, member);
     }
     if (spec->packs_weights) {
         alloc_forward_packs(arena, plan);
@@ -395,7 +299,7 @@ mlp_lay_out_forward(mlp_arena *arena, mlp_plan *plan)
     const mlp_plan_spec *spec = &plan->spec;
     for (int m = 0; m < spec->n_members; m++) {
         mlp_member *member = &plan->members[m];
-        alloc_own_rows(arena, spec, member);
+        mlp_alloc_own_rows(arena, spec, member);
         if (spec->is_sparse) { /* the outputs are the caller's, and not padded */
             member->sums = alloc_sums(arena, spec, &member->group->slice);
         }
@@ -413,7 +317,7 @@ mlp_lay_out_backward(mlp_arena *arena, mlp_plan *plan)
     for (int g = 0; g < spec->n_groups; g++) {
         alloc_first_layer(arena, plan, &plan->groups[g]);
     }
-    alloc_chunks(arena, plan, 1);
+    mlp_alloc_chunks(arena, plan, 1);
     mlp_layer_rows *first = plan->layers;
     alloc_deltas(arena, spec, n_layers - 1, first);
     alloc_delta_slices(arena, plan);

@@ -98,14 +98,6 @@ write_tasks(mlp_plan *plan)
 
 /* ---- plans ---- */
 
-ptrdiff_t
-mlp_count_strips(ptrdiff_t rows, int team_size, int group_size)
-{
-    ptrdiff_t to_list = mlp_min(team_size, rows / MLP_LEAST_STRIP_ROWS);
-    ptrdiff_t least = mlp_max(to_list, mlp_ceil_div(rows, MLP_STRIP_ROWS));
-    return mlp_max(1, mlp_ceil_div(least, group_size)) * group_size;
-}
-
 /* The tables that a plan is made of. */
 static void
 alloc_tables(mlp_arena *arena, mlp_plan *plan)

@@ -116,11 +116,6 @@ mlp_count_parts(ptrdiff_t layer)
     return layer == 0 ? MLP_MAX_PARTS : 1;
 }
 
-/* The most strips that a team lists `rows` sparse rows in: as many for each of a group's members,
- * which take them forward, and one for each of the team's, which list them, if that leaves rows
- * enough in a strip. */
-ptrdiff_t mlp_count_strips(ptrdiff_t rows, int team_size, int group_size);
-
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in
  * the first-level cache. */
 ptrdiff_t mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer);
