@@ -224,29 +224,17 @@ mlp_take_threads(int n, mlp_thread *threads[])
     return taken;
 }
 
-bool
-mlp_have_cpus(int n)
-{
-    affinity cpus;
-    get_affinity(&cpus);
-    return n <= count_cpus(&cpus);
-}
-
 void
-mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg), void *const args[])
+mlp_use_threads(int n, mlp_thread *const threads[], const affinity *callers,
+                void (*main)(void *arg), void *const args[])
 {
-    affinity callers;
-    int taken_cpu = -1;
-    if (n > 0) {
-        get_affinity(&callers);
-        taken_cpu = n < count_cpus(&callers) ? current_cpu() : -1;
-    }
+    int taken_cpu = n < count_cpus(callers) ? current_cpu() : -1;
     for (int i = 0; i < n; i++) {
         mlp_thread *thread = threads[i];
         thread->main = main;
         thread->arg = args[i];
-        thread->moves = !is_same_affinity(&callers, &thread->affinity);
-        thread->affinity = callers;
+        thread->moves = !is_same_affinity(callers, &thread->affinity);
+        thread->affinity = *callers;
         thread->taken_cpu = taken_cpu;
         give(thread, WORKING);
     }

@@ -11,22 +11,20 @@
 #ifndef MLP_POOL_H
 #define MLP_POOL_H
 
-#include <stdbool.h>
+#include "threads/os.h"
 
 /* The most threads that the process has, parked and in calls: more than any machine has for one. */
 enum { MLP_MOST_THREADS = 512 };
 
 typedef struct mlp_thread mlp_thread;
 
-/* Whether the calling thread may run on n CPUs; false where that is not known. */
-bool mlp_have_cpus(int n);
-
 /* Takes up to n threads. Returns how many: fewer where the system refuses more. */
 int mlp_take_threads(int n, mlp_thread *threads[]);
 
-/* Has n threads that were taken each call main with its argument, once. */
-void mlp_use_threads(int n, mlp_thread *const threads[], void (*main)(void *arg),
-                     void *const args[]);
+/* Has n threads that were taken each call main with its argument, once, with the affinity of the
+ * calling thread. */
+void mlp_use_threads(int n, mlp_thread *const threads[], const affinity *callers,
+                     void (*main)(void *arg), void *const args[]);
 
 /* Parks n threads that were taken, once they have returned from what they were used for, and looks
  * for that again and again: what they have left to do must be short. */

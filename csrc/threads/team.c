@@ -241,11 +241,10 @@ member_main(void *arg)
     arrive(&self->worker);
 }
 
-/* Makes n members, of which the calling thread is the first. */
+/* Makes n members, of which the calling thread is the first, that spin for so long at first. */
 static void
-make_members(mlp_team *team, int n, void *members[])
+make_members(mlp_team *team, int n, int64_t spin_ns, void *members[])
 {
-    int64_t spin_ns = n > 1 && mlp_have_cpus(n) ? FIRST_SPIN_NS : SPIN_NS;
     team->size = n;
     for (int rank = 0; rank < n; rank++) {
         member *m = &team->members[rank];
@@ -260,8 +259,15 @@ static void
 run_members(mlp_team *team, int n, mlp_thread *const threads[])
 {
     void *members[MLP_MOST_THREADS];
-    make_members(team, n + 1, members);
-    mlp_use_threads(n, threads, member_main, members + 1);
+    if (n == 0) {
+        make_members(team, 1, 0, members);
+    }
+    else {
+        affinity cpus;
+        get_affinity(&cpus);
+        make_members(team, n + 1, n < count_cpus(&cpus) ? FIRST_SPIN_NS : SPIN_NS, members);
+        mlp_use_threads(n, threads, &cpus, member_main, members + 1);
+    }
     team->job->run(&team->members[0].worker, team->args);
     mlp_barrier(&team->members[0].worker); /* the others only arrive, and return */
 }
