@@ -144,17 +144,20 @@ typedef struct {
 extern const mlp_job mlp_predict_job;
 
 /* The loss of the rows of the data, without gradients: total written, the sum of the losses times
- * the sample weights, in order of the rows. Data and network read. Rows are shared out. */
+ * the sample weights, in order of the rows. Where `out` has data, it is written, as by predict.
+ * Data and network read. Rows are shared out. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;
     mlp_data data;
     mlp_network network;
     mlp_loss loss;
+    mlp_output output;
+    mlp_matrix out;
     struct mlp_plan *plan;
     double total; /* written */
-} mlp_loss_args;
-extern const mlp_job mlp_loss_job;
+} mlp_evaluate_args;
+extern const mlp_job mlp_evaluate_job;
 
 /* count_pairs: counts[i] written: how many pairs row i of x, a dense array, has. Then, with
  * row_starts made of them, list_pairs: these pairs written to `pairs`, of the kernels' dtype, and

@@ -1,4 +1,4 @@
-/* The jobs predict and loss: rows of the data forward, a block at a time for each member. */
+/* The jobs predict and evaluate: rows of the data forward, a block at a time for each member. */
 #include "kernels/poll.h"
 #include "network/batches.h"
 #include "network/layout.h"
@@ -77,12 +77,12 @@ run_predict(mlp_worker *worker, void *arguments)
 
 const mlp_job mlp_predict_job = {prepare_predict, run_predict};
 
-/* ---- loss ---- */
+/* ---- evaluate ---- */
 
 static bool
-prepare_loss(void *arguments, int n_members)
+prepare_evaluate(void *arguments, int n_members)
 {
-    mlp_loss_args *args = arguments;
+    mlp_evaluate_args *args = arguments;
     args->plan = make_plan(&args->memory, &(mlp_plan_spec){.kernels = args->kernels,
                                                            .network = &args->network,
                                                            .data = &args->data,
@@ -91,33 +91,39 @@ prepare_loss(void *arguments, int n_members)
     return args->plan != NULL;
 }
 
-/* Losses of the rows that the member takes. */
+/* Losses of the rows that the member takes, and their outputs if somebody asks for them. */
 static void
-run_losses(mlp_member *m, const mlp_loss *loss)
+run_losses(mlp_member *m, const mlp_evaluate_args *args)
 {
-    const mlp_layer_rows *last = &m->layers[m->plan->spec.network->n_layers - 1];
+    mlp_matrix *logits = &m->layers[args->network.n_layers - 1].outputs;
     for (ptrdiff_t n, first; (n = next_block(m, &first)) > 0;) {
+        if (args->out.data != NULL) {
+            *logits = mlp_rows_of(&args->out, first, first + n);
+        }
         if (mlp_forward_block(m, &m->buffers[0])) {
             return;
         }
         mlp_loss_rows rows = {.span = m->buffers[0].span,
                               .end = n,
-                              .logits = mlp_rows_of(&last->outputs, 0, n),
+                              .logits = mlp_rows_of(logits, 0, n),
                               .losses = m->plan->row_losses + first};
-        m->kernels->compute_losses(m->worker, loss, &rows);
+        m->kernels->compute_losses(m->worker, &args->loss, &rows);
+        if (args->out.data != NULL) {
+            m->kernels->apply_output(m->worker, args->output, logits);
+        }
     }
 }
 
 static void
-run_loss(mlp_worker *worker, void *arguments)
+run_evaluate(mlp_worker *worker, void *arguments)
 {
-    mlp_loss_args *args = arguments;
+    mlp_evaluate_args *args = arguments;
     mlp_member m = mlp_join_plan(args->plan, worker);
     mlp_pack_network(&m);
     if (mlp_barrier(worker) != MLP_GO_ON) {
         return;
     }
-    run_losses(&m, &args->loss);
+    run_losses(&m, args);
     if (mlp_barrier(worker) == MLP_GO_ON && worker->rank == 0) {
         args->total = 0;
         for (mlp_segment some = {0}; mlp_next_segment(worker, args->data.n, &some);) {
@@ -128,4 +134,4 @@ run_loss(mlp_worker *worker, void *arguments)
     }
 }
 
-const mlp_job mlp_loss_job = {prepare_loss, run_loss};
+const mlp_job mlp_evaluate_job = {prepare_evaluate, run_evaluate};

@@ -142,7 +142,7 @@ static PyMethodDef module_methods[] = {
     {"train_step", mlp_core_train_step, METH_VARARGS, NULL},
     {"train_epoch", mlp_core_train_epoch, METH_O, NULL},
     {"loss_gradient", mlp_core_loss_gradient, METH_O, NULL},
-    {"loss", mlp_core_loss, METH_O, NULL},
+    {"evaluate", mlp_core_evaluate, METH_O, NULL},
     {"predict", mlp_core_predict, METH_VARARGS, NULL},
     {"index_nonzeros", mlp_core_index_nonzeros, METH_VARARGS, NULL},
     {"names", mlp_core_names, METH_NOARGS, NULL},

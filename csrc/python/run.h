@@ -34,7 +34,7 @@ PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);
 PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *fields);
-PyObject *mlp_core_loss(PyObject *module, PyObject *fields);
+PyObject *mlp_core_evaluate(PyObject *module, PyObject *fields);
 PyObject *mlp_core_predict(PyObject *module, PyObject *args);
 PyObject *mlp_core_index_nonzeros(PyObject *module, PyObject *args);
 PyObject *mlp_core_names(PyObject *module, PyObject *ignored);

@@ -38,9 +38,12 @@
     F(object, dweights)         \
     F(object, dbiases)
 
-#define LOSS_FIELDS(F) \
-    SHARED_FIELDS(F)   \
-    F(object, order)
+/* Beside these: output, a name; outputs, an array of rows of outputs to write, or None. */
+#define EVALUATE_FIELDS(F) \
+    SHARED_FIELDS(F)       \
+    F(object, order)       \
+    F(object, output)      \
+    F(object, outputs)
 
 typedef struct {
     SHARED_FIELDS(MLP_MEMBER)
@@ -55,8 +58,8 @@ typedef struct {
 } loss_gradient_fields;
 
 typedef struct {
-    LOSS_FIELDS(MLP_MEMBER)
-} loss_fields;
+    EVALUATE_FIELDS(MLP_MEMBER)
+} evaluate_fields;
 
 /* The shared ones of `given`. */
 #define SHARED_VALUE(kind, name) given.name,
@@ -191,22 +194,29 @@ mlp_core_loss_gradient(PyObject *module, PyObject *fields)
     return result;
 }
 
-/* loss(fields) -> the sum over rows of sample weight times loss */
+/* evaluate(fields) -> the sum over rows of sample weight times loss */
 PyObject *
-mlp_core_loss(PyObject *module, PyObject *fields)
+mlp_core_evaluate(PyObject *module, PyObject *fields)
 {
     PyObject *result = NULL;
-    loss_fields given = {0};
+    evaluate_fields given = {0};
     mlp_call call;
     mlp_begin(&call);
-    MLP_ARG_FIELDS(&call, fields, "fields of loss", LOSS_FIELDS, &given);
-    mlp_loss loss = mlp_arg_loss(&call, given.loss);
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &loss, MLP_READ);
-    mlp_loss_args sum = {.loss = loss, .data = p.data, .network = p.network};
-    sum.kernels = mlp_kernels_for(module, &call);
+    MLP_ARG_FIELDS(&call, fields, "fields of evaluate", EVALUATE_FIELDS, &given);
+    mlp_evaluate_args evaluate = {.loss = mlp_arg_loss(&call, given.loss)};
+    evaluate.output = mlp_arg_output(&call, given.output, "output");
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &evaluate.loss, MLP_READ);
+    evaluate.data = p.data;
+    evaluate.network = p.network;
+    if (given.outputs != Py_None) {
+        ptrdiff_t n_outputs = mlp_count_outputs(&call, p.weights);
+        evaluate.out =
+            mlp_arg_matrix(&call, MLP_NAMED(given, outputs), p.data.n, n_outputs, MLP_WRITE);
+    }
+    evaluate.kernels = mlp_kernels_for(module, &call);
     int n_threads = mlp_threads_for(given.n_threads, mlp_count_work(p.data.n, p.weights));
-    if (mlp_ready(&call) && mlp_run_job(module, &mlp_loss_job, &sum, n_threads)) {
-        result = PyFloat_FromDouble(sum.total);
+    if (mlp_ready(&call) && mlp_run_job(module, &mlp_evaluate_job, &evaluate, n_threads)) {
+        result = PyFloat_FromDouble(evaluate.total);
     }
     mlp_end(&call);
     return result;

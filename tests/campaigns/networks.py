@@ -101,7 +101,7 @@ def results(dense, given, n_threads):
     )
     fields = calls.fields("loss_gradient", **shared, l2=epoch["l2"])
     value = _core.loss_gradient(fields)
-    total = _core.loss(calls.fields("loss", **shared, order=epoch["order"]))
+    total = _core.evaluate(calls.fields("evaluate", **shared, order=epoch["order"]))
     trained = _core.train_epoch(epoch)
     outputs = _core.predict(
         *(epoch["X"], epoch["order"], *network, epoch["activation"], "softmax"),

@@ -71,13 +71,18 @@ def loss_gradient(a):
     return np.array(_core.loss_gradient(calls.fields("loss_gradient", **options)))
 
 
-def loss(a):
-    names = "X", "y", "weights", "biases", "sample_weight", "order", "activation", "loss"
-    return np.array(_core.loss(calls.fields("loss", **{name: a[name] for name in names})))
+def output_of(a):
+    return formulas.LOSSES[a["loss"]["name"]].output
+
+
+def evaluate(a):
+    names = "X", "y", "weights", "biases", "sample_weight", "order", "activation", "loss", "outputs"
+    options = {name: a[name] for name in names} | {"output": output_of(a)}
+    return np.array(_core.evaluate(calls.fields("evaluate", **options)))
 
 
 def predict(a):
-    output = formulas.LOSSES[a["loss"]["name"]].output
+    output = output_of(a)
     return _core.predict(
         *(a["X"], a["order"], a["weights"], a["biases"], a["activation"], output, True, 1)
     )
@@ -113,6 +118,7 @@ def core_example(dtype, form, loss, rule, n, widths):
         "dweights": [np.zeros_like(w) for w in weights],
         "dbiases": [np.zeros_like(b) for b in biases],
         "activation": [ACTIVATIONS[(n + i) % len(ACTIVATIONS)] for i in range(len(shapes) - 1)],
+        "outputs": draw(n, widths[-1]),
         "loss": calls.loss(loss),
         "rule": calls.rule(rule),
         "batch_size": batch_size,
@@ -121,7 +127,7 @@ def core_example(dtype, form, loss, rule, n, widths):
     }
 
 
-CORE = loss_gradient, loss, predict, index_nonzeros, train_epoch
+CORE = loss_gradient, evaluate, predict, index_nonzeros, train_epoch
 
 
 def compare_core(fences, plain, case):

@@ -255,9 +255,9 @@ class Imitation(str):
 
 
 def test_keys_that_imitate_fields():
-    fields = {Imitation("y"): None} | core_calls.examples()["loss"]
+    fields = {Imitation("y"): None} | core_calls.examples()["evaluate"]
     with pytest.raises(TypeError, match=r"got one with(out 'y'| a key of type Imitation)$"):
-        _core.loss(fields)
+        _core.evaluate(fields)
 
 
 class Dropped:

@@ -115,7 +115,7 @@ def test_predictions_and_gradients_of_long_rows_are_exact(form, n, length, dtype
     mean = np.mean(np.float64(activations[-1] - y) ** 2) / 2
     assert _core.loss_gradient(fields) == mean
     assert_exact((fields["dweights"], fields["dbiases"]), wanted)
-    assert _core.loss(calls.fields("loss", *arguments, loss=loss, n_threads=2)) == n * mean
+    assert _core.evaluate(calls.fields("evaluate", *arguments, loss=loss, n_threads=2)) == n * mean
 
 
 @each_length
@@ -176,8 +176,8 @@ def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
     total = oracle.losses(logits, y, loss, **constants).sum()
     bound = 16 * u + length * unit(np.float64)  # the sum is in float64
     np.testing.assert_allclose(value, total / 2, rtol=bound)
-    fields = calls.fields("loss", *arguments, loss=calls.loss(loss), n_threads=2)
-    np.testing.assert_allclose(_core.loss(fields), total, rtol=bound)
+    fields = calls.fields("evaluate", *arguments, loss=calls.loss(loss), n_threads=2)
+    np.testing.assert_allclose(_core.evaluate(fields), total, rtol=bound)
 
 
 @each_length

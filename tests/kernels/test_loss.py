@@ -15,7 +15,7 @@ each_loss = pytest.mark.parametrize("name", calls.LOSSES)
 
 
 def problem(dtype, name, n=ROWS, widths=WIDTHS, seed=0):
-    """The fields of loss: rows of small integers, many of them 0."""
+    """The fields of evaluate: rows of small integers, many of them 0."""
     draw, rng = calls.normal(dtype, seed), np.random.default_rng(seed)
     weights = [draw(*shape) / dtype.type(shape[0]) for shape in itertools.pairwise(widths)]
     biases = [draw(width) for width in widths[1:]]
@@ -26,7 +26,7 @@ def problem(dtype, name, n=ROWS, widths=WIDTHS, seed=0):
     elif name == "logistic_loss":
         y = y > 0.7
     options = {"activation": "tanh", "loss": calls.loss(name)}
-    return calls.fields("loss", X, y, weights, biases, **options)
+    return calls.fields("evaluate", X, y, weights, biases, **options)
 
 
 def want(fields):
@@ -45,7 +45,7 @@ def want(fields):
 def check(fields, X=None):
     """Each row's loss is off by some roundings of logits of order 1."""
     total, size = want(fields)
-    got = _core.loss(fields if X is None else fields | {"X": X})
+    got = _core.evaluate(fields if X is None else fields | {"X": X})
     assert isinstance(got, float)
     assert abs(got - total) <= 100 * np.finfo(fields["weights"][0].dtype).eps * (size + 1)
     return got
@@ -106,8 +106,8 @@ def test_it_is_the_loss_that_comes_with_a_gradient(weighted, n, name, dtype, isa
         fields["sample_weight"] = np.zeros(n, dtype)
         fields["sample_weight"][: n // 2] = 2
     total = check(fields)
-    del fields["order"]
-    gradient = calls.fields("loss_gradient", **fields)
+    of_both = fields.keys() - {"order", "output", "outputs"}
+    gradient = calls.fields("loss_gradient", **{name: fields[name] for name in of_both})
     sum_of_weights = 2 * (n // 2) if weighted else n
     if sum_of_weights == 0:
         assert total == 0
@@ -122,8 +122,25 @@ def test_same_bits_on_any_number_of_threads(form, name, dtype, isa):
     fields = problem(dtype, name, 2000, (100, 190, 10))
     fields["X"] = calls.rows_as(form, fields["X"])
     fields["order"] = np.random.default_rng(1).permutation(2000)
-    alone = _core.loss(fields)
-    assert [_core.loss(fields | {"n_threads": n}) for n in (2, 3, 4, 16)] == [alone] * 4
+    alone = _core.evaluate(fields)
+    assert [_core.evaluate(fields | {"n_threads": n}) for n in (2, 3, 4, 16)] == [alone] * 4
+
+
+@pytest.mark.parametrize("output", _core.names()["outputs"])
+@pytest.mark.parametrize("form", ["dense", "scanned", "csri4", "f2"])
+@pytest.mark.parametrize("widths", [WIDTHS, (21, 3)])
+def test_the_outputs_beside_the_loss_are_those_of_predict(widths, form, output, dtype, isa):
+    """Of rows of an order, on any number of threads; the loss stays the same."""
+    fields = problem(dtype, "cross_entropy", widths=widths)
+    fields |= {"X": calls.rows_as(form, fields["X"]), "output": output}
+    fields["order"] = np.random.default_rng(1).integers(0, ROWS, 777)
+    network = [fields[name] for name in ("X", "order", "weights", "biases", "activation")]
+    predicted = _core.predict(*network, output, False, 1)
+    for n_threads in (1, 2, 3):
+        outputs = np.full((777, widths[-1]), np.nan, dtype)
+        total = _core.evaluate(fields | {"outputs": outputs, "n_threads": n_threads})
+        assert calls.bits(outputs) == calls.bits(predicted)
+        assert total == _core.evaluate(fields)
 
 
 def test_the_loss_of_no_units_and_no_inputs(dtype, isa):
@@ -135,14 +152,14 @@ def test_the_loss_of_nan_and_infinities(dtype):
     fields = problem(dtype, "squared_error") | {"activation": "identity"}
     for value in (np.nan, np.inf):
         fields["X"][3, 5] = value
-        assert not np.isfinite(_core.loss(fields))
-        assert np.isfinite(_core.loss(fields | {"order": np.delete(np.arange(ROWS), 3)}))
+        assert not np.isfinite(_core.evaluate(fields))
+        assert np.isfinite(_core.evaluate(fields | {"order": np.delete(np.arange(ROWS), 3)}))
 
 
 def test_nothing_is_written_to(dtype):
     fields = problem(dtype, "cross_entropy")
     before = calls.bits(fields)
-    _core.loss(fields)
+    _core.evaluate(fields)
     assert calls.bits(fields) == before
 
 
@@ -160,6 +177,9 @@ def test_nothing_is_written_to(dtype):
         ("sample_weight", np.ones(4), ValueError, r"^sample_weight must have shape \(600,\)"),
         ("order", np.arange(601), ValueError, r"^order must hold integers in \[0, 600\), got 600"),
         ("biases", [], ValueError, "^biases must hold 2 arrays, got 0"),
+        ("output", "sofmax", ValueError, "^output must be one of .*, got 'sofmax'"),
+        ("outputs", np.empty((600, 6)), ValueError, r"^outputs must have shape \(600, 7\)"),
+        ("outputs", np.empty((600, 7), "f"), TypeError, "^outputs must have dtype float64"),
         (
             "X",
             as_strided(np.zeros(1), (600, 20), (0, 0)),
@@ -170,4 +190,4 @@ def test_nothing_is_written_to(dtype):
 )
 def test_refusals(field, wrong, error, message):
     with pytest.raises(error, match=message):
-        _core.loss(problem(np.dtype(float), "cross_entropy") | {field: wrong})
+        _core.evaluate(problem(np.dtype(float), "cross_entropy") | {field: wrong})

@@ -120,12 +120,12 @@ def rates(rate, n, batch_size):
 
 
 def fields(function, X, y, weights, biases, **options):
-    """The fields of train_epoch, loss_gradient or loss, where not given those of a plain call."""
+    """The fields of train_epoch, loss_gradient or evaluate, where not given those of a plain call."""
     given = {"X": X, "y": y, "weights": weights, "biases": biases} | options
     shared = {"sample_weight": None, "activation": "relu", "loss": loss("cross_entropy")}
     shared |= {"n_threads": 1}
-    if function == "loss":
-        return shared | {"order": None} | given
+    if function == "evaluate":
+        return shared | {"order": None, "output": "identity", "outputs": None} | given
     if function == "loss_gradient":
         gradients = {"dweights": [np.empty_like(w) for w in weights]}
         gradients |= {"dbiases": [np.empty_like(b) for b in biases]}

@@ -51,6 +51,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     adam |= {"moments": calls.moments("adam", weights + biases), "steps": np.zeros(1, np.int64)}
     gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
     gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end
+    evaluated = {"order": order, "output": "softmax", "outputs": draw(n, widths[-1])}
     network = weights, biases, "relu"
     by_place = {
         "forward": (X, *network, None, None, n_threads),
@@ -76,14 +77,14 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "train_epoch of CSR": epoch | adam,
         "loss_gradient": gradient,
         "loss_gradient of CSR": gradient | sparse,
-        "loss": shared | {"order": None} | end,
-        "loss of CSR": shared | {"order": order} | end | sparse,
+        "evaluate": shared | {"order": None, "output": "identity", "outputs": None} | end,
+        "evaluate of CSR": shared | evaluated | end | sparse,
     }
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
 
 
 CASES = list(examples())
-NAMED = ("train_epoch", "loss_gradient", "loss")  # with one dict of fields
+NAMED = ("train_epoch", "loss_gradient", "evaluate")  # with one dict of fields
 BARE = ("names", "config")  # without arguments
 
 # By case, the arguments that are written to; of others, none is.
@@ -100,6 +101,7 @@ WRITTEN = {
     "train_epoch of CSR": ["weights", "biases", "moments", "steps"],
     "loss_gradient": ["dweights", "dbiases"],
     "loss_gradient of CSR": ["dweights", "dbiases"],
+    "evaluate of CSR": ["outputs"],
 }
 
 
