@@ -6,7 +6,8 @@
 #include "python/run.h"
 
 /* What all of them take: X, an array or the tuple of a sparse matrix (data.h); sample_weight, which
- * may be None; activation, a name or a list of one a hidden layer; loss, a dict (names.h). */
+ * may be None; activation, a name or a list of one a hidden layer; loss, a dict (names.h); order,
+ * row numbers or None. */
 #define SHARED_FIELDS(F)     \
     F(object, X)             \
     F(object, y)             \
@@ -15,15 +16,15 @@
     F(object, biases)        \
     F(object, activation)    \
     F(object, loss)          \
+    F(object, order)         \
     F(integer, n_threads)
 
-/* Beside these: order, row numbers or None; rule, a dict (names.h); learning_rates, a float64 array
+/* Beside these: rule, a dict (names.h); learning_rates, a float64 array
  * with one for each batch; moments, a list for each that the rule keeps, of an array for every
  * weights array and then every biases array; steps, an int64 array of one element, how many were
  * made. */
 #define TRAIN_EPOCH_FIELDS(F) \
     SHARED_FIELDS(F)          \
-    F(object, order)          \
     F(real, l2)               \
     F(size, batch_size)       \
     F(object, rule)           \
@@ -41,7 +42,6 @@
 /* Beside these: output, a name; outputs, an array of rows of outputs to write, or None. */
 #define EVALUATE_FIELDS(F) \
     SHARED_FIELDS(F)       \
-    F(object, order)       \
     F(object, output)      \
     F(object, outputs)
 
@@ -74,8 +74,7 @@ typedef struct {
 
 /* Takes the data and the network, which is written to, or only read. The loss is taken before. */
 static problem
-arg_problem(mlp_call *call, shared_fields given, PyObject *order, const mlp_loss *loss,
-            mlp_access access)
+arg_problem(mlp_call *call, shared_fields given, const mlp_loss *loss, mlp_access access)
 {
     problem p = {0};
     mlp_data *data = &p.data;
@@ -92,7 +91,7 @@ arg_problem(mlp_call *call, shared_fields given, PyObject *order, const mlp_loss
         call->failed = true;
     }
     data->sample_weight = mlp_arg_vector(call, MLP_NAMED(given, sample_weight), n_rows);
-    data->order = mlp_arg_order(call, order, "order", n_rows, &data->n);
+    data->order = mlp_arg_order(call, MLP_NAMED(given, order), n_rows, &data->n);
     mlp_settle_rows(call, data);
     return p;
 }
@@ -144,7 +143,7 @@ mlp_core_train_epoch(PyObject *module, PyObject *fields)
     mlp_loss loss = mlp_arg_loss(&call, given.loss);
     epoch.objective = (mlp_objective){loss, given.l2, .gradient_scale = 1};
     epoch.rule = mlp_arg_rule(&call, given.rule);
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &loss, MLP_WRITE);
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, &loss, MLP_WRITE);
     arg_moments(&call, given.moments, &epoch.rule, &p);
     ptrdiff_t n = p.data.n, n_batches = count_batches(&call, n, given.batch_size);
     epoch.learning_rates = mlp_arg_rates(&call, MLP_NAMED(given, learning_rates), n_batches);
@@ -177,7 +176,7 @@ mlp_core_loss_gradient(PyObject *module, PyObject *fields)
     MLP_ARG_FIELDS(&call, fields, "fields of loss_gradient", LOSS_GRADIENT_FIELDS, &given);
     mlp_loss loss = mlp_arg_loss(&call, given.loss);
     mlp_loss_gradient_args gradient = {.objective = {loss, given.l2, given.gradient_scale}};
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, Py_None, &loss, MLP_READ);
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, &loss, MLP_READ);
     mlp_list dweights = mlp_arg_list_like(&call, given.dweights, p.weights,
                                           mlp_expect("dweights", 2, MLP_LIKE, MLP_WRITE));
     mlp_list dbiases =
@@ -205,7 +204,7 @@ mlp_core_evaluate(PyObject *module, PyObject *fields)
     MLP_ARG_FIELDS(&call, fields, "fields of evaluate", EVALUATE_FIELDS, &given);
     mlp_evaluate_args evaluate = {.loss = mlp_arg_loss(&call, given.loss)};
     evaluate.output = mlp_arg_output(&call, given.output, "output");
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, given.order, &evaluate.loss, MLP_READ);
+    problem p = arg_problem(&call, SHARED_OF_GIVEN, &evaluate.loss, MLP_READ);
     evaluate.data = p.data;
     evaluate.network = p.network;
     if (given.outputs != Py_None) {

@@ -120,12 +120,12 @@ def rates(rate, n, batch_size):
 
 
 def fields(function, X, y, weights, biases, **options):
-    """The fields of train_epoch, loss_gradient or evaluate, where not given those of a plain call."""
+    """The fields of train_epoch, loss_gradient or evaluate: where not given, of a plain call."""
     given = {"X": X, "y": y, "weights": weights, "biases": biases} | options
     shared = {"sample_weight": None, "activation": "relu", "loss": loss("cross_entropy")}
-    shared |= {"n_threads": 1}
+    shared |= {"order": None, "n_threads": 1}
     if function == "evaluate":
-        return shared | {"order": None, "output": "identity", "outputs": None} | given
+        return shared | {"output": "identity", "outputs": None} | given
     if function == "loss_gradient":
         gradients = {"dweights": [np.empty_like(w) for w in weights]}
         gradients |= {"dbiases": [np.empty_like(b) for b in biases]}
@@ -133,7 +133,7 @@ def fields(function, X, y, weights, biases, **options):
     n, batch_size = len(y), given.get("batch_size", 150)
     if given.get("order") is not None:
         n = len(given["order"])
-    epoch = {"order": None, "l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}
+    epoch = {"l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}
     epoch |= {"learning_rates": rates(0.1, n, batch_size), "moments": ()}
     return shared | epoch | {"steps": np.zeros(1, np.int64)} | given
 

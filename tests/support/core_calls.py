@@ -41,10 +41,10 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
 
     network = {"weights": weights, "biases": biases, "activation": "relu"}
     shared = {"X": X, "y": y, "sample_weight": None, **network}
-    shared |= {"loss": calls.loss("cross_entropy", floor=0.0, ceiling=100.0)}
+    shared |= {"loss": calls.loss("cross_entropy", floor=0.0, ceiling=100.0), "order": None}
     sparse = {"X": csr, "sample_weight": ones, "activation": gelu}
     end = {"n_threads": n_threads}
-    epoch = shared | {"order": None, "l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
+    epoch = shared | {"l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
     epoch |= {"learning_rates": calls.rates(0.001, n, 7), "moments": ()}
     epoch |= {"steps": np.zeros(1, np.int64)} | end
     adam = sparse | {"order": order, "l2": 0.1, "rule": calls.rule("adam")}
@@ -77,7 +77,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "train_epoch of CSR": epoch | adam,
         "loss_gradient": gradient,
         "loss_gradient of CSR": gradient | sparse,
-        "evaluate": shared | {"order": None, "output": "identity", "outputs": None} | end,
+        "evaluate": shared | {"output": "identity", "outputs": None} | end,
         "evaluate of CSR": shared | evaluated | end | sparse,
     }
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
