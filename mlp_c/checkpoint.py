@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._saving import checks, files
 from mlp_c._saving.generators import decode_generator, encode_generator
@@ -16,8 +18,8 @@ from mlp_c._training.generators import random_source
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import RULES
-from mlp_c._training.progress import Progress
-from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.progress import Progress, Validation
+from mlp_c._training.stopping import CURVE, RECORD, begin_record
 
 # What a file has in `checkpoint`.
 _PARTS = ("every", "data", "generator", "position", "split", "best_weights", "converged")
@@ -112,7 +114,16 @@ class Checkpoint:
 
 
 def resume(
-    path: Any, X: Any, y: Any, sample_weight: Any = None, *, callbacks: Iterable[Any] = ()
+    path: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    scoring: Any = None,
+    callbacks: Iterable[Any] = (),
 ) -> Any:
     """Go on with a fit from its last checkpoint to its end.
 
@@ -129,6 +140,10 @@ def resume(
         Their targets.
     sample_weight : array-like of shape (n_samples,), default=None
         Their weights.
+    X_val, y_val, sample_weight_val : default=None
+        Rows to validate with, their targets and weights, if the fit was given any.
+    scoring : callable, default=None
+        The estimator's `scoring` if that was a callable, which no file holds.
     callbacks : iterable of callbacks, default=()
         Callbacks besides the `Checkpoint`. A file holds none, nor that one has asked to stop.
 
@@ -141,8 +156,9 @@ def resume(
     Raises
     ------
     ValueError
-        If the file is damaged, of a newer version of this package, or holds no checkpoint; or
-        if the data are not, to the bit, those that were being fitted.
+        If the file is damaged, of a newer version of this package, or holds no checkpoint; if
+        the data are not, to the bit, those that were being fitted; or if `scoring` is missing, or
+        in the file.
     OSError
         If the file cannot be read, or a new checkpoint cannot be written.
     ImportError
@@ -176,10 +192,25 @@ def resume(
     needed = {"_optimizer", "n_iter_", "t_", *CURVE.checks, *RECORD.checks}
     if not (_is_stochastic(model) and needed <= vars(model).keys()):
         raise ValueError(f"{os.fspath(path)!r} holds no model that a stochastic solver was fitting")
-    checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS)
+    checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS, ["left_out"])
+    if (left_out := checkpoint.get("left_out", [])) not in ([], ["scoring"]):
+        checks.refuse("checkpoint.left_out", "['scoring']", left_out)
+    if left_out and not callable(scoring):
+        raise ValueError(
+            f"scoring must be the callable of the fit of {os.fspath(path)!r}, which the file "
+            f"does not hold, got {scoring!r}"
+        )
+    if scoring is not None and not left_out:
+        raise ValueError(
+            f"scoring must be None where the file holds it: {model.scoring!r} in "
+            f"{os.fspath(path)!r}, got {scoring!r}"
+        )
+    if left_out:
+        model.set_params(scoring=scoring)
     every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
-    return model._resume(X, y, sample_weight, partial(_go_on, checkpoint))
+    given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+    return model._resume(given, partial(_go_on, checkpoint))
 
 
 def _is_stochastic(model: BaseMLP) -> bool:
@@ -191,20 +222,21 @@ def _go_on(
 ) -> Stochastic:
     """Begin where a model was in a fit of the same data."""
     data.list_nonzeros(model.n_threads)
+    begin_record(model)  # what a file of before does not have
     return Stochastic(model, _decode(checkpoint, model, data))
 
 
 def _encode(progress: Progress) -> dict[str, Any]:
     """What a file holds of a fit besides the model."""
-    data, split = progress.data, None
-    if progress.held_out is not None:
-        split = [_as_small(data.rows), _as_small(progress.held_out)]
+    data, validation, split = progress.data, progress.validation, None
+    if validation is not None and data.held_out is None:
+        split = [_as_small(data.rows), _as_small(validation.data.rows)]
     return {
         "data": data.fingerprint,
         "generator": encode_generator(progress.random_state),
         "position": _as_small(progress.order),
         "split": split,
-        "best_weights": progress.best_weights,
+        "best_weights": None if validation is None else validation.best_weights,
         "converged": progress.converged,
     }
 
@@ -224,16 +256,21 @@ def _decode(checkpoint: dict[str, Any], model: Model, data: Data) -> Progress:
     """
     if checkpoint["data"] != data.fingerprint:
         raise ValueError(
-            "X, y and sample_weight must be those of the interrupted fit, in the same dtypes and "
-            "containers, got others"
+            "X, y and sample_weight, and those to validate with, must be those of the interrupted "
+            "fit, in the same dtypes and containers, got others"
         )
     split = checkpoint["split"]
     stops_early = model.early_stopping
-    if {split is not None, model.validation_scores_ is not None} != {stops_early}:
+    has_rows = split is not None or data.held_out is not None
+    if {has_rows, model.validation_scores_ is not None} != {stops_early}:
         checks.refuse("checkpoint.split", f"that of early_stopping={stops_early}", split)
-    held_out = None
+    held_out = data.held_out
     if split is not None:
-        data.rows, held_out = _decode_split(split, len(data.y))
+        data.rows, rows = _decode_split(split, len(data.y))
+        held_out = replace(data, rows=rows)
+    validation = None
+    if held_out is not None:
+        validation = Validation(held_out, _decode_weights(checkpoint["best_weights"], model))
     random_state = model.random_state
     if isinstance(random_state, np.random.Generator):
         random_state = random_source(random_state)
@@ -245,8 +282,7 @@ def _decode(checkpoint: dict[str, Any], model: Model, data: Data) -> Progress:
         data,
         random_state,
         checks.permutation("checkpoint.position", checkpoint["position"], data.n),
-        held_out=held_out,
-        best_weights=_decode_weights(checkpoint["best_weights"], model),
+        validation=validation,
         converged=checks.flag("checkpoint.converged", checkpoint["converged"]),
     )
 

@@ -6,34 +6,32 @@ from itertools import chain, pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import _fit_context, is_classifier
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from mlp_c._estimators.arguments import FitArguments
+from mlp_c._estimators.data import Learner, check_data
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
-from mlp_c._estimators.prediction import run_network
 from mlp_c._estimators.to_sklearn import to_sklearn
 from mlp_c._network.activations import layer_activations
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite, as_floats
-from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import report_to_callbacks
-from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input
+from mlp_c._training.data import Data
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
-from mlp_c._training.model import Model
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, solver_named
 from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.validation import VALIDATION
 
 
-class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
+class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
     n_features_in_: int
@@ -80,19 +78,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
     # ---- what a subclass says ----
 
     @abstractmethod
-    def _encode_targets(self, y: Any, *, keep_classes: bool) -> Array:
-        """Targets as the kernels take them; numbers are cast to the rows' dtype later.
-
-        Sets ``out_activation_``.
-        """
-
-    @abstractmethod
     def _count_outputs(self, y: Array) -> int:
         """Outputs of a network for encoded targets."""
-
-    def _weigh_classes(self, y: Any, encoded: Array) -> Array | None:
-        """Weights that rows have in training for their classes; a regressor has none."""
-        return None
 
     def _set_classes(self, y: Any, classes: Any) -> None:
         """Take the classes that a first ``partial_fit`` is told; a regressor has none."""
@@ -101,7 +88,18 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        coefs_init: Any = None,
+        intercepts_init: Any = None,
+    ) -> Self:
         """Fit the model to rows `X` and targets `y`.
 
         Parameters
@@ -117,6 +115,19 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, none negative and not all zero. A batch whose weights
             are all zero is passed over.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Rows to validate with, in the place of a fraction of `X`; with
+            ``early_stopping=True``. A pipeline transforms them as it does `X` with
+            ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets: of a classifier no labels that `y` lacks.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights in the score and the loss.
+        coefs_init : list of array-like of shape (n_in, n_out), default=None
+            Weights of each layer to begin with, copied. Then none are drawn, and with
+            `warm_start`, those of the last fit are not used.
+        intercepts_init : list of array-like of shape (n_out,), default=None
+            Biases to begin with.
 
         Returns
         -------
@@ -126,50 +137,51 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         Raises
         ------
         ValueError
-            If a parameter, `X`, `y` or `sample_weight` is unsuitable, or the weights become
-            infinite or NaN.
+            If a parameter or an argument is unsuitable, or the weights become infinite or NaN.
         """
+        given = FitArguments(
+            *(X, y, sample_weight, X_val, y_val, sample_weight_val, coefs_init, intercepts_init)
+        )
         solver = solver_named(self.solver)
-        return self._fit(X, y, sample_weight, solver, solver.begin, goes_on=self.warm_start)
+        return self._fit(given, solver, solver.begin, goes_on=self.warm_start)
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
-    def _resume(self, X: Any, y: Any, sample_weight: Any, begin: Begin) -> Self:
+    def _resume(self, given: FitArguments, begin: Begin) -> Self:
         """Go on with a fit from where `begin` says that the model is."""
-        return self._fit(X, y, sample_weight, solver_named(self.solver), begin, goes_on=True)
+        return self._fit(given, solver_named(self.solver), begin, goes_on=True)
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, solver: Solver, begin: Begin, *, goes_on: bool
-    ) -> Self:
+    def _fit(self, given: FitArguments, solver: Solver, begin: Begin, *, goes_on: bool) -> Self:
         """Fit the model, whose parameters are valid; leave it as it was if the data are not."""
         with unchanged_if_refused(self):
-            training = self._begin(X, y, sample_weight, solver, begin, goes_on=goes_on)
-        return self._run(training, X, y, sample_weight)
+            training = self._begin(given, solver, begin, goes_on=goes_on)
+        return self._run(training, given)
 
-    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+    def _fit_one_epoch(self, given: FitArguments, classes: Any = None) -> Self:
         """Fit the model for one more epoch, as ``partial_fit`` does."""
         with unchanged_if_refused(self):
-            self._set_classes(y, classes)
+            self._set_classes(given.y, classes)
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             validate_changed(self)
             solver = solver_named(self.solver)
             if solver.begin_epoch is None:  # another thread has set it since
                 raise ValueError(f"partial_fit does not support solver={self.solver!r}")
-            training = self._begin(X, y, sample_weight, solver, solver.begin_epoch, goes_on=True)
-        return self._run(training, X, y, sample_weight)
+            training = self._begin(given, solver, solver.begin_epoch, goes_on=True)
+        return self._run(training, given)
 
     def _begin(
-        self, X: Any, y: Any, sample_weight: Any, solver: Solver, begin: Begin, *, goes_on: bool
+        self, given: FitArguments, solver: Solver, begin: Begin, *, goes_on: bool
     ) -> Training:
         """Check everything, and make ready to train."""
+        given.check(early_stopping=self.early_stopping)
         random_state = random_source(self.random_state)
-        data = self._prepare(X, y, sample_weight, solver, random_state, goes_on=goes_on)
+        data = self._prepare(given, solver, random_state, goes_on=goes_on)
         return begin(self, data, random_state)
 
-    def _run(self, training: Training, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _run(self, training: Training, given: FitArguments) -> Self:
         """Train, and check what comes of it."""
-        tasks = report_to_callbacks(self, training.max_epochs, X, y, sample_weight)
+        tasks = report_to_callbacks(self, training.max_epochs, given.X, given.y, given.metadata())
         training.run(tasks)
         tasks.end()
         if not are_finite(chain(self.coefs_, self.intercepts_)):
@@ -182,9 +194,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
 
     def _prepare(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
+        given: FitArguments,
         solver: Solver,
         random_state: np.random.RandomState,
         *,
@@ -193,13 +203,13 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         """Check everything, and draw weights or check those to go on from."""
         hidden = hidden_widths(self.hidden_layer_sizes)
         layer_activations(self.activation, len(hidden))  # refuses another number of names
-        first = not (goes_on and hasattr(self, "coefs_"))
+        first = given.has_weights or not (goes_on and hasattr(self, "coefs_"))
         if not first:
             _take_over(self)
-        data = self._check_data(X, y, sample_weight, solver, reset=first, keep_classes=goes_on)
+        data = check_data(self, given, solver, reset=first, keep_classes=goes_on)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         if first:
-            self._initialize(widths, random_state, data.dtype)
+            self._initialize(given, widths, random_state, data.dtype)
         elif {w.dtype.char for w in self.coefs_ + self.intercepts_} not in ({"f"}, {"d"}):
             found = sorted({w.dtype.name for w in self.coefs_ + self.intercepts_})
             raise ValueError(
@@ -226,62 +236,27 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
                 f"{n_outputs}"
             )
 
-    def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, solver: Solver, *, reset: bool, keep_classes: bool
-    ) -> Data:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=not is_classifier(self),
-            dtype=None if is_taken_as_it_is(X) else (np.float64, np.float32),
-            order="C",
-            reset=reset,
-        )
-        dtype = self._dtype_for(X)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y)
-            warn_caller(
-                "A column-vector y was passed when a 1d array was expected; it was taken for one. "
-                "Pass y.ravel() to say so.",
-                DataConversionWarning,
-            )
-        if sample_weight is not None:
-            sample_weight = _checked_weights(sample_weight, X, dtype)
-        encoded = self._encode_targets(y, keep_classes=keep_classes)
-        _check_range(encoded, solver.work_dtype(dtype))
-        class_weights, score_weight = self._weigh_classes(y, encoded), sample_weight
-        if class_weights is not None:
-            given = 1 if sample_weight is None else sample_weight
-            sample_weight = _checked_weights(given * class_weights, X, dtype)
-        X = kernel_input(X, solver.work_dtype(dtype))
-        return Data(X, encoded, sample_weight, score_weight, np.arange(len(encoded)), dtype)
-
-    def _dtype_for(self, X: Any) -> np.dtype[Any]:
-        """In which to compute with rows of a user's, as `compute_dtype` says."""
-        if self.compute_dtype is not None:
-            return np.dtype(self.compute_dtype)
-        return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-
     def _initialize(
-        self, widths: list[int], random_state: np.random.RandomState, dtype: np.dtype[Any]
+        self,
+        given: FitArguments,
+        widths: list[int],
+        random_state: np.random.RandomState,
+        dtype: np.dtype[Any],
     ) -> None:
-        """Draw the weights and begin the record of the training."""
+        """Take the weights that are given, or draw some, and begin the record of the training."""
         check_widths("hidden_layer_sizes", widths)
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(widths)
         self.n_outputs_ = widths[-1]
-        self.coefs_, self.intercepts_ = draw(
-            self.init, widths, self.activation, random_state, dtype
-        )
-        for name in ("_optimizer", *CURVE.checks, *RECORD.checks):
+        if given.has_weights:
+            self.coefs_, self.intercepts_ = given.weights_for(widths, dtype)
+        else:
+            self.coefs_, self.intercepts_ = draw(
+                self.init, widths, self.activation, random_state, dtype
+            )
+        for name in ("_optimizer", *CURVE.checks, *RECORD.checks, *VALIDATION.checks):
             self.__dict__.pop(name, None)
-
-    def _run_on_rows(self, X: Any, rows: Array, dtype: Any) -> Array:
-        return run_network(self, X, rows, dtype=dtype)
 
     def _copy_weights(self) -> tuple[list[Array], list[Array]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
@@ -291,7 +266,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Model):
         progress: dict[str, Any] = dict(
             zip(("coefs_", "intercepts_"), self._copy_weights(), strict=True)
         )
-        for name in ("loss_curve_", "validation_scores_"):
+        for name in ("loss_curve_", "validation_scores_", "validation_loss_curve_"):
             if getattr(self, name, None) is not None:
                 progress[name] = list(getattr(self, name))
         if hasattr(self, "_optimizer"):
@@ -344,32 +319,3 @@ def _take_over(model: BaseMLP) -> None:
         raise ValueError("coefs_ must hold matrices to go on, and intercepts_ a vector for each")
     model.coefs_, model.intercepts_ = coefs, intercepts
     model.__dict__.update(sizes_of(coefs))
-
-
-def _check_range(y: Array, dtype: np.dtype[Any]) -> None:
-    """Refuse targets that the dtype computed in does not hold."""
-    if dtype == np.float32 and y.dtype.kind == "f":
-        largest = max(y.max(initial=0), -y.min(initial=0))
-        if largest > np.finfo(dtype).max:
-            raise ValueError(
-                f"y must be in the range of {dtype}, in which rows of {dtype} are computed with, "
-                f"got an element of magnitude {largest}; compute_dtype='float64' takes it"
-            )
-
-
-def _checked_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array:
-    """Weights of the rows of `X`, in a dtype in which something can be divided by their sum."""
-    weights = np.require(
-        _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True),
-        requirements=["C", "A"],
-    )
-    with np.errstate(over="ignore"):
-        weight_sum = weights.sum(dtype=np.float64)
-    if not np.isfinite(weight_sum):
-        raise ValueError("the sum of sample_weight must be finite, got inf")
-    if weight_sum < np.finfo(dtype).tiny:
-        raise ValueError(
-            f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
-            f"got {weight_sum}"
-        )
-    return weights

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import (
 )
 
 from mlp_c._estimators import labels
+from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
@@ -20,6 +21,7 @@ from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
+from mlp_c._training.validation import VALIDATION
 
 
 @stored_estimator
@@ -84,6 +86,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ROWS_SEEN,
         CURVE,
         RECORD,
+        VALIDATION,
         FEATURE_NAMES,
         FINAL_LOSS,
     )
@@ -117,6 +120,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         init="glorot_uniform",
         compute_dtype=None,
         n_threads=None,
+        scoring=None,
         class_weight=None,
     ):
         self._set_parameters(locals())
@@ -138,12 +142,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return None
         return labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
 
+    def _encode_held_out(self, y):
+        self._refuse_new_classes(unique_labels(y))
+        return labels.encode(self._target_kind, self.classes_, y)
+
     def _check_classes(self, classes):
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
+        self._refuse_new_classes(classes)
+
+    def _refuse_new_classes(self, classes):
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
@@ -192,7 +203,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"no counts of the classes, got {self.class_weight!r}; sklearn.utils.class_weight."
                 "compute_class_weight makes a dict of known ones"
             )
-        return self._fit_one_epoch(X, y, sample_weight, classes)
+        return self._fit_one_epoch(FitArguments(X, y, sample_weight), classes)
 
     def predict(self, X: Any) -> Any:
         """Predict the classes of rows.

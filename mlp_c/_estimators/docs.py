@@ -51,10 +51,11 @@ momentum : float, default=0.9
 nesterovs_momentum : bool, default=True
     Whether it is Nesterov's.
 early_stopping : bool, default=False
-    Whether a stochastic solver holds out rows, stops when their score no longer improves, and
-    ends with the best weights.
+    Whether to hold out rows, stop when their score no longer improves, and end with the best
+    weights. 'lbfgs' does so where it is said what to watch: with `scoring`, or with rows to
+    validate with given to ``fit``.
 validation_fraction : float, default=0.1
-    The fraction of rows held out, in [0, 1).
+    The fraction of rows held out, in [0, 1), where ``fit`` is given none to validate with.
 beta_1 : float, default=0.9
     Adam's decay of the first moment, in [0, 1).
 beta_2 : float, default=0.999
@@ -76,6 +77,11 @@ compute_dtype : {{'float32', 'float64'}} or None, default=None
 n_threads : int or None, default=None
     Threads to use; None for what this process may use. The results have the same bits for any
     number.
+scoring : str, callable or None, default=None
+    What `early_stopping` watches: None for what ``score`` gives; 'loss' for the loss of the rows
+    held out, negated; the name of a scorer of scikit-learn's; or a callable
+    ``scoring(estimator, X, y)``, which is given a copy of these rows and returns a number: the
+    greater, the better.
 """
 
 _ATTRIBUTES = """
@@ -90,9 +96,14 @@ loss_curve_ : list of float
 best_loss_ : float or None
     The least of them; None with `early_stopping`.
 validation_scores_ : list of float or None
-    The validation score of every epoch, with `early_stopping`: accuracy or R^2.
+    The validation score of every epoch, with `early_stopping`: as `scoring` says.
 best_validation_score_ : float or None
     The greatest of them.
+validation_loss_curve_ : list of float
+    The loss of the rows held out after every epoch, without the L2 term, only where rows are.
+best_iter_ : int
+    Which of these epochs, counted from 1, scored best and left its weights, only where rows are
+    held out; 0 if none did.
 t_ : int
     Training rows seen by a stochastic solver.
 n_iter_ : int

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_CALLBACK = "score in a callback that returns True to stop, passed to set_callbacks"
+_SCORING = "pass a callable as the parameter scoring"
 _KERNELS = "write the training loop with mlp_c.kernels"
 
 # What scikit-learn's classes call and ours do not have, with what does the same.
@@ -14,14 +14,11 @@ HOOKS = {
     "_fit_stochastic": "override fit, or pass callbacks to set_callbacks",
     "_forward_pass": "use mlp_c.kernels.forward on coefs_ and intercepts_",
     "_forward_pass_fast": "use mlp_c.kernels.forward on coefs_ and intercepts_",
-    "_init_coef": (
-        "set coefs_ and intercepts_ of a model that was fitted for one epoch, and go on with "
-        "warm_start or partial_fit"
-    ),
+    "_init_coef": "pass coefs_init and intercepts_init to fit",
     "_loss_grad_lbfgs": _KERNELS,
     "_predict": "override predict",
-    "_score": _CALLBACK,
-    "_score_with_function": _CALLBACK,
+    "_score": _SCORING,
+    "_score_with_function": _SCORING,
     "_unpack": _KERNELS,
     "_update_no_improvement_count": "pass a callback that returns True to stop to set_callbacks",
     "_validate_input": "override fit and check the data before",

@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
@@ -18,6 +19,7 @@ from mlp_c._system.docstrings import documented, options
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.losses import REGRESSION_LOSSES
 from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
+from mlp_c._training.validation import VALIDATION
 
 
 @stored_estimator
@@ -91,6 +93,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ROWS_SEEN,
         CURVE,
         RECORD,
+        VALIDATION,
         FEATURE_NAMES,
         FINAL_LOSS,
     )
@@ -125,6 +128,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init="glorot_uniform",
         compute_dtype=None,
         n_threads=None,
+        scoring=None,
         huber_delta=1.0,
         quantile=0.5,
         tweedie_power=1.5,
@@ -175,7 +179,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self
             The estimator.
         """
-        return self._fit_one_epoch(X, y, sample_weight)
+        return self._fit_one_epoch(FitArguments(X, y, sample_weight))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets of rows.

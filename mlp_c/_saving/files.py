@@ -48,8 +48,9 @@ def save(model: StoredEstimator, path: Any, checkpoint: dict[str, Any] | None = 
         )
     content = {"class": cls.__name__, **model.__getstate__()}
     del content["own"]
+    left_out = state.leave_out_callables(content)
     if checkpoint is not None:
-        content["checkpoint"] = checkpoint
+        content["checkpoint"] = {**checkpoint, **({"left_out": left_out} if left_out else {})}
     write_atomically(path, pack(content))
 
 

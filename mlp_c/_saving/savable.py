@@ -28,7 +28,8 @@ class SavableEstimator(BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            The file. Callbacks, and attributes that are not this package's, are left out.
+            The file. Callbacks, attributes that are not this package's, and a callable `scoring`
+            are left out.
 
         Raises
         ------

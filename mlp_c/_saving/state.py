@@ -36,7 +36,16 @@ _FORMAT_1 = {
 
 # Parameters that format 1 does not know, with their defaults. A state leaves them out where they
 # have these.
-_LATER = {"class_weight": None, "huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
+_LATER = {
+    "class_weight": None,
+    "huber_delta": 1.0,
+    "quantile": 0.5,
+    "scoring": None,
+    "tweedie_power": 1.5,
+}
+
+# What a fit sets that format 1 does not know.
+_LATER_FITTED = {"validation_loss_curve_", "best_iter_"}
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
@@ -55,7 +64,7 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     optimizer = own.pop(_OPTIMIZER, None)
     requests = own.pop(_REQUESTS, None)
     return {
-        "format": _format_of(parameters),
+        "format": _format_of(parameters, fitted),
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
@@ -64,12 +73,20 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def leave_out_callables(state: dict[str, Any]) -> list[str]:
+    """Take parameters that are functions of the user's out of a state; returns their names."""
+    parameters = state["parameters"]
+    left_out = [name for name in _LATER if callable(parameters.get(name))]
+    state["parameters"] = {name: v for name, v in parameters.items() if name not in left_out}
+    return left_out
+
+
 def _is_later_default(name: str, value: Any) -> bool:
     return name in _LATER and type(value) is type(_LATER[name]) and bool(value == _LATER[name])
 
 
-def _format_of(parameters: dict[str, Any]) -> int:
-    if _LATER.keys() & parameters.keys():
+def _format_of(parameters: dict[str, Any], fitted: dict[str, Any]) -> int:
+    if _LATER.keys() & parameters.keys() or _LATER_FITTED & fitted.keys():
         return FORMAT
     values = [(parameters.get(name, known[0]), known) for name, known in _FORMAT_1.items()]
     return 1 if all(isinstance(v, str) and v in known for v, known in values) else FORMAT

@@ -81,9 +81,13 @@ class Data:
     score_weight : ndarray of shape (n_samples,) or None
         Weights in scores, those that the user gave: without the classes'.
     rows : ndarray of int
-        The rows to train on, in order.
+        The rows to use, in order.
     dtype : dtype
         float32 or float64: in which to compute.
+    given : tuple or None
+        `X` and `y` as a scorer takes them, before they became what the kernels take.
+    held_out : Data or None
+        Rows of their own to validate with.
     """
 
     X: Any
@@ -92,10 +96,12 @@ class Data:
     score_weight: np.ndarray | None
     rows: np.ndarray
     dtype: np.dtype[Any]
+    given: tuple[Any, Any] | None = None
+    held_out: "Data | None" = None
 
     @property
     def n(self) -> int:
-        """How many rows to train on."""
+        """How many rows to use."""
         return len(self.rows)
 
     @property
@@ -115,6 +121,8 @@ class Data:
                     digest.update(np.ascontiguousarray(block).reshape(-1).data)
             else:
                 digest.update(repr(part).encode())
+        if self.held_out is not None:
+            digest.update(self.held_out.fingerprint.encode())
         return digest.hexdigest()
 
     def list_nonzeros(self, n_threads: int | None) -> None:
@@ -143,4 +151,5 @@ class Data:
             sample_weight=cast(self.sample_weight),
             score_weight=cast(self.score_weight),
             dtype=np.dtype(dtype),
+            held_out=None if self.held_out is None else self.held_out.astype(dtype),
         )

@@ -27,6 +27,7 @@ class Hyperparameters(Protocol):
     nesterovs_momentum: bool
     early_stopping: bool
     validation_fraction: float
+    scoring: Any
     beta_1: float
     beta_2: float
     epsilon: float

@@ -14,7 +14,16 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
-from mlp_c._training.stopping import begin_curve
+from mlp_c._training.progress import Validation
+from mlp_c._training.stopping import (
+    begin_curve,
+    begin_record,
+    describe_plateau,
+    end_epoch,
+    say,
+    watch,
+)
+from mlp_c._training.validation import hold_out, restore_best
 
 
 class LBFGS:
@@ -26,23 +35,39 @@ class LBFGS:
         Its ``coefs_`` and ``intercepts_`` are where to start, and are replaced, in their dtype.
     data : Data
         The data, to be computed with in float64.
+    validation : Validation or None
+        The rows whose score decides about stopping; the gradient does where None.
     """
 
-    def __init__(self, model: Model, data: Data) -> None:
+    def __init__(self, model: Model, data: Data, validation: Validation | None) -> None:
         self._model = model
         self.data = data
+        self._validation = validation
+        self._watched = None if validation is None else watch(model, validation)
         self._loss = model._choose_loss()
         self.max_epochs: int = model.max_iter
 
     @classmethod
     def begin(cls, model: Model, data: Data, random_state: np.random.RandomState) -> Self:
-        """Begin a fit, whose weights are drawn or kept; nothing more is random."""
+        """Begin a fit, whose weights are drawn or kept.
+
+        As in scikit-learn, early stopping alone holds out no rows: what it is to watch must be
+        said.
+        """
         data.list_nonzeros(model.n_threads)
-        begin_curve(model)
-        return cls(model, data)
+        if not (model.early_stopping and (data.held_out or model.scoring is not None)):
+            begin_curve(model)
+            return cls(model, data, None)
+        begin_record(model)
+        return cls(model, data, hold_out(model, data, random_state))
 
     def run(self, tasks: Tasks) -> None:
-        """Minimise, and leave the weights of the last iteration."""
+        """Minimise, and leave the weights of the last iteration, or those that scored best."""
+        self._minimize(tasks)
+        if self._validation is not None:
+            restore_best(self._model, self._validation)
+
+    def _minimize(self, tasks: Tasks) -> None:
         model = self._model
         self._tasks = tasks
         self._dtype = model.coefs_[0].dtype
@@ -107,6 +132,7 @@ class LBFGS:
             "biases": biases,
             "activation": model.activation,
             "loss": self._loss.for_kernels(np.float64),
+            "order": None if data.takes_all else data.rows,
             "gradient_scale": self._loss.gradient_scale(model.n_outputs_),
             "l2": float(model.alpha),
             "dweights": dweights,
@@ -121,9 +147,13 @@ class LBFGS:
         model.loss_ = float(intermediate_result.fun)
         model.loss_curve_.append(model.loss_)
         model.n_iter_ += 1
-        if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-        if self._tasks.end_epoch():
+        say(model, f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+        plateau = False
+        if self._watched is not None:
+            plateau = end_epoch(model, self._watched)
+            if plateau:
+                say(model, f"{describe_plateau(model, self._watched)} Stopping.")
+        if self._tasks.end_epoch() or plateau:
             raise StopIteration
         if model.n_iter_ < model.max_iter:
             self._tasks.begin_epoch()

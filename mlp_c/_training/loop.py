@@ -4,13 +4,11 @@ import math
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._system.blocks import Array, are_finite
+from mlp_c._system.blocks import are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
@@ -19,7 +17,8 @@ from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.scale import advise_on_scale
-from mlp_c._training.stopping import Watch, begin_record, describe_plateau, reaches_plateau, watch
+from mlp_c._training.stopping import Watch, begin_record, describe_plateau, end_epoch, say, watch
+from mlp_c._training.validation import hold_out, restore_best
 
 
 class Stochastic:
@@ -50,11 +49,8 @@ class Stochastic:
         model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
-        held_out = best_weights = None
-        if model.early_stopping:
-            data.rows, held_out = _split(model, data, random_state)
-            best_weights = None if model.validation_scores_ else model._copy_weights()
-        return cls(model, Progress(data, random_state, np.arange(data.n), held_out, best_weights))
+        validation = hold_out(model, data, random_state) if model.early_stopping else None
+        return cls(model, Progress(data, random_state, np.arange(data.n), validation))
 
     @classmethod
     def begin_epoch(
@@ -77,15 +73,15 @@ class Stochastic:
             self._run_epochs(tasks)
         finally:
             del model._progress
-        if progress.best_weights is not None:
-            model.coefs_, model.intercepts_ = progress.best_weights
+        if progress.validation is not None:
+            restore_best(model, progress.validation)
 
     def _run_epochs(self, tasks: Tasks) -> None:
         model, progress, max_iter = self._model, self._progress, self._model.max_iter
         batch_size = _batch_size(model.batch_size, progress.data.n)
         n_threads = effective_n_threads(model.n_threads)
         in_order = progress.data.takes_all and not model.shuffle
-        watched = watch(model, progress)
+        watched = watch(model, progress.validation)
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -136,27 +132,18 @@ class Stochastic:
         model.t_ += self._progress.data.n
         model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
         model.loss_curve_.append(model.loss_)
-        self._print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+        say(model, f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
     def _end_epoch(self, watched: Watch) -> None:
         """Note whether the epoch brought progress, move the learning rate, and decide."""
         model, progress, schedule = self._model, self._progress, self._model._optimizer.schedule
-        value = watched.measure()
-        self._print(watched.report(value))
-        improved = watched.improves(value)
-        watched.record(value)
-        plateau = reaches_plateau(model, improved)
+        plateau = end_epoch(model, watched)
         schedule.end_epoch(model.t_)
         if plateau:
             progress.converged, answer = schedule.answer_plateau()
-            self._print(f"{describe_plateau(model, watched)} {answer}")
+            say(model, f"{describe_plateau(model, watched)} {answer}")
             if not progress.converged:
                 model._no_improvement_count = 0
-
-    def _print(self, text: str | None) -> None:
-        """Print what ``verbose`` asks for, if there is anything."""
-        if self._model.verbose and text is not None:
-            print(text)
 
 
 def _has_diverged(model: Model) -> bool:
@@ -166,30 +153,6 @@ def _has_diverged(model: Model) -> bool:
 
 def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:
     return choose_rule(model).begin(model, model.coefs_ + model.intercepts_)
-
-
-def _split(model: Model, data: Data, random_state: np.random.RandomState) -> tuple[Array, Array]:
-    """Draw the rows to train on and those to validate with."""
-    # A single binary output is stratified, as in scikit-learn.
-    stratify = data.y if is_classifier(model) and model.n_outputs_ == 1 else None
-    rows, held_out = train_test_split(
-        data.rows,
-        random_state=random_state,
-        test_size=model.validation_fraction,
-        stratify=stratify,
-    )
-    if len(held_out) < 2:
-        raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of "
-            "your dataset."
-        )
-    for weight, part, name in (
-        (data.sample_weight, rows, "training"),
-        (data.score_weight, held_out, "validation"),
-    ):
-        if weight is not None and not weight[part].any():
-            raise ValueError(f"The sample weights of the {name} set are all zero.")
-    return rows, held_out
 
 
 def _batch_size(requested: Any, n_samples: int) -> int:

@@ -24,6 +24,8 @@ class Model(Hyperparameters, Protocol):
     best_loss_: Any  # a float, or None where the validation score is watched
     validation_scores_: Any  # a list of float, or None where the loss is watched
     best_validation_score_: Any  # a float, or None there
+    validation_loss_curve_: list[float]  # where the score is watched, as the next
+    best_iter_: int
     _no_improvement_count: int
     _optimizer: Optimizer
     _progress: Progress
@@ -31,10 +33,6 @@ class Model(Hyperparameters, Protocol):
     @abstractmethod
     def _choose_loss(self) -> Loss:
         """Return the loss for the targets and the parameters that the model has."""
-
-    @abstractmethod
-    def _run_on_rows(self, X: Any, rows: Array, dtype: Any) -> Array:
-        """Return the outputs for some rows of `X`, which is as the kernels take it."""
 
     @abstractmethod
     def _score_outputs(self, y: Array, outputs: Array, sample_weight: Array | None) -> float:

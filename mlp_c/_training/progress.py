@@ -9,6 +9,22 @@ from mlp_c._training.data import Data
 
 
 @dataclass
+class Validation:
+    """The rows held out in a fit, and what came of them.
+
+    Attributes
+    ----------
+    data : Data
+        The rows.
+    best_weights : (list of ndarrays, list of ndarrays) or None
+        Weights and biases when they scored best, in this fit.
+    """
+
+    data: Data
+    best_weights: tuple[list[Array], list[Array]] | None = None
+
+
+@dataclass
 class Progress:
     """Where a fit stands, but for what the model itself holds.
 
@@ -20,10 +36,8 @@ class Progress:
         Draws the order of the rows, one shuffle of the last order for every epoch.
     order : ndarray of int
         The last order, of ``data.rows``.
-    held_out : ndarray of int or None
+    validation : Validation or None
         The rows whose score decides about stopping; the training loss does where None.
-    best_weights : (list of ndarrays, list of ndarrays) or None
-        Weights and biases when that score was best, in this fit.
     one_epoch : bool
         Whether to stop after one epoch in any case, as ``partial_fit`` does.
     converged : bool
@@ -33,7 +47,6 @@ class Progress:
     data: Data
     random_state: np.random.RandomState
     order: Array
-    held_out: Array | None = None
-    best_weights: tuple[list[Array], list[Array]] | None = None
+    validation: Validation | None = None
     one_epoch: bool = False
     converged: bool = False

@@ -7,9 +7,10 @@ import numpy as np
 
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
-from mlp_c._system.blocks import Array
+from mlp_c._training.evaluation import evaluate
 from mlp_c._training.model import Model
-from mlp_c._training.progress import Progress
+from mlp_c._training.progress import Validation
+from mlp_c._training.validation import VALIDATION, score_for
 
 # ---- the record ----
 
@@ -58,6 +59,11 @@ def begin_record(model: Model) -> None:
         model.best_loss_ = None if model.early_stopping else np.inf
         model.validation_scores_ = [] if model.early_stopping else None
         model.best_validation_score_ = -np.inf if model.early_stopping else None
+    if not model.early_stopping:
+        for name in VALIDATION.checks:
+            vars(model).pop(name, None)
+    elif not (model.validation_scores_ and _is_whole(VALIDATION, model)):
+        model.validation_loss_curve_, model.best_iter_ = [], 0
 
 
 def _is_whole(part: FittedPart, model: Model) -> bool:
@@ -125,21 +131,19 @@ class TrainingLoss(Watch):
 
 
 class ValidationScore(Watch):
-    """The score on the rows held out."""
+    """The score of the rows held out; their loss is recorded beside it."""
 
     name = "Validation score"
 
-    def __init__(self, model: Model, progress: Progress, rows: Array) -> None:
-        data = progress.data
-        self._model, self._progress, self._rows = model, progress, rows
-        self._y = data.y[rows]
-        self._weight = None if data.score_weight is None else data.score_weight[rows]
+    def __init__(self, model: Model, validation: Validation) -> None:
+        self._model, self._validation = model, validation
+        self._loss = model._choose_loss()
+        self._score = score_for(model, validation.data)
 
     def measure(self) -> float:
         """Score the present weights."""
-        data = self._progress.data
-        outputs = self._model._run_on_rows(data.X, self._rows, data.dtype)
-        return self._model._score_outputs(self._y, outputs, self._weight)
+        self._last_loss, outputs = evaluate(self._model, self._loss, self._validation.data)
+        return self._score(self._last_loss, outputs)
 
     def report(self, value: float) -> str:
         """Return the score in words."""
@@ -150,26 +154,30 @@ class ValidationScore(Watch):
         return not value < self._model.best_validation_score_ + self._model.tol
 
     def record(self, value: float) -> None:
-        """Record the score, and the weights that have the best."""
+        """Record the score and the loss, and the weights that have the best score."""
         model = self._model
         model.validation_scores_.append(value)
+        model.validation_loss_curve_.append(self._last_loss)
         if value > model.best_validation_score_:
             model.best_validation_score_ = value
-            self._progress.best_weights = model._copy_weights()
+            model.best_iter_ = len(model.validation_scores_)
+            self._validation.best_weights = model._copy_weights()
 
 
-def watch(model: Model, progress: Progress) -> Watch:
+def watch(model: Model, validation: Validation | None) -> Watch:
     """What decides about stopping in a fit."""
-    if progress.held_out is None:
-        return TrainingLoss(model)
-    return ValidationScore(model, progress, progress.held_out)
+    return TrainingLoss(model) if validation is None else ValidationScore(model, validation)
 
 
 # ---- deciding ----
 
 
-def reaches_plateau(model: Model, improved: bool) -> bool:
-    """Count an epoch; whether too many have brought no improvement."""
+def end_epoch(model: Model, watched: Watch) -> bool:
+    """Measure and record an epoch; whether too many have brought no improvement."""
+    value = watched.measure()
+    say(model, watched.report(value))
+    improved = watched.improves(value)
+    watched.record(value)
     model._no_improvement_count = 0 if improved else model._no_improvement_count + 1
     return model._no_improvement_count > model.n_iter_no_change
 
@@ -180,3 +188,9 @@ def describe_plateau(model: Model, watched: Watch) -> str:
         f"{watched.name} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
         "consecutive epochs."
     )
+
+
+def say(model: Model, text: str | None) -> None:
+    """Print what ``verbose`` asks for, if there is anything."""
+    if model.verbose and text is not None:
+        print(text)

@@ -135,6 +135,7 @@ WRONG = {
     "n_threads": [0, 1.0],
     "loss": ["odd", None],
     "class_weight": ["odd", 1.0],
+    "scoring": ["odd", 1.0],
     "huber_delta": [0.0, -1.0, np.nan, "odd"],
     "quantile": [0.0, 1.0, np.nan, "odd"],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],
@@ -346,7 +347,7 @@ def test_an_interrupt_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlp_c._training.loop.reaches_plateau", interrupt)
+    monkeypatch.setattr("mlp_c._training.loop.end_epoch", interrupt)
     model = make(mlp_c, name)
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")

@@ -72,8 +72,9 @@ def observe(module, name, setting):
         try:
             train(model, setting)
             seen = {name: value for name, value in vars(model).items() if is_public(name)}
-            if setting.params["solver"] == "lbfgs":
-                seen.pop("loss_curve_", None)  # which ours has, too
+            only_ours = ["validation_loss_curve_", "best_iter_"]
+            only_ours += ["loss_curve_"] if setting.params["solver"] == "lbfgs" else []
+            seen = {name: value for name, value in seen.items() if name not in only_ours}
             seen["predict"] = model.predict(setting.X)
             if is_classifier(model):
                 seen["predict_proba"] = model.predict_proba(setting.X)

@@ -1,0 +1,173 @@
+"""Checks of the rows, targets and weights of a fit, as what training takes."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from mlp_c._estimators.arguments import FitArguments
+from mlp_c._system.blocks import Array
+from mlp_c._system.warnings import warn_caller
+from mlp_c._training.data import Data, is_taken_as_it_is, kernel_input
+from mlp_c._training.model import Model
+from mlp_c._training.solvers import Solver
+
+
+class Learner(Model, Protocol):
+    """An estimator, as far as the checks of its data know it."""
+
+    @abstractmethod
+    def _encode_targets(self, y: Any, *, keep_classes: bool) -> Array:
+        """Targets as the kernels take them; numbers are cast to the rows' dtype later.
+
+        Sets ``out_activation_``.
+        """
+
+    def _encode_held_out(self, y: Any) -> Array:
+        """The same for targets of rows to validate with, after those of the training."""
+        return self._encode_targets(y, keep_classes=True)
+
+    def _weigh_classes(self, y: Any, encoded: Array) -> Array | None:
+        """Weights that rows have in training for their classes; a regressor has none."""
+        return None
+
+
+def check_data(
+    model: Learner, given: FitArguments, solver: Solver, *, reset: bool, keep_classes: bool
+) -> Data:
+    """What a fit is to train on and, if it is given, to validate with.
+
+    Parameters
+    ----------
+    model : estimator
+        Its parameters are valid; what the data say of inputs and classes is set.
+    given : FitArguments
+        The arguments of ``fit``.
+    solver : Solver
+        Whose dtype must hold the numbers.
+    reset : bool
+        Whether inputs may be others than those of the last fit.
+    keep_classes : bool
+        Whether classes may not.
+    """
+    X, y = _check_rows(model, given.X, given.y, reset=reset)
+    dtype = _dtype_for(model, X)
+    work_dtype = solver.work_dtype(dtype)
+    sample_weight = _check_weights(given.sample_weight, X, dtype)
+    encoded = model._encode_targets(y, keep_classes=keep_classes)
+    _check_range(encoded, work_dtype)
+    class_weights, score_weight = model._weigh_classes(y, encoded), sample_weight
+    if class_weights is not None:
+        of_rows = 1 if sample_weight is None else sample_weight
+        sample_weight = _check_weights(of_rows * class_weights, X, dtype)
+    rows = np.arange(len(encoded))
+    data = Data(kernel_input(X, work_dtype), encoded, sample_weight, score_weight, rows, dtype)
+    data.given = _as_scorers_take(model, given.X, X, y)
+    if given.X_val is not None:
+        with _named_as_validation():
+            data.held_out = _check_held_out(model, given, data, work_dtype)
+    return data
+
+
+def _check_held_out(
+    model: Learner, given: FitArguments, data: Data, work_dtype: np.dtype[Any]
+) -> Data:
+    """The rows of their own to validate with."""
+    X, y = _check_rows(model, given.X_val, given.y_val, reset=False)
+    weight = _check_weights(given.sample_weight_val, X, data.dtype)
+    encoded = model._encode_held_out(y)
+    _check_range(encoded, work_dtype)
+    if encoded.shape[1:] != data.y.shape[1:]:
+        raise ValueError(
+            f"y must have as many outputs as in training, which is {data.y.shape[1]}, got "
+            f"{encoded.shape[1]}"
+        )
+    rows = np.arange(len(encoded))
+    held_out = Data(kernel_input(X, work_dtype), encoded, weight, weight, rows, data.dtype)
+    held_out.given = _as_scorers_take(model, given.X_val, X, y)
+    return held_out
+
+
+@contextmanager
+def _named_as_validation() -> Iterator[None]:
+    """Name the arguments that errors are about as those of the rows to validate with."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text, n_named = re.subn(r"\b(X|y|sample_weight)\b", r"\1_val", str(error))
+        text = text if n_named else f"X_val and y_val: {text}"
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(text) from error
+
+
+def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    """Rows as an array or a matrix, and their targets."""
+    X, y = validate_data(
+        model,
+        X,
+        y,
+        accept_sparse=["csr", "csc"],
+        multi_output=True,
+        y_numeric=not is_classifier(model),
+        dtype=None if is_taken_as_it_is(X) else (np.float64, np.float32),
+        order="C",
+        reset=reset,
+    )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y)
+        warn_caller(
+            "A column-vector y was passed when a 1d array was expected; it was taken for one. "
+            "Pass y.ravel() to say so.",
+            DataConversionWarning,
+        )
+    return X, y
+
+
+def _as_scorers_take(model: Learner, given: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """Rows with the names that predictions check, if they have any, and targets."""
+    return (given if hasattr(model, "feature_names_in_") else X), y
+
+
+def _dtype_for(model: Learner, X: Any) -> np.dtype[Any]:
+    """In which to compute with rows of a user's, as `compute_dtype` says."""
+    if model.compute_dtype is not None:
+        return np.dtype(model.compute_dtype)
+    return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+
+
+def _check_range(y: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse targets that the dtype computed in does not hold."""
+    if dtype == np.float32 and y.dtype.kind == "f":
+        largest = max(y.max(initial=0), -y.min(initial=0))
+        if largest > np.finfo(dtype).max:
+            raise ValueError(
+                f"y must be in the range of {dtype}, in which rows of {dtype} are computed with, "
+                f"got an element of magnitude {largest}; compute_dtype='float64' takes it"
+            )
+
+
+def _check_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array | None:
+    """Weights of the rows of `X`, in a dtype in which something can be divided by their sum."""
+    if sample_weight is None:
+        return None
+    weights = np.require(
+        _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True),
+        requirements=["C", "A"],
+    )
+    with np.errstate(over="ignore"):
+        weight_sum = weights.sum(dtype=np.float64)
+    if not np.isfinite(weight_sum):
+        raise ValueError("the sum of sample_weight must be finite, got inf")
+    if weight_sum < np.finfo(dtype).tiny:
+        raise ValueError(
+            f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
+            f"got {weight_sum}"
+        )
+    return weights

@@ -1,0 +1,106 @@
+"""Validation: which rows are held out, how they are scored, and the weights that score best."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from mlp_c._saving import checks
+from mlp_c._saving.registry import FittedPart
+from mlp_c._system.blocks import Array
+from mlp_c._training.data import Data
+from mlp_c._training.model import Model
+from mlp_c._training.progress import Validation
+
+VALIDATION = FittedPart({"validation_loss_curve_": checks.numbers, "best_iter_": checks.count})
+
+
+def hold_out(model: Model, data: Data, random_state: np.random.RandomState) -> Validation:
+    """The rows to validate with: those that the user gave, or some that `data` then lacks."""
+    held_out = data.held_out
+    if held_out is None:
+        data.rows, rows = _split(model, data, random_state)
+        held_out = replace(data, rows=rows)
+    return Validation(held_out, None if model.validation_scores_ else model._copy_weights())
+
+
+def _split(model: Model, data: Data, random_state: np.random.RandomState) -> tuple[Array, Array]:
+    """Draw the rows to train on and those to validate with."""
+    # A single binary output is stratified, as in scikit-learn.
+    stratify = data.y if is_classifier(model) and model.n_outputs_ == 1 else None
+    rows, held_out = train_test_split(
+        data.rows,
+        random_state=random_state,
+        test_size=model.validation_fraction,
+        stratify=stratify,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of "
+            "your dataset."
+        )
+    for weight, part, name in (
+        (data.sample_weight, rows, "training"),
+        (data.score_weight, held_out, "validation"),
+    ):
+        if weight is not None and not weight[part].any():
+            raise ValueError(f"The sample weights of the {name} set are all zero.")
+    return rows, held_out
+
+
+def restore_best(model: Model, validation: Validation) -> None:
+    """Give a model the weights that scored best, if any of this fit did."""
+    if validation.best_weights is not None:
+        model.coefs_, model.intercepts_ = validation.best_weights
+
+
+# ---- scores ----
+
+# The score of rows, of their loss and outputs with the model's present weights.
+Score = Callable[[float, Array], float]
+
+
+def score_for(model: Model, data: Data) -> Score:
+    """How `scoring` says that rows are scored: the greater, the better."""
+    if model.scoring is None:
+        return _own_score(model, data)
+    if isinstance(model.scoring, str) and model.scoring == "loss":
+        return lambda loss, outputs: -loss
+    return _scorer(model, data)
+
+
+def _own_score(model: Model, data: Data) -> Score:
+    """The estimator's own: what its ``score`` gives."""
+    y = data.y[data.rows]
+    weight = None if data.score_weight is None else data.score_weight[data.rows]
+    return lambda loss, outputs: model._score_outputs(y, outputs, weight)
+
+
+def _scorer(model: Model, data: Data) -> Score:
+    """A scorer of scikit-learn's, or of the user's, which is given a copy of the rows."""
+    assert data.given is not None
+    scorer = check_scoring(model, model.scoring)
+    X, y = (_safe_indexing(part, data.rows) for part in data.given)
+    weights: dict[str, Any] = {}
+    if data.score_weight is not None and _takes_weights(scorer):
+        weights["sample_weight"] = data.score_weight[data.rows]
+
+    def score(loss: float, outputs: Array) -> float:
+        value = scorer(model, X, y, **weights)
+        if not isinstance(value, Real):
+            raise ValueError(f"scoring must return a number, got {value!r} from {model.scoring!r}")
+        return float(value)
+
+    return score
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer is one of scikit-learn's whose metric knows sample weights."""
+    accepts = getattr(scorer, "_accept_sample_weight", None)
+    return accepts is not None and accepts()
