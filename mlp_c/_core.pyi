@@ -62,6 +62,7 @@ def predict(
     output: str,
     check_finite: bool,
     n_threads: int,
+    are_hidden: bool = False,
     /,
 ) -> Array | None: ...
 def index_nonzeros(

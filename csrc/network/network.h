@@ -16,7 +16,7 @@ typedef struct {
 /* A layer maps rows of weights.value.rows inputs to rows of weights.value.cols units. */
 typedef struct {
     mlp_parameter weights, biases;
-    mlp_activation activation; /* of the last layer the identity: its outputs are logits */
+    mlp_activation activation; /* of an output layer the identity: its outputs are logits */
 } mlp_layer;
 
 typedef struct {

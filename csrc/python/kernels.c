@@ -34,7 +34,7 @@ mlp_core_forward(PyObject *module, PyObject *args)
     ptrdiff_t n = forward.data.n;
     mlp_list weights = mlp_arg_weights(&call, weights_obj, forward.data.x.cols, MLP_READ);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
-    forward.network = mlp_arg_network(&call, weights, biases, activation);
+    forward.network = mlp_arg_network(&call, weights, biases, activation, weights.n - 1);
     if (out == Py_None) {
         out = mlp_new_list_like(&call, weights, n, 2);
     }
@@ -152,7 +152,7 @@ mlp_core_backward(PyObject *module, PyObject *args)
     mlp_settle_rows(&call, &backward.data);
     ptrdiff_t n = backward.data.n;
     mlp_list weights = mlp_arg_weights(&call, weights_obj, backward.data.x.cols, MLP_READ);
-    backward.network = mlp_arg_network(&call, weights, (mlp_list){0}, activation);
+    backward.network = mlp_arg_network(&call, weights, (mlp_list){0}, activation, weights.n - 1);
     mlp_expectation outputs = mlp_expect("activations", 2, n, MLP_READ);
     backward.outputs = mlp_arg_list_like(&call, activations_obj, weights, outputs).views;
     backward.slopes = arg_slopes(&call, slopes, weights, n, MLP_READ).views;
@@ -234,7 +234,7 @@ mlp_core_train_step(PyObject *module, PyObject *args)
     step.data = mlp_arg_rows(&call, x_obj);
     mlp_list weights = mlp_arg_weights(&call, weights_obj, step.data.x.cols, MLP_WRITE);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_WRITE);
-    step.network = mlp_arg_network(&call, weights, biases, activation);
+    step.network = mlp_arg_network(&call, weights, biases, activation, weights.n - 1);
     mlp_arg_batch(&call, rows, y, mlp_count_outputs(&call, weights), &step.data);
     mlp_settle_rows(&call, &step.data);
     ptrdiff_t n = step.data.n;

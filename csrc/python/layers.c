@@ -31,9 +31,9 @@ mlp_arg_biases(mlp_call *call, PyObject *obj, mlp_list weights, mlp_access acces
 
 /* ---- activations ---- */
 
-/* One name for all hidden layers. */
+/* One name for the first n layers. */
 static void
-arg_activation(mlp_call *call, PyObject *obj, mlp_network *network)
+arg_activation(mlp_call *call, PyObject *obj, ptrdiff_t n, mlp_network *network)
 {
     if (!PyUnicode_Check(obj)) {
         mlp_expectation expected = {.name = "activation", .index = MLP_ANY};
@@ -42,16 +42,15 @@ arg_activation(mlp_call *call, PyObject *obj, mlp_network *network)
         return;
     }
     int code = mlp_arg_name(call, obj, "activation", MLP_ANY, &mlp_activation_names);
-    for (ptrdiff_t l = 0; l < network->n_layers - 1; l++) {
+    for (ptrdiff_t l = 0; l < n; l++) {
         network->layers[l].activation = (mlp_activation)code;
     }
 }
 
 /* A name for each of them. */
 static void
-arg_activations(mlp_call *call, PyObject *obj, mlp_network *network)
+arg_activations(mlp_call *call, PyObject *obj, ptrdiff_t n, mlp_network *network)
 {
-    ptrdiff_t n = network->n_layers - 1;
     PyObject *names = mlp_arg_items(call, obj, "activation", n, "names, one for each hidden layer");
     for (ptrdiff_t l = 0; l < n && !call->failed; l++) {
         int code =
@@ -61,7 +60,8 @@ arg_activations(mlp_call *call, PyObject *obj, mlp_network *network)
 }
 
 mlp_network
-mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *activation)
+mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *activation,
+                ptrdiff_t n_hidden)
 {
     mlp_network network = {.layers = mlp_alloc_for(call, weights.n, sizeof(mlp_layer))};
     if (call->failed) {
@@ -79,10 +79,10 @@ mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *act
         layer->activation = MLP_IDENTITY;
     }
     if (PyList_Check(activation) || PyTuple_Check(activation)) {
-        arg_activations(call, activation, &network);
+        arg_activations(call, activation, n_hidden, &network);
     }
     else {
-        arg_activation(call, activation, &network);
+        arg_activation(call, activation, n_hidden, &network);
     }
     return network;
 }

@@ -12,10 +12,10 @@ mlp_list mlp_arg_weights(mlp_call *call, PyObject *obj, ptrdiff_t n_in, mlp_acce
 mlp_list mlp_arg_biases(mlp_call *call, PyObject *obj, mlp_list weights, mlp_access access);
 
 /* The network of these, in memory of the call; without layers if that failed. activation is the
- * name of all hidden layers' activation, or a list of a name for each. There may be no biases, for
- * a function that does not look at them. */
-mlp_network mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases,
-                            PyObject *activation);
+ * name of the activation of the first n_hidden layers, or a list of a name for each. There may be
+ * no biases, for a function that does not look at them. */
+mlp_network mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *activation,
+                            ptrdiff_t n_hidden);
 
 /* Where the gradients of a network's parameters go. */
 void mlp_set_gradients(mlp_network *network, mlp_list weights, mlp_list biases);

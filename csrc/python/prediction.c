@@ -4,18 +4,21 @@
 #include "python/names.h"
 #include "python/run.h"
 
-/* predict(X, order, weights, biases, activation, output, check_finite, n_threads)
+/* predict(X, order, weights, biases, activation, output, check_finite, n_threads,
+ *         are_hidden=False)
  *     -> outputs, or None where check_finite, X is dense and of the weights' dtype, and an
  *     element of it is infinite or NaN
+ *
+ * Where all layers are hidden ones, activation is of the last, too.
  *
  * Positional: of one row, to read the arguments is a good part of the work. */
 PyObject *
 mlp_core_predict(PyObject *module, PyObject *args)
 {
     PyObject *x_obj, *order, *weights_obj, *biases_obj, *activation, *output, *result = NULL;
-    int check_finite, n_threads;
-    if (!PyArg_ParseTuple(args, "OOOOOOpi:predict", &x_obj, &order, &weights_obj, &biases_obj,
-                          &activation, &output, &check_finite, &n_threads)) {
+    int check_finite, n_threads, are_hidden = false;
+    if (!PyArg_ParseTuple(args, "OOOOOOpi|p:predict", &x_obj, &order, &weights_obj, &biases_obj,
+                          &activation, &output, &check_finite, &n_threads, &are_hidden)) {
         return NULL;
     }
     mlp_predict_args predict = {0};
@@ -26,7 +29,7 @@ mlp_core_predict(PyObject *module, PyObject *args)
     data->x = mlp_arg_input(&call, x_obj);
     mlp_list weights = mlp_arg_weights(&call, weights_obj, data->x.cols, MLP_READ);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
-    predict.network = mlp_arg_network(&call, weights, biases, activation);
+    predict.network = mlp_arg_network(&call, weights, biases, activation, weights.n - !are_hidden);
     data->order = mlp_arg_order(&call, order, "order", data->x.rows, &data->n);
     predict.check_finite =
         check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;

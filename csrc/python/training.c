@@ -82,7 +82,7 @@ arg_problem(mlp_call *call, shared_fields given, const mlp_loss *loss, mlp_acces
     ptrdiff_t n_rows = data->x.rows;
     p.weights = mlp_arg_weights(call, given.weights, data->x.cols, access);
     p.biases = mlp_arg_biases(call, given.biases, p.weights, access);
-    p.network = mlp_arg_network(call, p.weights, p.biases, given.activation);
+    p.network = mlp_arg_network(call, p.weights, p.biases, given.activation, p.weights.n - 1);
     ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
     data->targets = mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_outputs);
     if (!call->failed && data->targets.labels != NULL && loss->code != MLP_CROSS_ENTROPY) {

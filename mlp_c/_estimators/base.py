@@ -15,6 +15,7 @@ from mlp_c._estimators.data import Learner, check_data
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
+from mlp_c._estimators.prediction import count_layers, outputs_of
 from mlp_c._estimators.to_sklearn import to_sklearn
 from mlp_c._network.activations import layer_activations
 from mlp_c._network.initial_weights import draw
@@ -279,6 +280,31 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
         return True
+
+    def hidden_activations(self, X: Any, layer: int = -1) -> Array:
+        """Compute what a hidden layer makes of rows: its units, behind the activation.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        layer : int, default=-1
+            Which hidden layer, counted from 0; negative from the end.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+            Its activations, in the dtype of predictions.
+
+        Raises
+        ------
+        ValueError
+            If there is no such hidden layer, or `X` is not such as ``predict`` takes.
+        sklearn.exceptions.NotFittedError
+            If the model is not fitted.
+        """
+        check_is_fitted(self, "coefs_")
+        return outputs_of(self, X, count_layers(layer, len(self.coefs_) - 1))
 
     def to_sklearn(self) -> Any:
         """Convert the fitted model to scikit-learn's of the same name.

@@ -1,11 +1,13 @@
 """What a fitted network makes of rows."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlp_c import _core
+from mlp_c._network.activations import layer_activations
 from mlp_c._system.threads import threads_for_rows
 from mlp_c._training.data import is_taken_as_it_is, kernel_input
 from mlp_c._training.model import Model
@@ -17,22 +19,28 @@ def run_network(
     rows: np.ndarray | None = None,
     *,
     dtype: np.dtype[Any],
+    n_hidden: int | None = None,
     check_finite: bool = False,
 ) -> Any:
     """Outputs of the network for `X` as the kernels take it, or some of its rows.
 
-    None with `check_finite` where `X`, dense and of `dtype`, has an element that is
-    infinite or NaN.
+    With `n_hidden`, those of the last of so many hidden layers, behind its activation. None with
+    `check_finite` where `X`, dense and of `dtype`, has an element that is infinite or NaN.
     """
+    activation: Any = model.activation
+    are_hidden = n_hidden is not None
+    if are_hidden and not isinstance(activation, str):
+        activation = layer_activations(activation, len(model.coefs_) - 1)[:n_hidden]
     return _core.predict(
         X,
         rows,
-        _as_arrays(model.coefs_, dtype),
-        _as_arrays(model.intercepts_, dtype),
-        model.activation,
-        model.out_activation_,
+        _as_arrays(model.coefs_[:n_hidden], dtype),
+        _as_arrays(model.intercepts_[:n_hidden], dtype),
+        activation,
+        "identity" if are_hidden else model.out_activation_,
         check_finite,
         threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
+        are_hidden,
     )
 
 
@@ -43,14 +51,14 @@ def _as_arrays(weights: Any, dtype: np.dtype[Any]) -> list[np.ndarray]:
     ]
 
 
-def outputs_of(model: Model, X: Any) -> np.ndarray:
-    """Outputs of a fitted model for rows from a user.
+def outputs_of(model: Model, X: Any, n_hidden: int | None = None) -> np.ndarray:
+    """Outputs of a fitted model for rows from a user; with `n_hidden`, of so many hidden layers.
 
     In the wider dtype of both, unless `compute_dtype` says otherwise.
     """
     if _can_take(model, X):
         given = kernel_input(X, X.dtype)
-        outputs = run_network(model, given, dtype=X.dtype, check_finite=True)
+        outputs = run_network(model, given, dtype=X.dtype, n_hidden=n_hidden, check_finite=True)
         if outputs is not None:
             return outputs
     check_is_fitted(model, "coefs_")
@@ -60,7 +68,27 @@ def outputs_of(model: Model, X: Any) -> np.ndarray:
         dtype = np.result_type(X.dtype, dtype)
     if dtype not in (np.float32, np.float64):
         dtype = np.dtype(np.float64)
-    return run_network(model, kernel_input(X, dtype), dtype=dtype)
+    return run_network(model, kernel_input(X, dtype), dtype=dtype, n_hidden=n_hidden)
+
+
+def count_layers(layer: Any, n_hidden: int) -> int:
+    """How many hidden layers there are up to that of an index, which may count from the end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `layer` is not the index of one of `n_hidden` hidden layers.
+    """
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise TypeError(f"layer must be an integer, got {layer!r}")
+    if n_hidden == 0:
+        raise ValueError(f"layer must be one of a model's hidden layers; it has none, got {layer}")
+    if not -n_hidden <= int(layer) < n_hidden:
+        raise ValueError(
+            f"layer must be from {-n_hidden} to {n_hidden - 1} for {n_hidden} hidden layers, got "
+            f"{layer}"
+        )
+    return int(layer) % n_hidden + 1
 
 
 def _can_take(model: Model, X: Any) -> bool:

@@ -25,7 +25,8 @@ def refused(case, name, wrong, error, message):
 
 @pytest.mark.parametrize("name", sorted(POSITIONAL))
 def test_too_few_arguments(name):
-    with pytest.raises(TypeError, match=rf"^{name}\(\) takes exactly \d+ arguments \(0 given\)"):
+    said = rf"^{name}\(\) takes (exactly|at least) \d+ arguments \(0 given\)"
+    with pytest.raises(TypeError, match=said):
         getattr(_core, name)()
 
 

@@ -68,6 +68,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "train_step of rows": (X, y, order, weights, biases, gelu, 0.0, 0.0, n_threads),
         "predict": (X, None, *network, "softmax", False, n_threads),
         "predict of rows": ((X, None), order, weights, biases, gelu, "exp", False, n_threads),
+        "predict of hidden layers": (X, None, *network, "identity", False, n_threads, True),
         "index_nonzeros": (X, name, 1.0, np.inf, n_threads),
         "names": (),
         "config": (),
