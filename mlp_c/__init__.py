@@ -21,6 +21,7 @@ except ImportError as _error:
 from mlp_c import kernels
 from mlp_c._estimators.classifier import MLPClassifier
 from mlp_c._estimators.from_sklearn import from_sklearn
+from mlp_c._estimators.hidden_activations import HiddenActivations
 from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._saving.files import load
 from mlp_c._system.config import show_config
@@ -38,6 +39,7 @@ for _former in ("_classifier", "_regressor", "_checkpoint"):
 __all__ = [
     "MLPClassifier",
     "MLPRegressor",
+    "HiddenActivations",
     "load",
     "Checkpoint",
     "resume",

@@ -302,6 +302,10 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             If there is no such hidden layer, or `X` is not such as ``predict`` takes.
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
+
+        See Also
+        --------
+        mlp_c.HiddenActivations : The same as a step of a pipeline.
         """
         check_is_fitted(self, "coefs_")
         return outputs_of(self, X, count_layers(layer, len(self.coefs_) - 1))

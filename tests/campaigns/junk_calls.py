@@ -59,6 +59,7 @@ def methods():
     """{label: (class, method, arguments by name)} of the estimators."""
     rows, data = {"X": X}, {"X": X, "y": Y, "sample_weight": np.ones(20)}
     every = {"fit": data, "partial_fit": data, "score": data, "predict": rows, "to_sklearn": {}}
+    every["hidden_activations"] = rows | {"layer": -1}
     only = {"predict_proba": rows, "predict_log_proba": rows}
     only["partial_fit"] = data | {"classes": np.arange(3)}
     found = {}

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from mlp_c import MLPClassifier, MLPRegressor
+from mlp_c import HiddenActivations, MLPClassifier, MLPRegressor
 
 # Enough training for the checks that ask for a good score.
 TRAINED = {"hidden_layer_sizes": (20,), "max_iter": 60, "learning_rate_init": 0.05}
@@ -20,6 +20,7 @@ CONFIGURATIONS = [
     {"solver": "adam", "hidden_layer_sizes": (10, 5), "activation": ["gelu", "tanh"]},
     {"solver": "lbfgs", "hidden_layer_sizes": (10, 5), "activation": ("logistic", "gelu")},
 ]
+SEEDED = TRAINED | {"random_state": 0}  # the checks seed no estimator of an estimator
 POISSON = [{"loss": "poisson"}, {"loss": "poisson", "solver": "lbfgs"}]
 
 # What no estimator with scikit-learn's contract can pass with early_stopping=True.
@@ -39,6 +40,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @parametrize_with_checks(
     [MLPClassifier(**TRAINED | settings) for settings in CONFIGURATIONS]
     + [MLPRegressor(**TRAINED | settings) for settings in CONFIGURATIONS + POISSON]
+    + [HiddenActivations(cls(**SEEDED)) for cls in (MLPClassifier, MLPRegressor)]
+    + [HiddenActivations(MLPRegressor(**SEEDED, compute_dtype="float32"), layer=0)]
 )
 def test_estimator_check(estimator, check):
     """Every check passes: none is expected to fail."""
