@@ -10,9 +10,10 @@
 
 /* -log(p + eps) for a class of probability p and logit z, held within the loss's bounds. With
  * eps = 0 it is log(sum) - shifted logit, which stays finite where the probability itself
- * underflows: in double, where the difference of any two float logits is finite. */
+ * underflows: in double, where the difference of any two float logits is finite. log_sum is what
+ * log_of_sum says of the row. */
 static inline ALWAYS_INLINE double
-FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
+FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row, double log_sum)
 {
     const double floor = loss->cross_entropy.floor, ceiling = loss->cross_entropy.ceiling;
     double value;
@@ -20,10 +21,43 @@ FN(class_loss)(const mlp_loss *loss, REAL z, REAL p, ROW_SUMS row)
         value = -(double)FN(log)(FN(splat)(p + (REAL)loss->cross_entropy.eps))[0];
     }
     else {
-        value = (double)FN(log)(FN(splat)(row.sum))[0] - ((double)z - (double)row.largest);
+        value = log_sum - ((double)z - (double)row.largest);
     }
     value = value < floor ? floor : value;
     return value > ceiling ? ceiling : value;
+}
+
+/* The logarithm of a row's sum, for class_loss, which has no use for it where eps > 0. */
+static inline ALWAYS_INLINE double
+FN(log_of_sum)(const mlp_loss *loss, ROW_SUMS row)
+{
+    return loss->cross_entropy.eps > 0 ? 0 : (double)FN(log)(FN(splat)(row.sum))[0];
+}
+
+/* Whether the targets are labels, to be taken as they are. */
+static inline bool
+FN(has_plain_label)(const mlp_loss *loss, const LOSS_ROW *row)
+{
+    return row->targets->labels != NULL && !(loss->cross_entropy.smoothing > 0);
+}
+
+/* The targets of LANES classes from j on, of labels or rows, with smoothing; past the last class,
+ * anything. */
+static inline VEC
+FN(class_targets)(const mlp_loss *loss, const LOSS_ROW *row, ptrdiff_t j)
+{
+    const double smoothing = loss->cross_entropy.smoothing;
+    VEC y = {0};
+    if (row->targets->labels == NULL) {
+        y = FN(load_targets)(row->targets, row->number, j);
+    }
+    else {
+        ptrdiff_t label = row->targets->labels[row->number];
+        if (j <= label && label < j + LANES) {
+            y[label - j] = 1;
+        }
+    }
+    return (REAL)(1 - smoothing) * y + (REAL)(smoothing / (double)row->z.n);
 }
 
 /* The probability of a class of logit z. */
@@ -41,19 +75,21 @@ FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW
     const mlp_targets *targets = row->targets;
     const bool needs_p = loss->cross_entropy.eps > 0;
     ROW_SUMS sums = FN(sums_of_exponentials)(worker, z);
-    if (targets->labels != NULL) {
+    const double log_sum = FN(log_of_sum)(loss, sums);
+    if (FN(has_plain_label)(loss, row)) {
         REAL logit = z.data[targets->labels[row->number] * z.stride];
-        return FN(class_loss)(loss, logit, needs_p ? FN(probability)(logit, sums) : 0, sums);
+        REAL p = needs_p ? FN(probability)(logit, sums) : 0;
+        return FN(class_loss)(loss, logit, p, sums, log_sum);
     }
     double total = 0;
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
-            VEC y = FN(load_targets)(targets, row->number, j);
+            VEC y = FN(class_targets)(loss, row, j);
             for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
                 if (y[lane] != 0) { /* 0 log 0 = 0 */
                     REAL logit = z.data[(j + lane) * z.stride];
                     REAL p = needs_p ? FN(probability)(logit, sums) : 0;
-                    total += (double)y[lane] * FN(class_loss)(loss, logit, p, sums);
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p, sums, log_sum);
                 }
             }
         }
@@ -71,7 +107,8 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
     const mlp_targets *targets = row->targets;
     const REAL scale = row->scale;
     ROW_SUMS sums = FN(exponentials_of)(worker, z, drops_tiny, d);
-    if (targets->labels != NULL) {
+    const double log_sum = FN(log_of_sum)(loss, sums);
+    if (FN(has_plain_label)(loss, row)) {
         ptrdiff_t label = targets->labels[row->number];
         assert(0 <= label && label < z.n);
         REAL p = d.data[label * d.stride] / sums.sum;
@@ -85,13 +122,13 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
             }
         }
         d.data[label * d.stride] = (p - 1) * scale;
-        return FN(class_loss)(loss, z.data[label * z.stride], p, sums);
+        return FN(class_loss)(loss, z.data[label * z.stride], p, sums, log_sum);
     }
     double total = 0;
     for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
         for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
             REAL *out = d.data + j * d.stride;
-            VEC y = FN(load_targets)(targets, row->number, j);
+            VEC y = FN(class_targets)(loss, row, j);
             VEC p = FN(load)(out, d.stride, z.n - j) / sums.sum;
             VEC delta = (p - y) * scale;
             delta = drops_tiny ? FN(drop_tiny)(delta, TINY_DELTA) : delta;
@@ -99,7 +136,7 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
             for (ptrdiff_t lane = 0; lane < LANES && lane < z.n - j; lane++) {
                 if (y[lane] != 0) { /* 0 log 0 = 0 */
                     REAL logit = z.data[(j + lane) * z.stride];
-                    total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums);
+                    total += (double)y[lane] * FN(class_loss)(loss, logit, p[lane], sums, log_sum);
                 }
             }
         }

@@ -97,9 +97,11 @@ typedef enum {
     L(TWEEDIE_LOSS, tweedie_loss, MLP_TWEEDIE_LOSS_CONSTANTS)
 
 /* The loss of a class of probability p is -log(p + eps), held within [floor, ceiling]; the
- * gradient knows of neither. */
-#define MLP_CROSS_ENTROPY_CONSTANTS(C) C(eps) C(floor) C(ceiling)
-#define MLP_LOGISTIC_LOSS_CONSTANTS(C) C(floor) C(ceiling)
+ * gradient knows of neither. Of the targets, the part `smoothing` is shared out among all classes
+ * evenly, of which a logistic output has two: Szegedy et al., "Rethinking the Inception
+ * architecture for computer vision" (2016), section 7. */
+#define MLP_CROSS_ENTROPY_CONSTANTS(C) C(eps) C(floor) C(ceiling) C(smoothing)
+#define MLP_LOGISTIC_LOSS_CONSTANTS(C) C(floor) C(ceiling) C(smoothing)
 
 /* The residual from which a loss is linear; the quantile that is estimated; and the power of the
  * mean that the variance is in proportion to, from 1 to 2. */

@@ -52,12 +52,14 @@ FN(sum_outputs)(FN(output_loss) * f, mlp_worker *worker, const mlp_loss *loss, c
                                       : FN(sum_some_outputs)(true, f, worker, loss, row);
 }
 
-/* -y log p - (1 - y) log(1 - p), with -log p = log(1 + exp(-z)). */
+/* -y log p - (1 - y) log(1 - p), with -log p = log(1 + exp(-z)) and smoothed targets y. */
 static inline VEC
 FN(logistic_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 {
     const REAL floor = (REAL)loss->logistic_loss.floor;
     const REAL ceiling = (REAL)loss->logistic_loss.ceiling;
+    const double smoothing = loss->logistic_loss.smoothing;
+    y = (REAL)(1 - smoothing) * y + (REAL)(smoothing / 2);
     /* Beyond these bounds 1 + exp(-|z|) is 1, and the gradient 0 or tiny. */
     VEC bounded = FN(clamp)(z, LOG_TINY_DELTA, -LOG_TINY_DELTA);
     VEC shared = FN(log)(1 + FN(exp)(FN(select)(bounded < 0, bounded, -bounded)));

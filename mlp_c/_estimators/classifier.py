@@ -1,10 +1,11 @@
 """The classifier: labels in, labels and probabilities out."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -41,6 +42,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         each other, those it lacks have 1. For labels of which several may apply, a list of a dict
         a label, with the weights of 0 and 1. 'balanced' gives all classes the same total weight:
         ``n_samples / (n_classes * count)`` each, counted in all of `y`.
+    label_smoothing : float, default=0.0
+        The part of each label that training shares out evenly among all classes, from 0 to below
+        1: of k classes that exclude each other, the targets are ``label_smoothing / k``, and
+        ``1 - label_smoothing`` more for the label; of each other label,
+        ``label_smoothing / 2`` and ``1 - label_smoothing / 2``. `loss_` and `loss_curve_` are of
+        these targets; scores know nothing of them.
 
     Attributes
     ----------
@@ -76,6 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     _fitted_parts = (
@@ -122,6 +130,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_threads=None,
         scoring=None,
         class_weight=None,
+        label_smoothing=0.0,
     ):
         self._set_parameters(locals())
 
@@ -135,7 +144,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels.encode(self._target_kind, self.classes_, y)
 
     def _choose_loss(self):
-        return labels.loss_for(self._target_kind)
+        return labels.loss_for(self._target_kind).with_parameters(self)
 
     def _weigh_classes(self, y, encoded):
         if self.class_weight is None:

@@ -38,7 +38,7 @@ def count_outputs(kind: str, classes: np.ndarray) -> int:
 
 
 def loss_for(kind: str) -> Loss:
-    """The loss for such labels, by whether several classes exclude each other."""
+    """The loss for such labels, unsmoothed, by whether several classes exclude each other."""
     return EXCLUSIVE_CLASSES if kind == "multiclass" else INDEPENDENT_CLASSES
 
 

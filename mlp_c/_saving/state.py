@@ -39,6 +39,7 @@ _FORMAT_1 = {
 _LATER = {
     "class_weight": None,
     "huber_delta": 1.0,
+    "label_smoothing": 0.0,
     "quantile": 0.5,
     "scoring": None,
     "tweedie_power": 1.5,

@@ -47,9 +47,12 @@ POSITIVE = Domain(0.0, "be positive", is_open=True)
 
 
 def clipped_probability(dtype: Any) -> dict[str, float]:
-    """Bounds of a class's loss: those of probabilities clipped to [eps, 1 - eps] of a dtype."""
+    """Bounds of a class's loss: those of probabilities clipped to [eps, 1 - eps] of a dtype.
+
+    Targets are not smoothed.
+    """
     eps = float(np.finfo(dtype).eps)
-    return {"floor": -float(np.log1p(-eps)), "ceiling": -float(np.log(eps))}
+    return {"floor": -float(np.log1p(-eps)), "ceiling": -float(np.log(eps)), "smoothing": 0.0}
 
 
 def clipped_softmax(dtype: Any) -> dict[str, float]:
@@ -58,13 +61,15 @@ def clipped_softmax(dtype: Any) -> dict[str, float]:
 
 
 def no_constants(dtype: Any) -> dict[str, float]:
-    """Of a loss that has none."""
+    """Of a loss that has none but parameters of the estimator."""
     return {}
 
 
-def same_constants(values: dict[str, float], dtype: Any) -> dict[str, float]:
-    """Of a loss whose constants are the same for every dtype."""
-    return values
+def with_constants(
+    others: Callable[[Any], dict[str, float]], values: dict[str, float], dtype: Any
+) -> dict[str, float]:
+    """Constants that are the same for every dtype, in the place of some or beside others."""
+    return {**others(dtype), **values}
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Loss:
     out_activation : str
         The output activation.
     constants_for : callable
-        Its own constants, by the kernels' names, for arithmetic in a dtype.
+        Its own constants, by the kernels' names, for arithmetic in a dtype; without those
+        parameters that have to be given.
     averages_outputs : bool
         Whether it is a mean over the outputs, and not a sum.
     domain : Domain
@@ -99,7 +105,14 @@ class Loss:
         if not self.parameters:
             return self
         values = {name: float(getattr(model, said)) for name, said in self.parameters.items()}
-        return replace(self, constants_for=partial(same_constants, values))
+        return replace(self, constants_for=partial(with_constants, self.constants_for, values))
+
+    def unsmoothed(self) -> "Loss":
+        """The loss of targets as they are, by which rows held out are judged."""
+        if "smoothing" not in self.parameters:
+            return self
+        as_they_are = {"smoothing": 0.0}
+        return replace(self, constants_for=partial(with_constants, self.constants_for, as_they_are))
 
     def for_kernels(self, dtype: Any) -> dict[str, Any]:
         """Its name and constants, as the kernels take them for arithmetic in a dtype."""
@@ -133,6 +146,8 @@ REGRESSION_LOSSES = {
 }
 
 # What a classifier minimises: the log loss of classes that exclude each other, or do not.
-EXCLUSIVE_CLASSES = Loss("cross_entropy", "softmax", clipped_softmax)
-INDEPENDENT_CLASSES = Loss("logistic_loss", "logistic", clipped_probability)
+# They are those of the labels as they are; `with_parameters`, of smoothed ones.
+_SMOOTHING = {"smoothing": "label_smoothing"}
+EXCLUSIVE_CLASSES = Loss("cross_entropy", "softmax", clipped_softmax, parameters=_SMOOTHING)
+INDEPENDENT_CLASSES = Loss("logistic_loss", "logistic", clipped_probability, parameters=_SMOOTHING)
 CLASSIFICATION_LOSSES = (EXCLUSIVE_CLASSES, INDEPENDENT_CLASSES)

@@ -137,7 +137,7 @@ class ValidationScore(Watch):
 
     def __init__(self, model: Model, validation: Validation) -> None:
         self._model, self._validation = model, validation
-        self._loss = model._choose_loss()
+        self._loss = model._choose_loss().unsmoothed()
         self._score = score_for(model, validation.data)
 
     def measure(self) -> float:

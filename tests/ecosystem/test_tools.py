@@ -70,7 +70,7 @@ def test_parameters_and_defaults_are_scikit_learns_and_some_more(name):
     if name == "MLPRegressor":
         more |= {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}
     else:
-        more |= {"class_weight": None}
+        more |= {"class_weight": None, "label_smoothing": 0.0}
     assert {key: ours.pop(key) for key in more} == more
     assert ours == getattr(neural_network, name)().get_params()
 

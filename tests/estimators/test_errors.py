@@ -136,6 +136,7 @@ WRONG = {
     "loss": ["odd", None],
     "class_weight": ["odd", 1.0],
     "scoring": ["odd", 1.0],
+    "label_smoothing": [-0.1, 1.0, np.nan, "odd"],
     "huber_delta": [0.0, -1.0, np.nan, "odd"],
     "quantile": [0.0, 1.0, np.nan, "odd"],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],

@@ -29,9 +29,13 @@ def activation_of(kind):
 
 # Logarithms of probabilities are held within those of scikit-learn's smallest and largest.
 EPS = np.finfo(float).eps
-WITHIN = {"floor": -np.log1p(-EPS), "ceiling": -np.log(EPS)}
+WITHIN = {"floor": -np.log1p(-EPS), "ceiling": -np.log(EPS), "smoothing": 0.0}
+
+# By loss; and by problem, where they differ.
 CONSTANTS = {
     "cross_entropy": WITHIN | {"eps": 0.0},
+    "smoothed classes": WITHIN | {"eps": 0.0, "smoothing": 0.2},
+    "smoothed labels": WITHIN | {"smoothing": 0.3},
     "logistic_loss": WITHIN,
     "huber_loss": {"delta": 0.5},
     "pinball_loss": {"quantile": 0.8},
@@ -43,6 +47,20 @@ PROBLEMS = {
     "classes": (MLPClassifier, {}, CLASSES, "cross_entropy", np.eye(3)[CLASSES]),
     "two classes": (MLPClassifier, {}, CLASSES > 1, "logistic_loss", (CLASSES > 1)[:, np.newaxis]),
     "labels": (MLPClassifier, {}, (NUMBERS > 0).astype(int), "logistic_loss", NUMBERS > 0),
+    "smoothed classes": (
+        MLPClassifier,
+        {"label_smoothing": 0.2},
+        CLASSES,
+        "cross_entropy",
+        np.eye(3)[CLASSES],
+    ),
+    "smoothed labels": (
+        MLPClassifier,
+        {"label_smoothing": 0.3},
+        (NUMBERS > 0).astype(int),
+        "logistic_loss",
+        NUMBERS > 0,
+    ),
     "numbers": (MLPRegressor, {}, NUMBERS[:, 1], "squared_error", NUMBERS[:, 1:2]),
     "several numbers": (MLPRegressor, {}, NUMBERS, "squared_error", NUMBERS),
     "poisson": (
@@ -96,7 +114,7 @@ def begun(problem, activation, widths=WIDTHS):
     names = [activation] * len(widths) if isinstance(activation, str) else activation
     random = np.random.RandomState(SMALL["random_state"])
     widths = [X.shape[1], *widths, targets.shape[1]]
-    constants = CONSTANTS.get(loss, {})
+    constants = CONSTANTS.get(problem, CONSTANTS.get(loss, {}))
     return reference.initial(widths, names, loss, constants, random), targets.astype(float)
 
 
@@ -242,9 +260,13 @@ TARGETS = {
 
 @pytest.mark.parametrize("form", ["dense", "pairs", "csri4"])
 @pytest.mark.parametrize("kind", ["gelu", *MIXED])
-@pytest.mark.parametrize("loss", calls.LOSSES)
+@pytest.mark.parametrize(
+    "loss", [*calls.LOSSES, "smoothed cross_entropy", "smoothed logistic_loss"]
+)
 def test_the_gradient_is_the_slope_of_the_loss(loss, kind, form):
     """Central differences of what loss_gradient itself returns, along every parameter."""
+    constants = {"smoothing": 0.2} if loss.startswith("smoothed ") else {}
+    loss = loss.removeprefix("smoothed ")
     random = np.random.default_rng(1)
     widths = [4, *WIDTHS, 3]
     weights = [random.standard_normal(s) / 2 for s in pairwise(widths)]
@@ -252,7 +274,7 @@ def test_the_gradient_is_the_slope_of_the_loss(loss, kind, form):
     given = calls.fields(
         *("loss_gradient", calls.rows_as(form, X), TARGETS[loss], weights, biases),
         activation=activation_of(kind),
-        loss=calls.loss(loss),
+        loss=calls.loss(loss, **constants),
         sample_weight=WEIGHT,
         gradient_scale=1 / 3 if loss == "squared_error" else 1.0,
         l2=0.2,

@@ -115,8 +115,8 @@ def test_weights_of_the_rows_are_in_the_loss_and_the_score(solver, scoring):
     assert calls.bits(weighted.coefs_) == calls.bits(repeated.coefs_)
 
 
-def test_training_weights_and_class_weights_are_not_in_the_loss():
-    options = OPTIONS | {"alpha": 0.1, "scoring": "loss"}
+def test_training_weights_class_weights_and_smoothing_are_not_in_the_loss():
+    options = OPTIONS | {"alpha": 0.1, "scoring": "loss", "label_smoothing": 0.2}
     model = MLPClassifier(**options, class_weight={0: 5.0}).fit(
         *TRAIN, np.linspace(0.1, 2, 100), **OF_VAL
     )

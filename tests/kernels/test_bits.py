@@ -86,13 +86,14 @@ def epoch(rule, batch_size, zeros, dtype):
     return total, weights, biases, moments
 
 
-def gradient(loss, dtype):
+def gradient(loss, constants, kind, dtype):
     """Of an L2-regularised loss over all rows; and what is predicted."""
-    X, _, soft, _, weights, biases = problem(dtype)
+    X, labels, soft, _, weights, biases = problem(dtype)
     gradients = [[np.empty_like(p) for p in group] for group in (weights, biases)]
     fields = calls.fields(
-        *("loss_gradient", X, soft, weights, biases), activation="tanh", loss=calls.loss(loss),
-        dweights=gradients[0], dbiases=gradients[1], l2=0.25,
+        *("loss_gradient", X, labels if kind == "labels" else soft, weights, biases),
+        loss=calls.loss(loss, **constants),
+        activation="tanh", dweights=gradients[0], dbiases=gradients[1], l2=0.25,
     )  # fmt: skip
     value, output = _core.loss_gradient(fields), LOSSES[loss].output
     return value, gradients, _core.predict(X, None, weights, biases, "tanh", output, False, 1)
@@ -108,7 +109,10 @@ CASES = {
     "cross-entropy of rows": (cross_entropy, "rows", 0.0),
     **{rule: (epoch, rule, ROWS if rule in ONE_STEP else 64, False) for rule in RULES},
     "sgd on zeros": (epoch, "sgd", 64, True),
-    **{f"gradient of {loss}": (gradient, loss) for loss in LOSSES},
+    **{f"gradient of {loss}": (gradient, loss, {}, "rows") for loss in LOSSES},
+    "gradient of smoothed labels": (gradient, "cross_entropy", {"smoothing": 0.25}, "labels"),
+    "gradient of smoothed rows": (gradient, "cross_entropy", {"smoothing": 0.25}, "rows"),
+    "gradient of smoothed logistic_loss": (gradient, "logistic_loss", {"smoothing": 0.25}, "rows"),
 }
 
 
@@ -139,6 +143,9 @@ GOLDEN = {
     "adam": ("6a4e973f52dc", "82e4fc39a58b"),
     "gradient of cross_entropy": ("0f1b95eb1d8a", "69bc1707a408"),
     "gradient of logistic_loss": ("bf9059d47855", "daaea6697297"),
+    "gradient of smoothed labels": ("e4e2ec9483d2", "5728dc98e8d3"),
+    "gradient of smoothed rows": ("3232285b2010", "bd4d0c439cc8"),
+    "gradient of smoothed logistic_loss": ("2553fd2482f8", "669aa2efd3fc"),
     "gradient of squared_error": ("948a14411e22", "e12463465e96"),
     "gradient of absolute_error": ("f7ac144db552", "a009ab97e5a2"),
     "gradient of huber_loss": ("77946e2ff466", "131171376486"),

@@ -83,9 +83,12 @@ def test_the_loss_behind_every_activation(activation, dtype, isa):
         ("cross_entropy", {"eps": 0.1}),
         ("cross_entropy", {"floor": 1.5, "ceiling": 2.5}),
         ("logistic_loss", {"floor": 0.5, "ceiling": 1.0}),
+        ("cross_entropy", {"smoothing": 0.2}),
+        ("cross_entropy", {"smoothing": 0.2, "floor": 1.5, "ceiling": 2.5}),
+        ("logistic_loss", {"smoothing": 0.2}),
     ],
 )
-def test_the_loss_within_bounds(name, constants, dtype, isa):
+def test_the_loss_within_bounds_and_of_smoothed_targets(name, constants, dtype, isa):
     check(problem(dtype, name) | {"loss": calls.loss(name, **constants)})
 
 

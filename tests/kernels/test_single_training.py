@@ -45,11 +45,14 @@ def test_outputs_are_those_of_the_oracle(scale, output, isa, dtype):
         assert_close(got, want, bound * (np.finfo(dtype).eps * np.abs(want) + tiny))
 
 
-# Each loss as it is called without more, and those with bounds within them.
+# Each loss as it is called without more, those with bounds within them, and of smoothed targets.
 LOSS_CASES = [calls.loss(name) for name in NAMES["losses"]]
 LOSS_CASES += [
     calls.loss("cross_entropy", eps=1e-7, floor=0.0, ceiling=3.0),
     calls.loss("logistic_loss", floor=0.1, ceiling=2.0),
+    calls.loss("cross_entropy", smoothing=0.3),
+    calls.loss("cross_entropy", eps=1e-7, smoothing=0.9),
+    calls.loss("logistic_loss", smoothing=0.3),
 ]
 
 

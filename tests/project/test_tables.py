@@ -27,8 +27,12 @@ from support.calls import assert_have
 
 NAMES = _core.names()
 LOSSES = {
-    loss.name: loss.with_parameters(mlp_c.MLPRegressor())
-    for loss in (*REGRESSION_LOSSES.values(), *CLASSIFICATION_LOSSES)
+    loss.name: loss.with_parameters(model)
+    for model, losses in (
+        (mlp_c.MLPRegressor(), REGRESSION_LOSSES.values()),
+        (mlp_c.MLPClassifier(), CLASSIFICATION_LOSSES),
+    )
+    for loss in losses
 }
 each_estimator = pytest.mark.parametrize("cls", [mlp_c.MLPClassifier, mlp_c.MLPRegressor])
 

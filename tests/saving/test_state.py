@@ -178,6 +178,10 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 # ---- formats ----
 
 
+# By parameter that came later: its default.
+LATER = {"huber_delta": 1.0, "label_smoothing": 0.0, "quantile": 0.5, "tweedie_power": 1.5}
+
+
 @each_case
 def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
     """1 for scikit-learn's names, and 2 for others and lists, of models that are fitted or not."""
@@ -186,23 +190,24 @@ def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
     names = [model.activation, model.solver, model.loss]
     expected = 1 if all(isinstance(name, str) and name in known for name in names) else 2
     given = model.get_params()
-    for name, default in {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}.items():
+    for name, default in LATER.items():
         expected = 2 if given.get(name, default) != default else expected
     assert make(case).__getstate__()["format"] == expected
     expected = 2 if model.early_stopping else expected  # the losses of held-out rows
     assert fitted(case)[0].__getstate__()["format"] == expected
 
 
-@pytest.mark.parametrize("name", ["huber_delta", "quantile", "tweedie_power"])
+@pytest.mark.parametrize("name", LATER)
 def test_a_parameter_that_the_first_format_does_not_know_is_left_out_at_its_default(name):
-    model = MLPRegressor()
+    cls = MLPClassifier if name == "label_smoothing" else MLPRegressor
+    model = cls()
     assert name not in model.__getstate__()["parameters"]
     for value in (1.25, 1, None, np.float32(1.5)):
         model.set_params(**{name: value})
         state = model.__getstate__()
         assert state["format"] == 2
         assert state["parameters"][name] is value
-        assert getattr(restored(MLPRegressor(), state), name) is value
+        assert getattr(restored(cls(), state), name) is value
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])

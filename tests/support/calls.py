@@ -79,6 +79,7 @@ CONSTANTS = {
     "eps": 0.0,
     "floor": -np.inf,
     "ceiling": np.inf,
+    "smoothing": 0.0,
     "delta": 0.8,
     "quantile": 0.3,
     "power": 1.4,

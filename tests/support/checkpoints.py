@@ -87,6 +87,7 @@ CASES = {
     "quantile": ({"loss": "quantile", "quantile": 0.9}, X, NUMBERS, None),
     "gamma": ({"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS), None),
     "Tweedie": ({"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS), None),
+    "smoothed labels": ({"label_smoothing": 0.1}, X, TEXT, WEIGHT),
     "an instance": ({"random_state": np.random.RandomState(3)}, X, TEXT, None),
     "three threads": ({"n_threads": 3}, X, TEXT, None),
     "gelu": ({"activation": "gelu"}, X, TEXT, WEIGHT),

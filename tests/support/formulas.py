@@ -130,23 +130,44 @@ def _negative_log(z, eps):
     return -np.log(softmax(z) + eps) if eps else -log_softmax(z)
 
 
+def _smoothed(y, smoothing, n_classes):
+    """Targets of which a part is shared out among the classes evenly."""
+    return (1 - smoothing) * y + smoothing / n_classes
+
+
+def _cross_entropy(z, y, eps, floor, ceiling, smoothing):
+    y = _smoothed(y, smoothing, z.shape[1])
+    return np.where(y == 0, 0, y * np.clip(_negative_log(z, eps), floor, ceiling))
+
+
+def _cross_entropy_sizes(z, y, smoothing, **_):
+    y = _smoothed(np.abs(y), smoothing, z.shape[1])
+    return y * (1 + np.max(np.abs(log_softmax(z)), axis=1, keepdims=True))
+
+
 CROSS_ENTROPY = Loss(
     output="softmax",
-    terms=lambda z, y, eps, floor, ceiling: np.where(
-        y == 0, 0, y * np.clip(_negative_log(z, eps), floor, ceiling)
+    terms=_cross_entropy,
+    gradient=lambda z, y, smoothing, **_: softmax(z) - _smoothed(y, smoothing, z.shape[1]),
+    sizes=_cross_entropy_sizes,
+    gradient_sizes=lambda z, y, smoothing, **_: (
+        softmax(z) + _smoothed(np.abs(y), smoothing, z.shape[1])
     ),
-    gradient=lambda z, y, **_: softmax(z) - y,
-    sizes=lambda z, y, **_: np.abs(y) * (1 + np.max(np.abs(log_softmax(z)), axis=1, keepdims=True)),
 )
+
+
+def _logistic_loss(z, y, floor, ceiling, smoothing):
+    y = _smoothed(y, smoothing, 2)
+    positive = np.clip(np.logaddexp(0, -z), floor, ceiling)
+    return y * positive + (1 - y) * np.clip(np.logaddexp(0, z), floor, ceiling)
+
 
 LOGISTIC_LOSS = Loss(
     output="logistic",
-    terms=lambda z, y, floor, ceiling: (
-        y * np.clip(np.logaddexp(0, -z), floor, ceiling)
-        + (1 - y) * np.clip(np.logaddexp(0, z), floor, ceiling)
-    ),
-    gradient=lambda z, y, **_: OUTPUTS["logistic"](z) - y,
+    terms=_logistic_loss,
+    gradient=lambda z, y, smoothing, **_: OUTPUTS["logistic"](z) - _smoothed(y, smoothing, 2),
     sizes=lambda z, y, **_: np.logaddexp(0, np.abs(z)),
+    gradient_sizes=lambda z, y, smoothing, **_: OUTPUTS["logistic"](z) + _smoothed(y, smoothing, 2),
 )
 
 SQUARED_ERROR = Loss(  # a mean over the outputs, whose gradient is left undivided

@@ -31,6 +31,7 @@ CASES = {
     "quantile": (MLPRegressor, {"loss": "quantile", "quantile": 0.9}, X, NUMBERS),
     "gamma": (MLPRegressor, {"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS)),
     "Tweedie": (MLPRegressor, {"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS)),
+    "smoothed labels": (MLPClassifier, {"label_smoothing": 0.1}, X, TEXT),
     "float32": (MLPClassifier, {}, X.astype(np.float32), CLASSES > 0),
     "two outputs": (MLPRegressor, {}, X, X[:, :2]),
     "text of any kind": (MLPClassifier, {}, X, np.array(["", "é", "\ud800"], "<U40")[CLASSES]),
