@@ -79,10 +79,16 @@ typedef enum {
 #undef O
 } mlp_output;
 
-/* Constants of losses and update rules, each a double: a list makes the members of a struct, and
- * the entries that Python gives. */
+/* Constants of losses and update rules, by kind and name: a real number, or several. A list makes
+ * the members of a struct, and the entries that Python gives. */
 #define MLP_NO_CONSTANTS(C)
-#define MLP_CONSTANT_MEMBER(name) double name;
+#define MLP_CONSTANT_MEMBER(kind, name) mlp_##kind##_constant name;
+
+typedef double mlp_real_constant;
+typedef struct {
+    const double *values;
+    ptrdiff_t n;
+} mlp_reals_constant;
 
 /* Losses of a row of logits: code, name, list of constants. The functions are in losses.h. */
 #define MLP_LOSSES(L)                                            \
@@ -100,14 +106,16 @@ typedef enum {
  * gradient knows of neither. Of the targets, the part `smoothing` is shared out among all classes
  * evenly, of which a logistic output has two: Szegedy et al., "Rethinking the Inception
  * architecture for computer vision" (2016), section 7. */
-#define MLP_CROSS_ENTROPY_CONSTANTS(C) C(eps) C(floor) C(ceiling) C(smoothing)
-#define MLP_LOGISTIC_LOSS_CONSTANTS(C) C(floor) C(ceiling) C(smoothing)
+#define MLP_CROSS_ENTROPY_CONSTANTS(C) \
+    C(real, eps) C(real, floor) C(real, ceiling) C(real, smoothing)
+#define MLP_LOGISTIC_LOSS_CONSTANTS(C) C(real, floor) C(real, ceiling) C(real, smoothing)
 
-/* The residual from which a loss is linear; the quantile that is estimated; and the power of the
- * mean that the variance is in proportion to, from 1 to 2. */
-#define MLP_HUBER_LOSS_CONSTANTS(C) C(delta)
-#define MLP_PINBALL_LOSS_CONSTANTS(C) C(quantile)
-#define MLP_TWEEDIE_LOSS_CONSTANTS(C) C(power)
+/* The residual from which a loss is linear; the quantiles that are estimated, each by outputs for
+ * all targets, one quantile after the other; and the power of the mean that the variance is in
+ * proportion to, from 1 to 2. */
+#define MLP_HUBER_LOSS_CONSTANTS(C) C(real, delta)
+#define MLP_PINBALL_LOSS_CONSTANTS(C) C(reals, quantiles)
+#define MLP_TWEEDIE_LOSS_CONSTANTS(C) C(real, power)
 
 typedef enum {
 #define L(CODE, name, constants) MLP_##CODE,
@@ -136,8 +144,8 @@ typedef struct {
     R(NESTEROV, nesterov, 1, MLP_MOMENTUM_CONSTANTS) \
     R(ADAM, adam, 2, MLP_ADAM_CONSTANTS)
 
-#define MLP_MOMENTUM_CONSTANTS(C) C(momentum)
-#define MLP_ADAM_CONSTANTS(C) C(beta_1) C(beta_2) C(epsilon)
+#define MLP_MOMENTUM_CONSTANTS(C) C(real, momentum)
+#define MLP_ADAM_CONSTANTS(C) C(real, beta_1) C(real, beta_2) C(real, epsilon)
 
 typedef enum {
 #define R(CODE, name, n_moments, constants) MLP_##CODE,

@@ -99,13 +99,13 @@ FN(huber_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
     return *gradient * (r - (REAL)0.5 * *gradient);
 }
 
-/* The quantile q's: q (y - z) where z is below y, (1 - q) (z - y) where it is above. Its gradient
- * is 0 where these are equal: Koenker & Bassett, "Regression quantiles" (1978). */
+/* The first quantile q's: q (y - z) where z is below y, (1 - q) (z - y) where it is above. Its
+ * gradient is 0 where these are equal: Koenker & Bassett, "Regression quantiles" (1978). */
 static inline VEC
 FN(pinball_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 {
-    const REAL below = (REAL)loss->pinball_loss.quantile;
-    const REAL above = (REAL)(1 - loss->pinball_loss.quantile);
+    const double q = loss->pinball_loss.quantiles.values[0];
+    const REAL below = (REAL)q, above = (REAL)(1 - q);
     VEC r = z - y;
     *gradient = FN(select)(r > 0, FN(splat)(above), FN(select)(r < 0, FN(splat)(-below), r));
     return *gradient * r;
@@ -164,7 +164,6 @@ FN(tweedie_loss_of)(const mlp_loss *loss, VEC z, VEC y, VEC *gradient)
 SUM_OVER_OUTPUTS(logistic_loss)
 SUM_OVER_OUTPUTS(absolute_error)
 SUM_OVER_OUTPUTS(huber_loss)
-SUM_OVER_OUTPUTS(pinball_loss)
 SUM_OVER_OUTPUTS(poisson_loss)
 SUM_OVER_OUTPUTS(gamma_loss)
 #undef SUM_OVER_OUTPUTS
@@ -174,6 +173,34 @@ static double
 FN(squared_error_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
     return FN(sum_outputs)(FN(squared_error_of), worker, loss, row) / (double)row->z.n;
+}
+
+/* Outputs begin to begin + n of a row. */
+static inline LOSS_ROW
+FN(outputs_of)(const LOSS_ROW *row, ptrdiff_t begin, ptrdiff_t n)
+{
+    LOSS_ROW some = *row;
+    REAL *gradient = row->gradient.data;
+    some.z = (ROW){row->z.data + begin, 1, n};
+    some.gradient = (ROW){gradient == NULL ? NULL : gradient + begin, 1, n};
+    return some;
+}
+
+/* Each quantile's outputs, one after the other. */
+static double
+FN(pinball_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    const ptrdiff_t n = loss->pinball_loss.quantiles.n, k = row->z.n / n;
+    mlp_poller poller = {worker, 0};
+    mlp_loss one = *loss;
+    double total = 0;
+    for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, k); i++) {
+        LOSS_ROW some = FN(outputs_of)(row, i * k, k);
+        one.pinball_loss.quantiles =
+            (mlp_reals_constant){&loss->pinball_loss.quantiles.values[i], 1};
+        total += FN(sum_outputs)(FN(pinball_loss_of), worker, &one, &some);
+    }
+    return total;
 }
 
 /* The deviances of powers 1 and 2 are limits. */

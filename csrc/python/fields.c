@@ -1,5 +1,7 @@
 #include "python/fields.h"
 
+#include "kernels/lists.h"
+
 /* What no other thread may change while it is looked at. Where there is the GIL, that is held. */
 #ifndef Py_BEGIN_CRITICAL_SECTION
 #define Py_BEGIN_CRITICAL_SECTION(obj) {
@@ -57,6 +59,7 @@ read_integer(PyObject *obj, void *value)
 const mlp_kind mlp_object_kind = {read_object, "anything", "anything"};
 const mlp_kind mlp_known_kind = {read_nothing, "anything", "anything"};
 const mlp_kind mlp_real_kind = {read_real, "a real number", "a number that float64 holds"};
+const mlp_kind mlp_reals_kind = {NULL, NULL, NULL};
 const mlp_kind mlp_size_kind = {read_size, "an integer", "an integer of at most 64 bits"};
 const mlp_kind mlp_integer_kind = {read_integer, "an integer", "an integer of at most 32 bits"};
 
@@ -133,14 +136,52 @@ reject_missing(mlp_call *call, const char *title, const char *names, const char 
 
 /* ---- reading them ---- */
 
-/* Reads one field. What its object itself raises is left as it is, but for what says that it is no
- * number, or too large. */
+/* Reads one of the real numbers in a list. What its object itself raises is left as it is, but for
+ * what says that it is no number, or too large. */
+static double
+read_item(mlp_call *call, const char *name, Py_ssize_t i, PyObject *obj)
+{
+    double real = 0;
+    mlp_expectation expected = {.name = name, .index = i};
+    if (read_real(obj, &real)) {
+        return real;
+    }
+    call->failed = true;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        mlp_reject_text(call, PyExc_TypeError, &expected, "be a real number",
+                        Py_TYPE(obj)->tp_name);
+    }
+    else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        mlp_reject_text(call, PyExc_ValueError, &expected, "be a number that float64 holds",
+                        "a larger one");
+    }
+    return real;
+}
+
+static void
+read_items(mlp_call *call, const char *name, PyObject *obj, mlp_reals_constant *reals)
+{
+    PyObject *items = mlp_arg_items(call, obj, name, MLP_ANY, "real numbers");
+    Py_ssize_t n = items == NULL ? 0 : PyTuple_GET_SIZE(items);
+    double *values = mlp_alloc_for(call, n, sizeof(double));
+    for (Py_ssize_t i = 0; i < n && values != NULL && mlp_go_on(call, i); i++) {
+        values[i] = read_item(call, name, i, PyTuple_GET_ITEM(items, i));
+    }
+    *reals = (mlp_reals_constant){values, n};
+}
+
+/* Reads one field, likewise. */
 static void
 read_field(mlp_call *call, const mlp_record *record, const mlp_field *field, PyObject *obj,
            void *values)
 {
     const mlp_kind *kind = field->kind;
-    if (kind->read(obj, (char *)values + field->offset)) {
+    void *value = (char *)values + field->offset;
+    if (kind->read == NULL) {
+        read_items(call, field->name, obj, value);
+        return;
+    }
+    if (kind->read(obj, value)) {
         return;
     }
     call->failed = true;

@@ -23,12 +23,15 @@ typedef int mlp_integer_field;
 
 typedef struct {
     /* Writes what an object is worth. Returns false with an exception set where it is not of this
-     * kind: TypeError; or where its value does not fit: OverflowError. */
+     * kind: TypeError; or where its value does not fit: OverflowError. NULL: real numbers. */
     bool (*read)(PyObject *obj, void *value);
     const char *what, *fitting; /* for "must be a real number" */
 } mlp_kind;
 
 extern const mlp_kind mlp_object_kind, mlp_real_kind, mlp_size_kind, mlp_integer_kind;
+
+/* A list or tuple of real numbers, copied until the call ends: an mlp_reals_constant. */
+extern const mlp_kind mlp_reals_kind;
 
 /* The kind of what is read elsewhere. */
 extern const mlp_kind mlp_known_kind;

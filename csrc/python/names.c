@@ -62,8 +62,8 @@ arg_named(mlp_call *call, PyObject *obj, const char *argument, const char *argum
     return mlp_arg_name(call, name, argument_name, MLP_ANY, names);
 }
 
-#define CONSTANT(name) {#name, &mlp_real_kind, offsetof(__typeof__(*these), name)},
-#define CONSTANT_NAME(name) ", '" #name "'"
+#define CONSTANT(kind, name) {#name, &mlp_##kind##_kind, offsetof(__typeof__(*these), name)},
+#define CONSTANT_NAME(kind, name) ", '" #name "'"
 
 /* Reads the constants of one entry of a list into its struct. */
 #define ARG_CONSTANTS(call, dict, title, constants, values)                                  \
@@ -87,6 +87,12 @@ mlp_arg_loss(mlp_call *call, PyObject *obj)
 #undef L
     }
     return loss;
+}
+
+ptrdiff_t
+mlp_outputs_per_target(const mlp_loss *loss)
+{
+    return loss->code == MLP_PINBALL_LOSS ? loss->pinball_loss.quantiles.n : 1;
 }
 
 mlp_rule
@@ -141,7 +147,7 @@ with_entry(PyObject *dict, const char *name, PyObject *value)
     return dict;
 }
 
-#define CONSTANT_ITEM(name) #name,
+#define CONSTANT_ITEM(kind, name) #name,
 
 /* {name: names of its constants} */
 static PyObject *

@@ -24,6 +24,9 @@ mlp_output mlp_arg_output(mlp_call *call, PyObject *obj, const char *name);
 mlp_loss mlp_arg_loss(mlp_call *call, PyObject *obj);
 mlp_rule mlp_arg_rule(mlp_call *call, PyObject *obj);
 
+/* How many outputs a loss has for each target; what it was given may make that 0. */
+ptrdiff_t mlp_outputs_per_target(const mlp_loss *loss);
+
 /* How many moments a rule keeps of each parameter. */
 int mlp_count_moments(const mlp_rule *rule);
 

@@ -72,6 +72,20 @@ typedef struct {
     mlp_list weights, biases;
 } problem;
 
+/* How many targets a row has for a loss, of a network's outputs. */
+static ptrdiff_t
+count_targets(mlp_call *call, const mlp_loss *loss, ptrdiff_t n_outputs)
+{
+    ptrdiff_t n = mlp_outputs_per_target(loss);
+    if (!call->failed && (n < 1 || n_outputs % n != 0)) {
+        PyErr_Format(PyExc_ValueError,
+                     "weights must have a multiple of %zd outputs for loss '%s', got %zd",
+                     (Py_ssize_t)n, mlp_loss_names.names[loss->code], (Py_ssize_t)n_outputs);
+        call->failed = true;
+    }
+    return call->failed ? 0 : n_outputs / n;
+}
+
 /* Takes the data and the network, which is written to, or only read. The loss is taken before. */
 static problem
 arg_problem(mlp_call *call, shared_fields given, const mlp_loss *loss, mlp_access access)
@@ -83,8 +97,8 @@ arg_problem(mlp_call *call, shared_fields given, const mlp_loss *loss, mlp_acces
     p.weights = mlp_arg_weights(call, given.weights, data->x.cols, access);
     p.biases = mlp_arg_biases(call, given.biases, p.weights, access);
     p.network = mlp_arg_network(call, p.weights, p.biases, given.activation, p.weights.n - 1);
-    ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
-    data->targets = mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_outputs);
+    ptrdiff_t n_targets = count_targets(call, loss, mlp_count_outputs(call, p.weights));
+    data->targets = mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_targets);
     if (!call->failed && data->targets.labels != NULL && loss->code != MLP_CROSS_ENTROPY) {
         PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss '%s', got labels",
                      mlp_loss_names.names[loss->code]);

@@ -21,30 +21,61 @@ static const char *const functions[] = {MLP_LENT_FUNCTIONS(FUNCTION_NAME) NULL};
 #define RULE_NAME(CODE, name, n_moments, constants) #name,
 static const char *const rules[] = {MLP_RULES(RULE_NAME) NULL};
 
-/* Their offsets in their struct, and how many they are. */
-#define COUNT(name) +1
-static const struct {
+/* Where each of an entry's constants is in its struct. */
+typedef struct {
     size_t offset;
-    int n;
-} loss_constants[] =
-    {
-#define L(CODE, name, constants) {offsetof(mlp_loss, name), 0 constants(COUNT)},
-        MLP_LOSSES(L)
-#undef L
-},
-  rule_constants[] = {
-#define R(CODE, name, n_moments, constants) {offsetof(mlp_rule, name), 0 constants(COUNT)},
-      MLP_RULES(R)
-#undef R
-};
+    enum { IS_real, IS_reals } kind;
+} constant;
 
-/* Each has its room in MOST_CONSTANTS. */
-#define L(CODE, name, constants) _Static_assert(0 constants(COUNT) <= MOST_CONSTANTS, #name);
-#define R(CODE, name, n_moments, constants) L(CODE, name, constants)
-MLP_LOSSES(L)
-MLP_RULES(R)
-#undef L
-#undef R
+#define CONSTANT(constant_kind, member) {offsetof(__typeof__(*these), member), IS_##constant_kind},
+#define COUNT(kind, name) +1
+
+/* ---- constants ---- */
+
+/* Writes one of the constants of an entry to its struct. Those that are several are kept by the
+ * call, which has room for so many. */
+static bool
+put_constant(lent_call *call, PyObject *obj, const constant *as, void *to)
+{
+    void *member = (char *)to + as->offset;
+    if (as->kind == IS_real) {
+        *(mlp_real_constant *)member = PyFloat_AsDouble(obj);
+        return !PyErr_Occurred();
+    }
+    Py_ssize_t n = PyTuple_Check(obj) ? PyTuple_GET_SIZE(obj) : MOST_REALS + 1;
+    if (n > MOST_REALS) {
+        PyErr_SetString(PyExc_TypeError, "expected a tuple of a few numbers");
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        call->reals[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(obj, i));
+    }
+    *(mlp_reals_constant *)member = (mlp_reals_constant){call->reals, n};
+    return !PyErr_Occurred();
+}
+
+/* Writes the constants in an entry (name, *constants). */
+static bool
+put_constants(lent_call *call, PyObject *entry, const constant *as, Py_ssize_t n, void *to)
+{
+    if (PyTuple_GET_SIZE(entry) != n + 1) {
+        PyErr_Format(PyExc_ValueError, "expected %zd constants in %R", n, entry);
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!put_constant(call, PyTuple_GET_ITEM(entry, i + 1), &as[i], to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+#define PUT_CONSTANTS(call, entry, list, values)                         \
+    do {                                                                 \
+        __typeof__(values) these = values;                               \
+        static const constant listed[] = {list(CONSTANT){0}};            \
+        return put_constants(call, entry, listed, 0 list(COUNT), these); \
+    } while (0)
 
 static int
 find_name(const char *const names[], PyObject *name)
@@ -63,30 +94,43 @@ find_name(const char *const names[], PyObject *name)
 
 /* ---- arguments ---- */
 
-/* (name, constants): the code, and the constants written to `members`, doubles. */
+/* The code of an entry (name, *constants); -1 with an exception set. */
 static int
-arg_entry(PyObject *entry, const char *const names[], int *n, double members[])
+find_entry(const char *const names[], PyObject *entry)
 {
     if (!PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) == 0) {
         PyErr_SetString(PyExc_TypeError, "expected (name, *constants)");
         return -1;
     }
-    *n = (int)PyTuple_GET_SIZE(entry) - 1;
-    for (int i = 0; i < *n && i < MOST_CONSTANTS; i++) {
-        members[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(entry, i + 1));
-    }
-    return PyErr_Occurred() ? -1 : find_name(names, PyTuple_GET_ITEM(entry, 0));
+    return find_name(names, PyTuple_GET_ITEM(entry, 0));
 }
 
 static bool
-put_constants(void *to, size_t offset, int wanted, int n, const double constants[])
+arg_loss(lent_call *call, PyObject *entry)
 {
-    if (n != wanted) {
-        PyErr_Format(PyExc_ValueError, "expected %d constants, got %d", wanted, n);
-        return false;
+    int code = find_entry(losses, entry);
+    call->loss.code = (mlp_loss_code)code;
+    switch (code) {
+#define L(CODE, name, constants) \
+    case MLP_##CODE: PUT_CONSTANTS(call, entry, constants, &call->loss.name);
+        MLP_LOSSES(L)
+#undef L
+    default: return false;
     }
-    memcpy((char *)to + offset, constants, (size_t)n * sizeof(double));
-    return true;
+}
+
+static bool
+arg_rule(lent_call *call, PyObject *entry)
+{
+    int code = find_entry(rules, entry);
+    call->rule.code = (mlp_rule_code)code;
+    switch (code) {
+#define R(CODE, name, n_moments, constants) \
+    case MLP_##CODE: PUT_CONSTANTS(call, entry, constants, &call->rule.name);
+        MLP_RULES(R)
+#undef R
+    default: return false;
+    }
 }
 
 /* An array as a matrix; `wanted` is its type, or -1 for the call's. */
@@ -155,25 +199,13 @@ arg_moments(lent_call *call, PyObject *obj)
 bool
 arg_lent(lent_call *call, char kind, PyObject *obj)
 {
-    double constants[MOST_CONSTANTS];
-    int code, n;
     mlp_matrix *next = &call->arrays[call->n_arrays];
     switch (kind) {
     case 'A': return (call->code = find_name(activations, obj)) >= 0;
     case 'O': return (call->code = find_name(outputs, obj)) >= 0;
     case 'F': return (call->code = find_name(functions, obj)) >= 0;
-    case 'L':
-        code = arg_entry(obj, losses, &n, constants);
-        call->loss.code = (mlp_loss_code)code;
-        return code >= 0
-               && put_constants(&call->loss, loss_constants[code].offset, loss_constants[code].n, n,
-                                constants);
-    case 'R':
-        code = arg_entry(obj, rules, &n, constants);
-        call->rule.code = (mlp_rule_code)code;
-        return code >= 0
-               && put_constants(&call->rule, rule_constants[code].offset, rule_constants[code].n, n,
-                                constants);
+    case 'L': return arg_loss(call, obj);
+    case 'R': return arg_rule(call, obj);
     case 'n': call->numbers[call->n_numbers++] = PyFloat_AsDouble(obj); return !PyErr_Occurred();
     case 'm': call->n_arrays++; return arg_matrix(call, obj, -1, next);
     case '?': call->n_arrays++; return obj == Py_None || arg_matrix(call, obj, -1, next);

@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 #include "testing/lent.h"
 
-enum { MOST_ARRAYS = 8, MOST_NUMBERS = 4, MOST_CONSTANTS = 8 };
+enum { MOST_ARRAYS = 8, MOST_NUMBERS = 4, MOST_REALS = 8 };
 
 /* The arguments of a call, in the order of the kernel's signature by kind. */
 typedef struct {
@@ -22,6 +22,7 @@ typedef struct {
     mlp_matrix arrays[MOST_ARRAYS]; /* those left out are absent */
     mlp_matrix moments[MLP_MAX_MOMENTS];
     double numbers[MOST_NUMBERS];
+    double reals[MOST_REALS]; /* of a constant that is several */
     mlp_targets targets;
     void *memory;    /* freed after the call */
     bool has_failed; /* for want of memory */

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
@@ -30,6 +31,29 @@ class ListOf(Options):
     def __str__(self) -> str:
         """Return what scikit-learn's message says."""
         return f"a list of str among {sorted(self.options)}"
+
+
+class Ascending(Options):
+    """A list, tuple or array of real numbers that ascend, all between two bounds."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__(Real, set())
+        self.low, self.high = low, high
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether a value is such a list."""
+        is_list = isinstance(val, (list, tuple)) or (isinstance(val, np.ndarray) and val.ndim == 1)
+        if not is_list or len(val) == 0 or not all(isinstance(item, Real) for item in val):
+            return False
+        try:
+            numbers = [self.low, *map(float, val), self.high]
+        except OverflowError:
+            return False
+        return all(left < right for left, right in pairwise(numbers))
+
+    def __str__(self) -> str:
+        """Return what scikit-learn's message says."""
+        return f"a list of ascending numbers between {self.low} and {self.high}"
 
 
 CONSTRAINTS: dict[str, list[Any]] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -13,6 +13,7 @@ from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
+from mlp_c._estimators.parameters import Ascending
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
@@ -40,18 +41,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         - 'absolute_error': the mean absolute error, which estimates medians;
         - 'huber': half the squared error of residuals of at most `huber_delta`, of others
           ``huber_delta * (abs(residual) - huber_delta / 2)``;
-        - 'quantile': the mean pinball loss, which estimates the quantile `quantile`;
+        - 'quantile': the mean pinball loss, which estimates the quantile `quantile`, or several;
         - 'poisson', 'gamma', 'tweedie': half the mean deviance, of variances in proportion to
           the mean, to its square, or to its power of `tweedie_power`. The output activation is
           the exponential; targets must not be negative, and for 'gamma' or a power of 2 be
           positive.
 
-        All but the squared error are summed over several outputs.
+        All but the squared error are summed over several targets, and over quantiles.
     {parameters}
     huber_delta : float, default=1.0
         From which residual on the Huber loss is linear.
-    quantile : float, default=0.5
-        The quantile that 'quantile' estimates, between 0 and 1.
+    quantile : float or list of float, default=0.5
+        The quantile that 'quantile' estimates, between 0 and 1; or several that ascend, by one
+        network with outputs for each.
     tweedie_power : float, default=1.5
         The power of 'tweedie', from 1, which is 'poisson', to 2, which is 'gamma'.
 
@@ -83,7 +85,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), Ascending(0, 1)],
         "tweedie_power": [Interval(Real, 1, 2, closed="both")],
     }
     _fitted_parts = (
@@ -151,13 +153,51 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return REGRESSION_LOSSES[self.loss].with_parameters(self)
 
     def _count_outputs(self, y):
-        return y.shape[1]
+        return y.shape[1] * self._choose_loss().outputs_per_target
+
+    def _check_outputs(self, n_outputs):
+        each, found = self._choose_loss().outputs_per_target, self.coefs_[-1].shape[1]
+        if each > 1 and n_outputs != found:
+            raise ValueError(
+                f"y must have as many targets, each of {each} outputs for loss={self.loss!r}, as "
+                f"the weights to go on from, which have {found} outputs, got {n_outputs // each}"
+            )
+        super()._check_outputs(n_outputs)
+
+    def _count_quantiles(self):
+        """How many quantiles a list asks for; None for a number, or another loss."""
+        is_list = self.loss == "quantile" and np.ndim(self.quantile) > 0
+        return len(self.quantile) if is_list else None
+
+    def _split(self, outputs, each):
+        """Outputs as (n_samples, each, n_targets)."""
+        n, found = outputs.shape
+        if each == 0 or found % each != 0:
+            raise ValueError(
+                f"the weights must have a multiple of {each} outputs for loss={self.loss!r}, got "
+                f"{found}"
+            )
+        return outputs.reshape(n, each, found // each)
+
+    def _estimate(self, outputs):
+        """What outputs estimate: (n_samples, n_targets), or (n_samples, n_targets, n_quantiles)."""
+        n_quantiles = self._count_quantiles()
+        if n_quantiles is not None:
+            return np.sort(self._split(outputs, n_quantiles).swapaxes(1, 2))
+        return outputs
 
     def _score_outputs(self, y, outputs, sample_weight):
         if not np.isfinite(outputs).all():
             return np.nan
         # In float64, in which targets that are all alike show no variance.
-        return r2_score(y, outputs.astype(np.float64), sample_weight=sample_weight)
+        estimates = self._estimate(outputs).astype(np.float64)
+        if self._count_quantiles() is None:
+            return r2_score(y, estimates, sample_weight=sample_weight)
+        scores = [
+            d2_pinball_score(y, estimates[..., i], alpha=quantile, sample_weight=sample_weight)
+            for i, quantile in enumerate(self.quantile)
+        ]
+        return float(np.mean(scores))
 
     @available_if(lambda self: self._check_partial_fit())
     @one_fit_at_a_time
@@ -191,11 +231,37 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predicted targets.
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            The predicted targets. With a list of quantiles, these along one more axis, the last,
+            in order: each row is sorted.
         """
-        outputs = outputs_of(self, X)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        estimates = self._estimate(outputs_of(self, X))
+        return estimates[:, 0] if estimates.shape[1] == 1 else estimates
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Score the predictions for rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            The coefficient of determination R^2, as of scikit-learn's regressors; with a list of
+            quantiles, the mean over these of ``sklearn.metrics.d2_pinball_score``. Both are
+            means over several targets, and at most 1.
+        """
+        if self._count_quantiles() is None:
+            return super().score(X, y, sample_weight)
+        y = np.asarray(y)
+        y = y[:, np.newaxis] if y.ndim == 1 else y
+        return self._score_outputs(y, outputs_of(self, X), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

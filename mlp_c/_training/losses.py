@@ -41,6 +41,9 @@ class Domain:
             raise ValueError(f"y must {self.requirement} for loss={loss!r}, got {least}")
 
 
+# The constants of a loss, by the kernels' names: a number each, or several.
+Constants = dict[str, Any]
+
 REAL = Domain()
 NOT_NEGATIVE = Domain(0.0, "not be negative")
 POSITIVE = Domain(0.0, "be positive", is_open=True)
@@ -60,14 +63,12 @@ def clipped_softmax(dtype: Any) -> dict[str, float]:
     return {"eps": 0.0, **clipped_probability(dtype)}
 
 
-def no_constants(dtype: Any) -> dict[str, float]:
+def no_constants(dtype: Any) -> Constants:
     """Of a loss that has none but parameters of the estimator."""
     return {}
 
 
-def with_constants(
-    others: Callable[[Any], dict[str, float]], values: dict[str, float], dtype: Any
-) -> dict[str, float]:
+def with_constants(others: Callable[[Any], Constants], values: Constants, dtype: Any) -> Constants:
     """Constants that are the same for every dtype, in the place of some or beside others."""
     return {**others(dtype), **values}
 
@@ -91,14 +92,18 @@ class Loss:
         The targets that it is defined for.
     parameters : dict
         Of its constants, those that are parameters of the estimator: their names there.
+    outputs_per_target : int
+        Outputs of the network for each target: first those for all targets that are of one
+        thing, then those of the next.
     """
 
     name: str
     out_activation: OutputActivation
-    constants_for: Callable[[Any], dict[str, float]] = field(default=no_constants)
+    constants_for: Callable[[Any], Constants] = field(default=no_constants)
     averages_outputs: bool = False
     domain: Domain = REAL
     parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs_per_target: int = 1
 
     def with_parameters(self, model: Any) -> "Loss":
         """The loss with the constants that an estimator's parameters are."""
@@ -123,6 +128,16 @@ class Loss:
         return 1.0 / n_outputs if self.averages_outputs else 1.0
 
 
+class PinballLoss(Loss):
+    """The pinball loss, of one quantile or several."""
+
+    def with_parameters(self, model: Any) -> Loss:
+        """The loss with its quantiles, each of which has outputs of its own."""
+        quantiles = tuple(map(float, np.atleast_1d(model.quantile)))
+        constants_for = partial(with_constants, self.constants_for, {"quantiles": quantiles})
+        return replace(self, constants_for=constants_for, outputs_per_target=len(quantiles))
+
+
 class TweedieLoss(Loss):
     """Half the Tweedie deviance, whose power says what targets it is defined for."""
 
@@ -137,7 +152,7 @@ REGRESSION_LOSSES = {
     "squared_error": Loss("squared_error", "identity", averages_outputs=True),
     "absolute_error": Loss("absolute_error", "identity"),
     "huber": Loss("huber_loss", "identity", parameters={"delta": "huber_delta"}),
-    "quantile": Loss("pinball_loss", "identity", parameters={"quantile": "quantile"}),
+    "quantile": PinballLoss("pinball_loss", "identity"),
     "poisson": Loss("poisson_loss", "exp", domain=NOT_NEGATIVE),
     "gamma": Loss("gamma_loss", "exp", domain=POSITIVE),
     "tweedie": TweedieLoss(

@@ -138,7 +138,11 @@ WRONG = {
     "scoring": ["odd", 1.0],
     "label_smoothing": [-0.1, 1.0, np.nan, "odd"],
     "huber_delta": [0.0, -1.0, np.nan, "odd"],
-    "quantile": [0.0, 1.0, np.nan, "odd"],
+    "quantile": [
+        *(0.0, 1.0, np.nan, "odd", [], [0.5, 0.5], (0.9, 0.1), [0.1, 1.0], [0, 0.5], ["odd"]),
+        *([0.1, np.nan], [[0.1, 0.9]], np.array([[0.1]]), np.array([]), {0.1: 0.9}, [0.5, None]),
+        *([0.1, 10**400], [0.1, 0.5 + 0j]),
+    ],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],
 }
 HUGE, HUGE_TO_TELL = 10**400, 10**5000  # more than float64, and than a text holds

@@ -16,7 +16,7 @@ Y = np.exp(X[:, 0] - 0.5 * X[:, 1] + 0.3 * RNG.standard_normal(300))
 LOSSES = {
     "absolute error": ("absolute_error", {}, theirs.AbsoluteError()),
     "Huber": ("huber_loss", {"delta": 0.7}, theirs.HuberLoss(delta=0.7)),
-    "pinball": ("pinball_loss", {"quantile": 0.9}, theirs.PinballLoss(quantile=0.9)),
+    "pinball": ("pinball_loss", {"quantiles": (0.9,)}, theirs.PinballLoss(quantile=0.9)),
     "gamma": ("gamma_loss", {}, theirs.HalfGammaLoss()),
     "Tweedie of 1": ("tweedie_loss", {"power": 1.0}, theirs.HalfTweedieLoss(power=1.0)),
     "Tweedie of 1.1": ("tweedie_loss", {"power": 1.1}, theirs.HalfTweedieLoss(power=1.1)),

@@ -38,7 +38,8 @@ CONSTANTS = {
     "smoothed labels": WITHIN | {"smoothing": 0.3},
     "logistic_loss": WITHIN,
     "huber_loss": {"delta": 0.5},
-    "pinball_loss": {"quantile": 0.8},
+    "pinball_loss": {"quantiles": (0.8,)},
+    "quantiles": {"quantiles": (0.2, 0.5, 0.9)},
     "tweedie_loss": {"power": 1.3},
 }
 
@@ -79,6 +80,13 @@ PROBLEMS = {
         "pinball_loss",
         NUMBERS,
     ),
+    "quantiles": (
+        MLPRegressor,
+        {"loss": "quantile", "quantile": [0.2, 0.5, 0.9]},
+        NUMBERS,
+        "pinball_loss",
+        NUMBERS,
+    ),
     "gamma": (MLPRegressor, {"loss": "gamma"}, np.exp(NUMBERS), "gamma_loss", np.exp(NUMBERS)),
     "tweedie": (
         MLPRegressor,
@@ -113,8 +121,9 @@ def begun(problem, activation, widths=WIDTHS):
     _, _, _, loss, targets = PROBLEMS[problem]
     names = [activation] * len(widths) if isinstance(activation, str) else activation
     random = np.random.RandomState(SMALL["random_state"])
-    widths = [X.shape[1], *widths, targets.shape[1]]
     constants = CONSTANTS.get(problem, CONSTANTS.get(loss, {}))
+    each = calls.outputs_per_target({"name": loss} | constants)
+    widths = [X.shape[1], *widths, targets.shape[1] * each]
     return reference.initial(widths, names, loss, constants, random), targets.astype(float)
 
 
@@ -150,8 +159,16 @@ def assert_is_the_references_fit(problem, kind, rule, rows=X, sample_weight=None
     assert_close(model.loss_curve_, curve)
     assert_close(model.coefs_ + model.intercepts_, network.params)
     predict = model.predict if cls is MLPRegressor else model.predict_proba
-    outputs = reference.forward(network, X)[2]
+    outputs = predicted(network, reference.forward(network, X)[2])
     assert_close([predict(rows).reshape(N, -1)[:, -outputs.shape[1] :]], [outputs])
+
+
+def predicted(network, outputs):
+    """What is predicted of outputs: quantiles in order."""
+    if network.loss == "pinball_loss":
+        by_quantile = outputs.reshape(N, len(network.constants["quantiles"]), -1)
+        return np.sort(by_quantile.swapaxes(1, 2)).reshape(N, -1)
+    return outputs
 
 
 def test_every_loss_and_rule_is_fitted_here():
@@ -257,24 +274,28 @@ TARGETS = {
     "tweedie_loss": np.maximum(NUMBERS, 0),
 }
 
+# Losses with constants that have more to go wrong: the kernels' loss, and these.
+MORE_LOSSES = {
+    "smoothed cross_entropy": ("cross_entropy", {"smoothing": 0.2}),
+    "smoothed logistic_loss": ("logistic_loss", {"smoothing": 0.2}),
+    "three quantiles": ("pinball_loss", {"quantiles": (0.2, 0.5, 0.9)}),
+}
+
 
 @pytest.mark.parametrize("form", ["dense", "pairs", "csri4"])
 @pytest.mark.parametrize("kind", ["gelu", *MIXED])
-@pytest.mark.parametrize(
-    "loss", [*calls.LOSSES, "smoothed cross_entropy", "smoothed logistic_loss"]
-)
+@pytest.mark.parametrize("loss", [*calls.LOSSES, *MORE_LOSSES])
 def test_the_gradient_is_the_slope_of_the_loss(loss, kind, form):
     """Central differences of what loss_gradient itself returns, along every parameter."""
-    constants = {"smoothing": 0.2} if loss.startswith("smoothed ") else {}
-    loss = loss.removeprefix("smoothed ")
-    random = np.random.default_rng(1)
-    widths = [4, *WIDTHS, 3]
+    loss, constants = MORE_LOSSES.get(loss, (loss, {}))
+    named, random = calls.loss(loss, **constants), np.random.default_rng(1)
+    widths = [4, *WIDTHS, 3 * calls.outputs_per_target(named)]
     weights = [random.standard_normal(s) / 2 for s in pairwise(widths)]
     biases = [random.standard_normal(n_out) / 2 for n_out in widths[1:]]
     given = calls.fields(
         *("loss_gradient", calls.rows_as(form, X), TARGETS[loss], weights, biases),
         activation=activation_of(kind),
-        loss=calls.loss(loss, **constants),
+        loss=named,
         sample_weight=WEIGHT,
         gradient_scale=1 / 3 if loss == "squared_error" else 1.0,
         l2=0.2,

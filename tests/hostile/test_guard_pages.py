@@ -98,8 +98,9 @@ def index_nonzeros(a):
 def core_example(dtype, form, loss, rule, n, widths):
     """Arguments of an epoch and a gradient; of mostly-zero rows, of small integers."""
     draw, rng = calls.normal(dtype), np.random.default_rng(n)
-    shapes = list(pairwise(widths))
-    weights, biases = [draw(*shape) for shape in shapes], [draw(w) for w in widths[1:]]
+    layers = [*widths[:-1], widths[-1] * calls.outputs_per_target(calls.loss(loss))]
+    shapes = list(pairwise(layers))
+    weights, biases = [draw(*shape) for shape in shapes], [draw(w) for w in layers[1:]]
     X = (rng.integers(1, 9, (n, widths[0])) * (rng.random((n, widths[0])) < 0.4)).astype(dtype)
     y = np.abs(draw(n, widths[-1]))
     if loss == "cross_entropy":
@@ -141,7 +142,7 @@ def compare_core(fences, plain, case):
 
 def check_core(dtype):
     """The estimators' calls, too: rows of every form, each loss and each update rule."""
-    fences = [Fence(32, 33 * 33 * 8, at_end) for at_end in (False, True)]
+    fences = [Fence(32, 33 * 66 * 8, at_end) for at_end in (False, True)]
     turn = 0
     for n, *widths in shapes():
         for form in FORMS:
@@ -172,7 +173,7 @@ def check_teams(dtype):
 def check_long_rows(dtype):
     """Of one element more than kernels go through without a poll, or of as many units."""
     long = 2**16 + 1
-    fences = [Fence(32, 3 * long * 8, at_end) for at_end in (False, True)]
+    fences = [Fence(32, 6 * long * 8, at_end) for at_end in (False, True)]
     for widths in ((long, 3, 2), (2, long)):
         for kernel in calls.KERNELS:
             compare_kernels(fences, kernel, calls.example(kernel, dtype, 3, widths), widths)

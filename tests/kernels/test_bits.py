@@ -32,12 +32,12 @@ def exact(dtype, seed=0):
     return lambda *shape: (rng.randint(-(2**22), 2**22, shape) / 2**22).astype(dtype)
 
 
-def problem(dtype):
+def problem(dtype, outputs_per_target=1):
     """Rows, labels, soft targets, an order, weights and biases."""
-    draw = exact(dtype)
+    draw, layers = exact(dtype), (*WIDTHS[:-1], WIDTHS[-1] * outputs_per_target)
     X, soft = draw(ROWS, WIDTHS[0]), np.abs(draw(ROWS, WIDTHS[-1]))
-    weights = [draw(*shape) / 4 for shape in pairwise(WIDTHS)]
-    biases = [draw(width) for width in WIDTHS[1:]]
+    weights = [draw(*shape) / 4 for shape in pairwise(layers)]
+    biases = [draw(width) for width in layers[1:]]
     order = np.arange(ROWS) * 7 % ROWS
     return X, np.arange(ROWS) % WIDTHS[-1], soft, order, weights, biases
 
@@ -88,11 +88,12 @@ def epoch(rule, batch_size, zeros, dtype):
 
 def gradient(loss, constants, kind, dtype):
     """Of an L2-regularised loss over all rows; and what is predicted."""
-    X, labels, soft, _, weights, biases = problem(dtype)
+    named = calls.loss(loss, **constants)
+    X, labels, soft, _, weights, biases = problem(dtype, calls.outputs_per_target(named))
     gradients = [[np.empty_like(p) for p in group] for group in (weights, biases)]
     fields = calls.fields(
         *("loss_gradient", X, labels if kind == "labels" else soft, weights, biases),
-        loss=calls.loss(loss, **constants),
+        loss=named,
         activation="tanh", dweights=gradients[0], dbiases=gradients[1], l2=0.25,
     )  # fmt: skip
     value, output = _core.loss_gradient(fields), LOSSES[loss].output
@@ -110,6 +111,12 @@ CASES = {
     **{rule: (epoch, rule, ROWS if rule in ONE_STEP else 64, False) for rule in RULES},
     "sgd on zeros": (epoch, "sgd", 64, True),
     **{f"gradient of {loss}": (gradient, loss, {}, "rows") for loss in LOSSES},
+    "gradient of three quantiles": (
+        gradient,
+        "pinball_loss",
+        {"quantiles": (0.125, 0.5, 0.75)},
+        "rows",
+    ),
     "gradient of smoothed labels": (gradient, "cross_entropy", {"smoothing": 0.25}, "labels"),
     "gradient of smoothed rows": (gradient, "cross_entropy", {"smoothing": 0.25}, "rows"),
     "gradient of smoothed logistic_loss": (gradient, "logistic_loss", {"smoothing": 0.25}, "rows"),
@@ -150,6 +157,7 @@ GOLDEN = {
     "gradient of absolute_error": ("f7ac144db552", "a009ab97e5a2"),
     "gradient of huber_loss": ("77946e2ff466", "131171376486"),
     "gradient of pinball_loss": ("9fb4672e06fc", "01354d18327b"),
+    "gradient of three quantiles": ("e493c9abc91c", "ef17a70e7fef"),
     "gradient of gamma_loss": ("3e1d06bb0c94", "bf082f4be8c6"),
     "gradient of tweedie_loss": ("c5f4b9291e8a", "c527f9425aed"),
     "gradient of poisson_loss": ("cefacd8ed784", "7141eec60496"),

@@ -62,6 +62,7 @@ def test_losses_leave_no_tiny_deltas(loss, isa, dtype):
     logits = -np.linspace(0, 800, 400 * 7).reshape(-1, 7).astype(dtype)
     logits[:, 0] = 0
     y, losses = np.zeros_like(logits), np.empty(len(logits))
+    logits = np.tile(logits, calls.outputs_per_target(calls.loss(loss)))
     named, least = tuple(calls.loss(loss).values()), 2.0 ** DELTA[dtype.char]
     deltas, halves = np.empty_like(logits), np.empty_like(logits)
     testing.compute_losses(isa, named, logits, y, None, 1.0, losses, deltas)

@@ -185,12 +185,42 @@ def test_constants_that_are_missing_or_no_numbers(part, name, constant):
         rf"^{part} '{name}' must be a dict of {names_of(whole)}.*, got one without '{constant}'$"
     )
     refused_part(part, rest, TypeError, expected)
+    if isinstance(whole[constant], tuple):
+        return
     expected = rf"^{part} '{name}': {constant} must be a real number, got str$"
     refused_part(part, whole | {constant: "0.5"}, TypeError, expected)
     expected = (
         rf"^{part} '{name}': {constant} must be a number that float64 holds, got a larger int$"
     )
     refused_part(part, whole | {constant: 10**400}, ValueError, expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (0.5, TypeError, "quantiles must be a list of real numbers, got float"),
+        (np.array([0.5]), TypeError, "quantiles must be a list of real numbers, got numpy.ndarray"),
+        ([0.5, "0.5"], TypeError, "quantiles[1] must be a real number, got str"),
+        ((0.5, 10**400), ValueError, "quantiles[1] must be a number that float64 holds, got a "),
+        ([0.5, Real(ZeroDivisionError("it"))], ZeroDivisionError, "it"),
+        ([], ValueError, "weights must have a multiple of 0 outputs for loss 'pinball_loss', got "),
+        ([0.1, 0.2], ValueError, "weights must have a multiple of 2 outputs for loss 'pinball_lo"),
+    ],
+)
+def test_a_constant_that_is_several_numbers(wrong, error, message):
+    """They are read when all is known to be there; of a network of three outputs."""
+    loss = calls.loss("pinball_loss") | {"quantiles": wrong}
+    refused_part("loss", loss, error, f"^{re.escape(message)}")
+
+
+def test_targets_are_as_many_as_the_loss_has_for_the_outputs():
+    """Of three outputs, one of three quantiles."""
+    fields = core_calls.examples()["loss"]
+    n = len(fields["y"])
+    quantiles = fields | {"loss": calls.loss("pinball_loss", quantiles=[0.1, 0.5, 0.9])}
+    assert _core.loss(quantiles | {"y": np.zeros((n, 1))}) > 0
+    with pytest.raises(ValueError, match=rf"^y must have shape \({n}, 1\), got \({n}, 3\)"):
+        _core.loss(quantiles | {"y": np.zeros((n, 3))})
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, name) for part in PARTS for name in EVERY[part]])
@@ -204,7 +234,10 @@ def test_constants_of_another_loss_or_rule(part, name):
 def test_each_constant_is_read(part, name, constant):
     """Another value of it makes another epoch."""
     results = []
-    for value in (0.25, 0.75):
+    values = (0.25, 0.75)
+    if isinstance(calls.CONSTANTS[constant], tuple):
+        values = [(value,) for value in values]
+    for value in values:
         fields = core_calls.examples()["train_epoch"]
         whole = getattr(calls, part)(name, **{constant: value})
         if part == "loss" and name != "cross_entropy":

@@ -153,14 +153,15 @@ def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
 
     Where all are summed in the dtype, most of the sum is about the edges of segments.
     """
-    logits, y = normal(dtype)(2, length), np.maximum(normal(dtype, seed=1)(2, length), 0)
+    width = length * calls.outputs_per_target(calls.loss(loss))
+    logits, y = normal(dtype)(2, width), np.maximum(normal(dtype, seed=1)(2, length), 0)
     u, output = unit(dtype), LOSSES[loss].output
     if loss == "cross_entropy":
         edges, u = about_edges(length), u * length
         logits[:, edges] += dtype.type(np.log(length))
         y = np.zeros_like(y)
         y[:, edges] = 1 / len(edges)
-    X, weights, biases = np.eye(2, dtype=dtype), [logits], [np.zeros(length, dtype)]
+    X, weights, biases = np.eye(2, dtype=dtype), [logits], [np.zeros(width, dtype)]
     want = OUTPUTS[output](oracle.wide(logits))
     got = _core.predict(X, None, weights, biases, "relu", output, False, 2)
     assert_within(got, want, 4 * u * np.abs(want))
@@ -169,8 +170,9 @@ def test_outputs_and_losses_of_long_rows(loss, length, dtype, isa):
     value = _core.loss_gradient(fields)
     constants = calls.constants_of(fields["loss"])
     gradient = LOSSES[loss].gradient(oracle.wide(logits), oracle.wide(y), **constants)
-    sizes = np.abs(gradient) + 2 * y
-    if LOSSES[loss].gradient_sizes is not None:
+    if LOSSES[loss].gradient_sizes is None:
+        sizes = np.abs(gradient) + 2 * y
+    else:
         sizes = LOSSES[loss].gradient_sizes(oracle.wide(logits), oracle.wide(y), **constants)
     assert_within(fields["dweights"][0], gradient / 2, 4 * u * sizes)
     total = oracle.losses(logits, y, loss, **constants).sum()

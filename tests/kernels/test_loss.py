@@ -17,8 +17,9 @@ each_loss = pytest.mark.parametrize("name", calls.LOSSES)
 def problem(dtype, name, n=ROWS, widths=WIDTHS, seed=0):
     """The fields of evaluate: rows of small integers, many of them 0."""
     draw, rng = calls.normal(dtype, seed), np.random.default_rng(seed)
-    weights = [draw(*shape) / dtype.type(shape[0]) for shape in itertools.pairwise(widths)]
-    biases = [draw(width) for width in widths[1:]]
+    layers = (*widths[:-1], widths[-1] * calls.outputs_per_target(calls.loss(name)))
+    weights = [draw(*shape) / dtype.type(shape[0]) for shape in itertools.pairwise(layers)]
+    biases = [draw(width) for width in layers[1:]]
     X = (rng.integers(-4, 5, (n, widths[0])) * (rng.random((n, widths[0])) < 0.4)).astype(dtype)
     y = np.abs(draw(n, widths[-1]))
     if name == "cross_entropy":

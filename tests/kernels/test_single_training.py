@@ -45,7 +45,8 @@ def test_outputs_are_those_of_the_oracle(scale, output, isa, dtype):
         assert_close(got, want, bound * (np.finfo(dtype).eps * np.abs(want) + tiny))
 
 
-# Each loss as it is called without more, those with bounds within them, and of smoothed targets.
+# Each loss as it is called without more, those with bounds within them, of smoothed targets, and of
+# several quantiles.
 LOSS_CASES = [calls.loss(name) for name in NAMES["losses"]]
 LOSS_CASES += [
     calls.loss("cross_entropy", eps=1e-7, floor=0.0, ceiling=3.0),
@@ -53,6 +54,7 @@ LOSS_CASES += [
     calls.loss("cross_entropy", smoothing=0.3),
     calls.loss("cross_entropy", eps=1e-7, smoothing=0.9),
     calls.loss("logistic_loss", smoothing=0.3),
+    calls.loss("pinball_loss", quantiles=(0.1, 0.5, 0.9)),
 ]
 
 
@@ -92,7 +94,8 @@ def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
     constants, formula = calls.constants_of(loss), LOSSES[loss["name"]]
     for kind in kinds_of(loss):
         for k in SIZES:
-            logits, y = draw(dtype, 6, k, seed=k) * 3, targets_of(kind, dtype, 6, k)
+            logits = draw(dtype, 6, k * calls.outputs_per_target(loss), seed=k) * 3
+            y = targets_of(kind, dtype, 6, k)
             weights = np.abs(draw(dtype, 6, seed=2))
             losses, deltas = losses_of(isa, loss, logits, y, weights, 0.25)
             rows = np.arange(k) == y[:, np.newaxis] if kind == "labels" else y
@@ -107,8 +110,9 @@ def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
             weighted = wide(weights)[:, np.newaxis]
             want = (values * weighted).sum(axis=1).astype(np.float64)
             assert_close(losses, want, (off * sizes * weighted).sum(axis=1) + 1e-15)
-            outputs = np.abs(gradients) + 2 * rows
-            if formula.gradient_sizes is not None:
+            if formula.gradient_sizes is None:
+                outputs = np.abs(gradients) + 2 * rows
+            else:
                 outputs = formula.gradient_sizes(z, rows, **constants)
             assert_close(deltas, gradients * 0.25 * weighted, off * outputs * 0.25 * weighted)
 
@@ -119,7 +123,8 @@ def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
 def test_losses_without_gradients_have_the_same_bits(scale, loss, isa, dtype):
     for kind in kinds_of(loss):
         for k in (1, 2, 3, 7, 8, 16, 17, 33, 70):
-            logits = draw(dtype, 9, k, seed=k) * dtype.type(scale)
+            width = k * calls.outputs_per_target(loss)
+            logits = draw(dtype, 9, width, seed=k) * dtype.type(scale)
             y, weights = targets_of(kind, dtype, 9, k), np.abs(draw(dtype, 9, seed=2))
             losses, _ = losses_of(isa, loss, logits, y, weights)
             alone, _ = losses_of(isa, loss, logits, y, weights, with_deltas=False)

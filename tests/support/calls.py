@@ -81,7 +81,7 @@ CONSTANTS = {
     "ceiling": np.inf,
     "smoothing": 0.0,
     "delta": 0.8,
-    "quantile": 0.3,
+    "quantiles": (0.3,),
     "power": 1.4,
     "momentum": 0.9,
     "beta_1": 0.9,
@@ -97,6 +97,11 @@ def loss(name, **constants):
     """The dict of a loss."""
     defaults = {constant: CONSTANTS[constant] for constant in LOSSES[name]}
     return {"name": name} | defaults | constants
+
+
+def outputs_per_target(loss):
+    """How many outputs the dict of a loss has for each target."""
+    return len(loss.get("quantiles", [None]))
 
 
 def rule(name, **constants):

@@ -85,6 +85,12 @@ CASES = {
     "absolute error": ({"loss": "absolute_error"}, X, NUMBERS, WEIGHT),
     "Huber": ({"loss": "huber", "huber_delta": 0.5}, X, NUMBERS, None),
     "quantile": ({"loss": "quantile", "quantile": 0.9}, X, NUMBERS, None),
+    "quantiles": (
+        {"loss": "quantile", "quantile": [0.1, 0.9], "early_stopping": True},
+        X,
+        X[:, :2],
+        WEIGHT,
+    ),
     "gamma": ({"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS), None),
     "Tweedie": ({"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS), None),
     "smoothed labels": ({"label_smoothing": 0.1}, X, TEXT, WEIGHT),

@@ -104,12 +104,14 @@ OUTPUTS = {
 class Loss(NamedTuple):
     """A loss of rows of logits z and rows of targets y, all functions of z, y and its constants.
 
+    The logits of some losses are several for each target.
+
     Attributes
     ----------
     output : str
         The output activation that the estimators use it with.
     terms : callable
-        What each output adds to the loss of its row.
+        What each output, or each target, adds to the loss of its row.
     gradient : callable
         The gradient of the loss of each row in its logits.
     sizes : callable
@@ -209,11 +211,28 @@ HUBER_LOSS = Loss(
     sizes=lambda z, y, delta: delta * (np.abs(z) + np.abs(y) + delta),
 )
 
+
+def _of_quantiles(y, quantiles):
+    """The targets and the quantile of each output: one quantile after the other."""
+    return np.tile(y, len(quantiles)), np.repeat(quantiles, y.shape[1])
+
+
+def _pinball(z, y, quantiles):
+    y, q = _of_quantiles(y, quantiles)
+    return np.maximum(q * (y - z), (q - 1) * (y - z))
+
+
+def _pinball_gradient(z, y, quantiles):
+    y, q = _of_quantiles(y, quantiles)
+    return (z > y) * (1 - q) - (z < y) * q
+
+
 PINBALL_LOSS = Loss(
     output="identity",
-    terms=lambda z, y, quantile: np.maximum(quantile * (y - z), (quantile - 1) * (y - z)),
-    gradient=lambda z, y, quantile: (z > y) * (1 - quantile) - (z < y) * quantile,
-    sizes=lambda z, y, quantile: np.abs(z) + np.abs(y),
+    terms=_pinball,
+    gradient=_pinball_gradient,
+    sizes=lambda z, y, quantiles: np.abs(z) + np.abs(_of_quantiles(y, quantiles)[0]),
+    gradient_sizes=lambda z, y, quantiles: np.ones_like(z),
 )
 
 

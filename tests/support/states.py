@@ -29,6 +29,13 @@ CASES = {
     "absolute error": (MLPRegressor, {"loss": "absolute_error"}, X, NUMBERS),
     "Huber": (MLPRegressor, {"loss": "huber", "huber_delta": 0.5}, X, NUMBERS),
     "quantile": (MLPRegressor, {"loss": "quantile", "quantile": 0.9}, X, NUMBERS),
+    "quantiles": (MLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.9]}, X, NUMBERS),
+    "quantiles in a tuple": (
+        MLPRegressor,
+        {"loss": "quantile", "quantile": (0.1, 0.5, 0.9)},
+        X,
+        X[:, :2],
+    ),
     "gamma": (MLPRegressor, {"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS)),
     "Tweedie": (MLPRegressor, {"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS)),
     "smoothed labels": (MLPClassifier, {"label_smoothing": 0.1}, X, TEXT),
