@@ -100,7 +100,8 @@ typedef struct {
     L(PINBALL_LOSS, pinball_loss, MLP_PINBALL_LOSS_CONSTANTS)    \
     L(POISSON_LOSS, poisson_loss, MLP_NO_CONSTANTS)              \
     L(GAMMA_LOSS, gamma_loss, MLP_NO_CONSTANTS)                  \
-    L(TWEEDIE_LOSS, tweedie_loss, MLP_TWEEDIE_LOSS_CONSTANTS)
+    L(TWEEDIE_LOSS, tweedie_loss, MLP_TWEEDIE_LOSS_CONSTANTS)    \
+    L(GAUSSIAN_LOSS, gaussian_loss, MLP_NO_CONSTANTS)
 
 /* The loss of a class of probability p is -log(p + eps), held within [floor, ceiling]; the
  * gradient knows of neither. Of the targets, the part `smoothing` is shared out among all classes

@@ -203,6 +203,54 @@ FN(pinball_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *r
     return total;
 }
 
+/* (s + (y - mean)^2 exp(-s)) / 2, with s the logarithm of the variance, of LANES targets; and the
+ * gradients in mean and s: Nix & Weigend, "Estimating the mean and variance of the target
+ * probability distribution" (1994). The exponential is bounded, as it is multiplied with what may
+ * be 0. */
+static inline VEC
+FN(gaussian_loss_of)(VEC mean, VEC s, VEC y, VEC *in_mean, VEC *in_s)
+{
+    VEC r = mean - y, precision = FN(exp)(-FN(clamp)(s, LOG_TINY_DELTA, -LOG_TINY_DELTA));
+    *in_mean = r * precision;
+    *in_s = (REAL)0.5 * (1 - r * *in_mean);
+    return (REAL)0.5 * (s + r * *in_mean);
+}
+
+/* The outputs are k means, then k logarithms of variances. */
+static inline ALWAYS_INLINE double
+FN(sum_gaussians)(bool with_gradient, mlp_worker *worker, const LOSS_ROW *row)
+{
+    const ptrdiff_t k = row->z.n / 2;
+    const REAL *z = row->z.data;
+    REAL *d = row->gradient.data;
+    double total = 0;
+    for (mlp_segment some = {0}; mlp_next_segment(worker, k, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            VEC mean = FN(load)(z + j, 1, k - j), s = FN(load)(z + k + j, 1, k - j), delta[2];
+            VEC y = FN(load_targets)(row->targets, row->number, j);
+            VEC value = FN(gaussian_loss_of)(mean, s, y, &delta[0], &delta[1]);
+            for (ptrdiff_t i = 0; with_gradient && i < 2; i++) {
+                delta[i] *= row->scale;
+                delta[i] = row->drops_tiny ? FN(drop_tiny)(delta[i], TINY_DELTA) : delta[i];
+                FN(store)(d + i * k + j, 1, k - j, delta[i]);
+            }
+            for (ptrdiff_t lane = 0; lane < LANES && lane < k - j; lane++) {
+                total += (double)value[lane];
+            }
+        }
+    }
+    return total;
+}
+
+static double
+FN(gaussian_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    (void)loss;
+    assert(row->z.stride == 1 && row->gradient.stride == 1 && row->z.n % 2 == 0);
+    return row->gradient.data == NULL ? FN(sum_gaussians)(false, worker, row)
+                                      : FN(sum_gaussians)(true, worker, row);
+}
+
 /* The deviances of powers 1 and 2 are limits. */
 static double
 FN(tweedie_loss_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)

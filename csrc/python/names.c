@@ -92,7 +92,11 @@ mlp_arg_loss(mlp_call *call, PyObject *obj)
 ptrdiff_t
 mlp_outputs_per_target(const mlp_loss *loss)
 {
-    return loss->code == MLP_PINBALL_LOSS ? loss->pinball_loss.quantiles.n : 1;
+    switch (loss->code) {
+    case MLP_PINBALL_LOSS: return loss->pinball_loss.quantiles.n;
+    case MLP_GAUSSIAN_LOSS: return 2; /* the mean, and the logarithm of the variance */
+    default: return 1;
+    }
 }
 
 mlp_rule

@@ -42,6 +42,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         - 'huber': half the squared error of residuals of at most `huber_delta`, of others
           ``huber_delta * (abs(residual) - huber_delta / 2)``;
         - 'quantile': the mean pinball loss, which estimates the quantile `quantile`, or several;
+        - 'gaussian': half of ``log_variance + (y - mean)**2 / exp(log_variance)``, which estimates
+          means and how far targets lie from them: ``predict(X, return_std=True)``;
         - 'poisson', 'gamma', 'tweedie': half the mean deviance, of variances in proportion to
           the mean, to its square, or to its power of `tweedie_power`. The output activation is
           the exponential; targets must not be negative, and for 'gamma' or a power of 2 be
@@ -184,6 +186,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_quantiles = self._count_quantiles()
         if n_quantiles is not None:
             return np.sort(self._split(outputs, n_quantiles).swapaxes(1, 2))
+        if self.loss == "gaussian":
+            return np.ascontiguousarray(self._split(outputs, 2)[:, 0])
         return outputs
 
     def _score_outputs(self, y, outputs, sample_weight):
@@ -221,22 +225,38 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit_one_epoch(FitArguments(X, y, sample_weight))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict the targets of rows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows.
+        return_std : bool, default=False
+            Whether to return standard deviations, too, which ``loss='gaussian'`` estimates.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             The predicted targets. With a list of quantiles, these along one more axis, the last,
             in order: each row is sorted.
+        ndarray of the same shape
+            The standard deviations, if `return_std` is true.
+
+        Raises
+        ------
+        ValueError
+            If `X` is unsuitable, or `return_std` is true with another loss.
         """
-        estimates = self._estimate(outputs_of(self, X))
-        return estimates[:, 0] if estimates.shape[1] == 1 else estimates
+        if return_std and self.loss != "gaussian":
+            raise ValueError(f"return_std=True needs loss='gaussian', got loss={self.loss!r}")
+        outputs = outputs_of(self, X)
+        estimates = _without_axis_of_one(self._estimate(outputs))
+        if not return_std:
+            return estimates
+        with np.errstate(over="ignore"):
+            std = np.exp(self._split(outputs, 2)[:, 1] / 2)
+        return estimates, _without_axis_of_one(std)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score the predictions for rows.
@@ -269,3 +289,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = REGRESSION_LOSSES.get(self.loss) if isinstance(self.loss, str) else None
         tags.target_tags.positive_only = loss is not None and loss.domain.least >= 0
         return tags
+
+
+def _without_axis_of_one(estimates: np.ndarray) -> np.ndarray:
+    """Estimates of a single target without the axis of targets."""
+    return estimates[:, 0] if estimates.shape[1] == 1 else estimates

@@ -153,6 +153,7 @@ REGRESSION_LOSSES = {
     "absolute_error": Loss("absolute_error", "identity"),
     "huber": Loss("huber_loss", "identity", parameters={"delta": "huber_delta"}),
     "quantile": PinballLoss("pinball_loss", "identity"),
+    "gaussian": Loss("gaussian_loss", "identity", outputs_per_target=2),
     "poisson": Loss("poisson_loss", "exp", domain=NOT_NEGATIVE),
     "gamma": Loss("gamma_loss", "exp", domain=POSITIVE),
     "tweedie": TweedieLoss(

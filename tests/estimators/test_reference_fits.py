@@ -87,6 +87,7 @@ PROBLEMS = {
         "pinball_loss",
         NUMBERS,
     ),
+    "gaussian": (MLPRegressor, {"loss": "gaussian"}, NUMBERS, "gaussian_loss", NUMBERS),
     "gamma": (MLPRegressor, {"loss": "gamma"}, np.exp(NUMBERS), "gamma_loss", np.exp(NUMBERS)),
     "tweedie": (
         MLPRegressor,
@@ -164,7 +165,9 @@ def assert_is_the_references_fit(problem, kind, rule, rows=X, sample_weight=None
 
 
 def predicted(network, outputs):
-    """What is predicted of outputs: quantiles in order."""
+    """What is predicted of outputs: of means and variances, the first; quantiles in order."""
+    if network.loss == "gaussian_loss":
+        return outputs[:, : outputs.shape[1] // 2]
     if network.loss == "pinball_loss":
         by_quantile = outputs.reshape(N, len(network.constants["quantiles"]), -1)
         return np.sort(by_quantile.swapaxes(1, 2)).reshape(N, -1)
@@ -272,6 +275,7 @@ TARGETS = {
     "poisson_loss": np.abs(NUMBERS),
     "gamma_loss": np.exp(NUMBERS),
     "tweedie_loss": np.maximum(NUMBERS, 0),
+    "gaussian_loss": NUMBERS,
 }
 
 # Losses with constants that have more to go wrong: the kernels' loss, and these.

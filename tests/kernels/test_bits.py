@@ -158,6 +158,7 @@ GOLDEN = {
     "gradient of huber_loss": ("77946e2ff466", "131171376486"),
     "gradient of pinball_loss": ("9fb4672e06fc", "01354d18327b"),
     "gradient of three quantiles": ("e493c9abc91c", "ef17a70e7fef"),
+    "gradient of gaussian_loss": ("3ae3f91b7694", "869ea6ec60f5"),
     "gradient of gamma_loss": ("3e1d06bb0c94", "bf082f4be8c6"),
     "gradient of tweedie_loss": ("c5f4b9291e8a", "c527f9425aed"),
     "gradient of poisson_loss": ("cefacd8ed784", "7141eec60496"),

@@ -140,6 +140,21 @@ def test_cross_entropy_is_finite_where_probabilities_underflow(isa, dtype):
     np.testing.assert_array_equal(deltas[0], [-1, 0, 1])
 
 
+@each_isa
+@pytest.mark.parametrize("s", [-1000, -60, 60, 1000])
+def test_gaussian_losses_of_extreme_variances_are_finite(s, isa, dtype):
+    """Of a residual of 0, whose product with the precision is 0, and of others."""
+    logits = np.array([[3, s], [3, s], [3, 3]], dtype)
+    y = np.array([[3], [2], [3]], dtype)
+    losses, deltas = losses_of(isa, calls.loss("gaussian_loss"), logits, y)
+    assert losses[0] == s / 2
+    np.testing.assert_array_equal(deltas[0], [0, 0.5])
+    assert np.isfinite(losses).all()
+    assert np.isfinite(deltas).all()
+    assert losses[1] >= losses[0]
+    assert losses[1] > 1e20 or s > 0
+
+
 # ---- updates ----
 
 

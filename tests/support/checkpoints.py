@@ -91,6 +91,7 @@ CASES = {
         X[:, :2],
         WEIGHT,
     ),
+    "gaussian": ({"loss": "gaussian", "early_stopping": True}, X, NUMBERS, WEIGHT),
     "gamma": ({"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS), None),
     "Tweedie": ({"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS), None),
     "smoothed labels": ({"label_smoothing": 0.1}, X, TEXT, WEIGHT),

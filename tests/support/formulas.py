@@ -236,6 +236,41 @@ PINBALL_LOSS = Loss(
 )
 
 
+def _gaussian(z, y):
+    """Of outputs that are means and then logarithms of variances: residuals, these, precisions."""
+    mean, s = np.split(z, 2, axis=1)
+    return mean - y, s, np.exp(-s)
+
+
+def _gaussian_loss(z, y):
+    r, s, precision = _gaussian(z, y)
+    return (s + r**2 * precision) / 2
+
+
+def _gaussian_gradient(z, y):
+    r, _, precision = _gaussian(z, y)
+    return np.hstack([r * precision, (1 - r**2 * precision) / 2])
+
+
+def _gaussian_sizes(z, y):
+    r, s, precision = _gaussian(z, y)
+    return np.abs(s) + r**2 * precision
+
+
+def _gaussian_gradient_sizes(z, y):
+    r, _, precision = _gaussian(z, y)
+    return np.hstack([np.abs(r) * precision, 1 + r**2 * precision])
+
+
+GAUSSIAN_LOSS = Loss(
+    output="identity",
+    terms=_gaussian_loss,
+    gradient=_gaussian_gradient,
+    sizes=_gaussian_sizes,
+    gradient_sizes=_gaussian_gradient_sizes,
+)
+
+
 def _exponent_size(z, y):
     """Of differences of z and log y, in what a rounding error of theirs is multiplied with."""
     return 1 + np.abs(z) + np.abs(np.log(np.where(y == 0, 1, y)))
@@ -278,6 +313,7 @@ LOSSES = {
     "poisson_loss": POISSON_LOSS,
     "gamma_loss": GAMMA_LOSS,
     "tweedie_loss": TWEEDIE_LOSS,
+    "gaussian_loss": GAUSSIAN_LOSS,
 }
 
 

@@ -36,6 +36,7 @@ CASES = {
         X,
         X[:, :2],
     ),
+    "gaussian": (MLPRegressor, {"loss": "gaussian"}, X, NUMBERS),
     "gamma": (MLPRegressor, {"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS)),
     "Tweedie": (MLPRegressor, {"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS)),
     "smoothed labels": (MLPClassifier, {"label_smoothing": 0.1}, X, TEXT),
