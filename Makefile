@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/scikit_learn_data),)
 export SCIKIT_LEARN_DATA ?= $(abspath ../shared/scikit_learn_data)
 endif
 
-CAMPAIGNS := analyze fuzz guided oom leaks asan tsan coverage
+CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
@@ -102,6 +102,7 @@ campaigns: $(VENV)/campaigns ## all from here to coverage, quickly
 analyze: ## static analyzers
 fuzz: ## junk arguments for every function (FIRST: the call to begin with)
 guided: ## junk chosen for the C code that it reaches
+oracle: ## random fits compared with PyTorch's, where that is installed
 oom: ## every allocation fails in turn
 leaks: ## memory, references, threads and files after 10,000 calls
 asan: ## the tests under AddressSanitizer and UBSan
