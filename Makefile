@@ -33,11 +33,11 @@ $(VENV)/%: $(BIN)/python $(SOURCES) $(wildcard build/debug/in-place)
 	touch $@
 
 ## Use it
-notebook: $(VENV)/notebook ## run the MNIST notebook on a fresh machine
+notebook: $(VENV)/notebook ## run the notebooks on a fresh machine
 	mkdir -p $(EXECUTED)
 	MLP_C_FIGURES=$(abspath $(EXECUTED)) $(BIN)/jupyter nbconvert --to notebook --execute \
-	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/mnist.ipynb
-	@echo "The executed notebook and its pictures: $(EXECUTED)/"
+	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/*.ipynb
+	@echo "The executed notebooks and their pictures: $(EXECUTED)/"
 
 ## Edit, build, look
 # These take the venv as it is and make it only if there is none: installing again takes longer.

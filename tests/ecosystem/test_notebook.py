@@ -1,4 +1,4 @@
-"""The notebook, executed whole: on MNIST, without any data set, and as it is saved."""
+"""The notebooks, executed whole and as they are saved: on MNIST, and without any data set."""
 
 import os
 import re
@@ -13,7 +13,8 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 kernelspec = pytest.importorskip("ipykernel.kernelspec")
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "mnist.ipynb"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOK, OPTIONS = NOTEBOOKS / "mnist.ipynb", NOTEBOOKS / "options.ipynb"
 
 # What the notebook printed when its core was NumPy.
 # fmt: off
@@ -26,25 +27,29 @@ LOSSES = [
 # fmt: on
 TEST_ACCURACY = "0.9739"
 
-PICTURES = {"loss_curve", "confusion_matrix", "misclassified", "seconds_per_epoch"}
+# The pictures of each.
+PICTURES = {
+    NOTEBOOK: {"loss_curve", "confusion_matrix", "misclassified", "seconds_per_epoch"},
+    OPTIONS: {"rare_class", "bands", "validation"},
+}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CLOSED_PORT = "http://127.0.0.1:9"
 
 
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
-    """Executes the notebook with this interpreter; returns it and its pictures' directory."""
+    """Executes a notebook with this interpreter; returns it and its pictures' directory."""
     kernels = tmp_path / "jupyter" / "kernels"
     kernelspec.write_kernel_spec(kernels / "python3")
     monkeypatch.setenv("JUPYTER_PATH", str(kernels.parent))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("MPLBACKEND", raising=False)
 
-    def run(data_home):
+    def run(path, data_home):
         figures = tmp_path / "figures"
         monkeypatch.setenv("MLP_C_FIGURES", str(figures))
         monkeypatch.setenv("SCIKIT_LEARN_DATA", str(data_home))
-        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        notebook = nbformat.read(path, as_version=4)
         client = nbclient.NotebookClient(
             notebook,
             kernel_name="python3",
@@ -75,23 +80,24 @@ def assert_figures_of_the_original(notebook):
     assert re.findall(r"^Test Accuracy: (.*)$", text, re.M) == [TEST_ACCURACY]
 
 
-def assert_ran_whole(notebook):
+def assert_ran_whole(notebook, path=NOTEBOOK):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert not [o for o in outputs(notebook) if o.output_type == "error"]
     shown = [o for o in outputs(notebook) if "image/png" in o.get("data", {})]
-    assert len(shown) == len(PICTURES)
+    assert len(shown) == len(PICTURES[path])
 
 
-def assert_pictures(directory):
-    assert {path.name for path in directory.iterdir()} == {f"{name}.png" for name in PICTURES}
+def assert_pictures(directory, notebook=NOTEBOOK):
+    names = {path.name for path in directory.iterdir()}
+    assert names == {f"{name}.png" for name in PICTURES[notebook]}
     for path in directory.iterdir():
         assert path.read_bytes().startswith(PNG_SIGNATURE)
 
 
 @pytest.mark.timeout(1200)
 def test_on_mnist_prints_the_original_figures(execute, mnist_home):
-    notebook, figures = execute(mnist_home)
+    notebook, figures = execute(NOTEBOOK, mnist_home)
     assert_ran_whole(notebook)
     assert_figures_of_the_original(notebook)
     assert "70000 digits of 28 x 28 pixels" in printed(notebook)
@@ -110,7 +116,7 @@ def test_without_network_and_mnist_goes_on_with_the_bundled_digits(execute, tmp_
     empty = tmp_path / "empty"
     empty.mkdir()
 
-    notebook, figures = execute(empty)
+    notebook, figures = execute(NOTEBOOK, empty)
     assert_ran_whole(notebook)
     text = printed(notebook)
     assert "MNIST is neither cached nor can it be downloaded" in text
@@ -127,4 +133,36 @@ def test_saved_outputs_hold_the_original_figures():
     nbformat.validate(notebook)
     assert_ran_whole(notebook)
     assert_figures_of_the_original(notebook)
+    assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
+
+
+def assert_options_help(notebook):
+    """What the text beside the pictures says, whatever the last bits of a machine's exp and log."""
+    text = printed(notebook)
+    found = dict(re.findall(r"^class_weight=(\w+) +finds (\d+) of 64", text, re.M))
+    assert int(found["balanced"]) >= int(found["None"]) + 5
+    wide, narrow = (
+        float(share) for share in re.findall(r"^([\d.]+) of the test points lie", text, re.M)
+    )
+    of_normal = re.search(r"^([\d.]+) of them lie within 1.645", text, re.M)
+    assert of_normal is not None
+    assert (wide, narrow, float(of_normal[1])) == pytest.approx((0.9, 0.5, 0.9), abs=0.04)
+    losses = re.findall(r"loss ([\d.]+) held out, ([\d.]+) on new patients$", text, re.M)
+    (random_held_out, random_new), (own_held_out, own_new) = (map(float, pair) for pair in losses)
+    assert random_held_out < 0.1 < 0.15 < own_held_out
+    assert own_new < 0.35 < random_new
+
+
+def test_the_options_execute_and_do_what_their_text_says(execute, tmp_path):
+    notebook, figures = execute(OPTIONS, tmp_path)
+    assert_ran_whole(notebook, OPTIONS)
+    assert_options_help(notebook)
+    assert_pictures(figures, OPTIONS)
+
+
+def test_the_saved_options_do_too():
+    notebook = nbformat.read(OPTIONS, as_version=4)
+    nbformat.validate(notebook)
+    assert_ran_whole(notebook, OPTIONS)
+    assert_options_help(notebook)
     assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
