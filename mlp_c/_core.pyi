@@ -59,7 +59,7 @@ def predict(
     weights: Arrays,
     biases: Arrays,
     activation: Activations,
-    output: str,
+    output: str | tuple[str, Array],
     check_finite: bool,
     n_threads: int,
     are_hidden: bool = False,

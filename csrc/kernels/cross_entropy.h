@@ -1,4 +1,5 @@
-/* The cross-entropy of a row's softmax, with its gradient in the logits. */
+/* The cross-entropy of a row's softmax, or of those of its heads, with its gradient in the logits.
+ */
 #ifndef MLP_CROSS_ENTROPY_TEMPLATE
 #define MLP_CROSS_ENTROPY_TEMPLATE
 
@@ -38,7 +39,7 @@ FN(log_of_sum)(const mlp_loss *loss, ROW_SUMS row)
 static inline bool
 FN(has_plain_label)(const mlp_loss *loss, const LOSS_ROW *row)
 {
-    return row->targets->labels != NULL && !(loss->cross_entropy.smoothing > 0);
+    return row->labels != NULL && !(loss->cross_entropy.smoothing > 0);
 }
 
 /* The targets of LANES classes from j on, of labels or rows, with smoothing; past the last class,
@@ -48,11 +49,11 @@ FN(class_targets)(const mlp_loss *loss, const LOSS_ROW *row, ptrdiff_t j)
 {
     const double smoothing = loss->cross_entropy.smoothing;
     VEC y = {0};
-    if (row->targets->labels == NULL) {
+    if (row->labels == NULL) {
         y = FN(load_targets)(row->targets, row->number, j);
     }
     else {
-        ptrdiff_t label = row->targets->labels[row->number];
+        ptrdiff_t label = *row->labels;
         if (j <= label && label < j + LANES) {
             y[label - j] = 1;
         }
@@ -72,12 +73,11 @@ static double
 FN(cross_entropy_value)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
     const ROW z = row->z;
-    const mlp_targets *targets = row->targets;
     const bool needs_p = loss->cross_entropy.eps > 0;
     ROW_SUMS sums = FN(sums_of_exponentials)(worker, z);
     const double log_sum = FN(log_of_sum)(loss, sums);
     if (FN(has_plain_label)(loss, row)) {
-        REAL logit = z.data[targets->labels[row->number] * z.stride];
+        REAL logit = z.data[*row->labels * z.stride];
         REAL p = needs_p ? FN(probability)(logit, sums) : 0;
         return FN(class_loss)(loss, logit, p, sums, log_sum);
     }
@@ -104,12 +104,11 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
                                 const LOSS_ROW *row)
 {
     const ROW z = row->z, d = row->gradient;
-    const mlp_targets *targets = row->targets;
     const REAL scale = row->scale;
     ROW_SUMS sums = FN(exponentials_of)(worker, z, drops_tiny, d);
     const double log_sum = FN(log_of_sum)(loss, sums);
     if (FN(has_plain_label)(loss, row)) {
-        ptrdiff_t label = targets->labels[row->number];
+        ptrdiff_t label = *row->labels;
         assert(0 <= label && label < z.n);
         REAL p = d.data[label * d.stride] / sums.sum;
         for (mlp_segment some = {0}; mlp_next_segment(worker, z.n, &some);) {
@@ -144,14 +143,38 @@ FN(cross_entropy_with_gradient)(bool drops_tiny, mlp_worker *worker, const mlp_l
     return total;
 }
 
+/* Of one softmax over all of a row's logits. */
 static double
-FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+FN(cross_entropy_of_head)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
 {
     if (row->gradient.data == NULL) {
         return FN(cross_entropy_value)(worker, loss, row);
     }
     return row->drops_tiny ? FN(cross_entropy_with_gradient)(true, worker, loss, row)
                            : FN(cross_entropy_with_gradient)(false, worker, loss, row);
+}
+
+/* The sum over the heads, each of which has a softmax and a label of its own. */
+static double
+FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
+{
+    const mlp_heads *heads = &row->targets->heads;
+    if (heads->widths == NULL) {
+        return FN(cross_entropy_of_head)(worker, loss, row);
+    }
+    LOSS_ROW head = *row;
+    double total = 0;
+    mlp_poller poller = {worker, 0};
+    for (ptrdiff_t h = 0; h < heads->n && !mlp_poll_after(&poller, heads->widths[h]); h++) {
+        head.z.n = head.gradient.n = heads->widths[h];
+        total += FN(cross_entropy_of_head)(worker, loss, &head);
+        head.z.data += head.z.n * head.z.stride;
+        if (head.gradient.data != NULL) {
+            head.gradient.data += head.gradient.n * head.gradient.stride;
+        }
+        head.labels++;
+    }
+    return total;
 }
 
 /* ---- the kernel ---- */
@@ -167,7 +190,12 @@ FN(softmax_cross_entropy)(mlp_worker *worker, const mlp_loss *loss, const mlp_ma
     mlp_poller poller = {worker, 0};
     for (ptrdiff_t i = 0; i < n && !mlp_poll_after(&poller, logits->cols); i++) {
         LOSS_ROW row = {
-            FN(row_of)(logits, i), targets, i, scale, false, FN(row_of)(dlogits, i),
+            .z = FN(row_of)(logits, i),
+            .targets = targets,
+            .number = i,
+            .labels = mlp_labels_of(targets, i),
+            .scale = scale,
+            .gradient = FN(row_of)(dlogits, i),
         };
         total += FN(cross_entropy_with_gradient)(false, worker, loss, &row);
     }

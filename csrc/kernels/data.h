@@ -28,13 +28,29 @@ typedef struct {
     ptrdiff_t row_slots;       /* the most values, or pairs, that a row has to multiply */
 } mlp_input;
 
-/* What the loss compares with: one label a row, or one row of targets each. */
+/* Neighbouring outputs that are classes of one question: how many each head has, which are all
+ * outputs together. Without widths there is one head. */
 typedef struct {
-    const int32_t *labels; /* each in [0, number of outputs), or NULL */
-    mlp_matrix matrix;     /* used where labels is NULL */
-    bool is_bool;          /* matrix holds bool, not the kernel's dtype */
-    bool is_ordered;       /* of the rows to use, one after the other, not of all rows */
+    ptrdiff_t n;
+    const ptrdiff_t *widths;
+} mlp_heads;
+
+/* What the loss compares with: for each row a label a head, or a row of targets. */
+typedef struct {
+    const int32_t *labels; /* each in [0, width of its head), or NULL */
+    mlp_heads heads;
+    mlp_matrix matrix; /* used where labels is NULL */
+    bool is_bool;      /* matrix holds bool, not the kernel's dtype */
+    bool is_ordered;   /* of the rows to use, one after the other, not of all rows */
 } mlp_targets;
+
+/* The labels of a row, NULL where there are none. */
+static inline const int32_t *
+mlp_labels_of(const mlp_targets *targets, ptrdiff_t row)
+{
+    ptrdiff_t n = targets->heads.widths == NULL ? 1 : targets->heads.n;
+    return targets->labels == NULL ? NULL : targets->labels + row * n;
+}
 
 /* Rows, their targets and weights. */
 typedef struct {

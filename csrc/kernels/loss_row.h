@@ -10,7 +10,8 @@
 typedef struct {
     ROW z;
     const mlp_targets *targets;
-    ptrdiff_t number; /* of the row among the targets */
+    ptrdiff_t number;      /* of the row among the targets */
+    const int32_t *labels; /* its labels among them, or NULL: that of z comes first */
     REAL scale;
     bool drops_tiny; /* of the gradient */
     ROW gradient;    /* without data where nobody asks for it */

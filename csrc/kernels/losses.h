@@ -291,10 +291,12 @@ FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows
         const ptrdiff_t number = mlp_data_row(data, rows->span.first + i);
         const REAL *weights = data->sample_weight;
         const REAL weight = weights == NULL ? 1 : weights[number];
+        const ptrdiff_t target = data->targets.is_ordered ? rows->span.first + i : number;
         LOSS_ROW row = {
             .z = {FN(at)(logits, i, 0), 1, logits->cols},
             .targets = &data->targets,
-            .number = data->targets.is_ordered ? rows->span.first + i : number,
+            .number = target,
+            .labels = mlp_labels_of(&data->targets, target),
             .scale = weight * scale,
             .drops_tiny = rows->drops_tiny,
             .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},

@@ -126,16 +126,17 @@ typedef struct {
 extern const mlp_job mlp_loss_gradient_job;
 
 /* out (n, k) written: the last layer's outputs for the rows of the data, whose targets and weights
- * are not looked at, with an output activation. Data and network read. Rows are shared out; no
- * activation is kept for more than a block of them. With check_finite, for a dense array of the
- * kernels' dtype, found_non_finite is set where a row has an element that is infinite or NaN; out
- * is then not to be used. */
+ * are not looked at, with an output activation, of each head by itself. Data and network read. Rows
+ * are shared out; no activation is kept for more than a block of them. With check_finite, for a
+ * dense array of the kernels' dtype, found_non_finite is set where a row has an element that is
+ * infinite or NaN; out is then not to be used. */
 typedef struct {
     mlp_job_memory memory;
     const mlp_kernels *kernels;
     mlp_data data;
     mlp_network network;
     mlp_output output;
+    mlp_heads heads;
     mlp_matrix out;
     bool check_finite;
     atomic_bool found_non_finite;

@@ -35,6 +35,25 @@ next_block(mlp_member *m, ptrdiff_t *first)
     return rows;
 }
 
+/* The output activation of rows of logits, a head at a time. */
+static void
+apply_output(const mlp_member *m, mlp_output output, const mlp_heads *heads,
+             const mlp_matrix *logits)
+{
+    if (heads->widths == NULL) {
+        m->kernels->apply_output(m->worker, output, logits);
+        return;
+    }
+    mlp_poller poller = {m->worker, 0};
+    ptrdiff_t begin = 0, end;
+    for (ptrdiff_t h = 0; h < heads->n && !mlp_poll_after(&poller, logits->rows); h++) {
+        end = begin + heads->widths[h];
+        mlp_matrix head = mlp_cols_of(logits, begin, end);
+        m->kernels->apply_output(m->worker, output, &head);
+        begin = end;
+    }
+}
+
 /* ---- predict ---- */
 
 static bool
@@ -71,7 +90,7 @@ run_predict(mlp_worker *worker, void *arguments)
         if (mlp_forward_block(&m, &m.buffers[0])) {
             return;
         }
-        m.kernels->apply_output(worker, args->output, logits);
+        apply_output(&m, args->output, &args->heads, logits);
     }
 }
 
@@ -109,7 +128,7 @@ run_losses(mlp_member *m, const mlp_evaluate_args *args)
                               .losses = m->plan->row_losses + first};
         m->kernels->compute_losses(m->worker, &args->loss, &rows);
         if (args->out.data != NULL) {
-            m->kernels->apply_output(m->worker, args->output, logits);
+            apply_output(m, args->output, &args->data.targets.heads, logits);
         }
     }
 }

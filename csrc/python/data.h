@@ -10,6 +10,12 @@
 mlp_targets mlp_arg_targets(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                             ptrdiff_t k);
 
+/* How wide each head of so many outputs is: a vector of their widths. */
+mlp_heads mlp_arg_heads(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_outputs);
+
+/* y: the tuple of an array of n rows of labels, one for each head, and of the heads' widths. */
+mlp_targets mlp_arg_label_rows(mlp_call *call, PyObject *tuple, ptrdiff_t n, ptrdiff_t n_outputs);
+
 /* X: a dense array of any type in MLP_ELEMENTS, which does not settle the call's dtype. */
 mlp_input mlp_arg_dense(mlp_call *call, PyObject *obj);
 

@@ -7,15 +7,82 @@
 #include <numpy/arrayobject.h>
 
 bool
-mlp_check_vector(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
+mlp_check_shape(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
 {
     PyArrayObject *array = (PyArrayObject *)obj;
-    if (PyArray_NDIM(array) != 1
-        || (expected->cols != MLP_ANY && PyArray_DIM(array, 0) != expected->cols)) {
-        mlp_reject_shape(call, expected, (PyObject *)array);
+    int last = expected->ndim - 1;
+    if (PyArray_NDIM(array) != expected->ndim
+        || (expected->cols != MLP_ANY && PyArray_DIM(array, last) != expected->cols)
+        || (last == 1 && expected->rows != MLP_ANY && PyArray_DIM(array, 0) != expected->rows)) {
+        mlp_reject_shape(call, expected, obj);
         return false;
     }
     return true;
+}
+
+/* A private copy, int64 and contiguous, of an array of integers of the shape that is expected, kept
+ * by the call; NULL if that failed. */
+static PyArrayObject *
+copy_integers(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
+{
+    PyObject *array = mlp_require_array(call, obj, expected);
+    if (array == NULL) {
+        return NULL;
+    }
+    if (!PyArray_ISINTEGER((PyArrayObject *)array)) {
+        mlp_reject_dtype(call, expected, "hold integers", obj);
+        return NULL;
+    }
+    if (!mlp_check_shape(call, obj, expected)) {
+        return NULL;
+    }
+    PyObject *copy = PyArray_FROMANY(obj, NPY_INT64, expected->ndim, expected->ndim,
+                                     NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY
+                                         | NPY_ARRAY_FORCECAST);
+    bool kept = mlp_keep(call, copy);
+    Py_XDECREF(copy);
+    bool is_good = kept && mlp_check_shape(call, copy, expected);
+    return is_good ? (PyArrayObject *)copy : NULL;
+}
+
+/* An integer and where it is, for a message. */
+static PyObject *
+describe(PyObject *obj, int ndim, int64_t value, Py_ssize_t row, Py_ssize_t col)
+{
+    PyArrayObject *array = (PyArrayObject *)obj;
+    /* uint64 values from 2^63 on have become negative. */
+    const char *index = PyArray_ISUNSIGNED(array) ? "%llu at index %zd" : "%lld at index %zd";
+    const char *pair =
+        PyArray_ISUNSIGNED(array) ? "%llu at index (%zd, %zd)" : "%lld at index (%zd, %zd)";
+    return ndim == 1 ? PyUnicode_FromFormat(index, (long long)value, row)
+                     : PyUnicode_FromFormat(pair, (long long)value, row, col);
+}
+
+/* The copy of an array of rows of integers, each in [0, limit) of its column; a vector has rows of
+ * one. NULL if the call failed. */
+static PyObject *
+take_integers(mlp_call *call, PyObject *obj, const mlp_expectation *expected,
+              const ptrdiff_t limits[], ptrdiff_t n_limits, PyObject *beyond)
+{
+    PyArrayObject *copy = copy_integers(call, obj, expected);
+    if (copy == NULL) {
+        return NULL;
+    }
+    const int64_t *values = PyArray_DATA(copy);
+    ptrdiff_t n = PyArray_SIZE(copy);
+    for (ptrdiff_t i = 0, col = 0; i < n && mlp_go_on(call, i); i++) {
+        if (values[i] < 0 || values[i] >= limits[col]) {
+            char what[MLP_TEXT_BYTES];
+            PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limits[col]);
+            mlp_reject(call, beyond, expected, what,
+                       describe(obj, expected->ndim, values[i], i / n_limits, col));
+        }
+        col = col + 1 == n_limits ? 0 : col + 1;
+    }
+    if (!call->failed) {
+        mlp_add_array(call, obj, expected); /* no output may write over it all the same */
+    }
+    return call->failed ? NULL : (PyObject *)copy;
 }
 
 PyObject *
@@ -23,38 +90,13 @@ mlp_arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, p
                  PyObject *beyond)
 {
     mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
-    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
-    if (array == NULL) {
-        return NULL;
-    }
-    if (!PyArray_ISINTEGER(array)) {
-        mlp_reject_dtype(call, &expected, "hold integers", obj);
-        return NULL;
-    }
-    if (!mlp_check_vector(call, obj, &expected)) {
-        return NULL;
-    }
-    /* uint64 values from 2^63 on become negative, and are refused as such. */
-    const char *came = PyArray_ISUNSIGNED(array) ? "%llu at index %zd" : "%lld at index %zd";
-    PyArrayObject *copy = (PyArrayObject *)PyArray_FROMANY(
-        obj, NPY_INT64, 1, 1,
-        NPY_ARRAY_CARRAY | NPY_ARRAY_ENSURECOPY | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST);
-    bool kept = mlp_keep(call, (PyObject *)copy);
-    Py_XDECREF(copy);
-    if (copy == NULL || !kept || !mlp_check_vector(call, (PyObject *)copy, &expected)) {
-        return NULL;
-    }
-    for (ptrdiff_t i = 0; i < PyArray_DIM(copy, 0) && mlp_go_on(call, i); i++) {
-        int64_t value = ((const int64_t *)PyArray_DATA(copy))[i];
-        if (value < 0 || value >= limit) {
-            char what[MLP_TEXT_BYTES];
-            PyOS_snprintf(what, sizeof what, "hold integers in [0, %zd)", (Py_ssize_t)limit);
-            mlp_reject(call, beyond, &expected, what,
-                       PyUnicode_FromFormat(came, (long long)value, (Py_ssize_t)i));
-        }
-    }
-    if (!call->failed) {
-        mlp_add_array(call, obj, &expected); /* no output may write over it all the same */
-    }
-    return call->failed ? NULL : (PyObject *)copy;
+    return take_integers(call, obj, &expected, &limit, 1, beyond);
+}
+
+PyObject *
+mlp_arg_integer_rows(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
+                     const ptrdiff_t limits[], ptrdiff_t n_limits)
+{
+    mlp_expectation expected = {name, MLP_ANY, 2, n, n_limits, MLP_READ};
+    return take_integers(call, obj, &expected, limits, n_limits, PyExc_ValueError);
 }

@@ -9,7 +9,8 @@
  *     -> outputs, or None where check_finite, X is dense and of the weights' dtype, and an
  *     element of it is infinite or NaN
  *
- * Where all layers are hidden ones, activation is of the last, too.
+ * Where all layers are hidden ones, activation is of the last, too. output is a name, or the tuple
+ * of one and of the widths of the heads that it is applied to.
  *
  * Positional: of one row, to read the arguments is a good part of the work. */
 PyObject *
@@ -25,7 +26,9 @@ mlp_core_predict(PyObject *module, PyObject *args)
     mlp_data *data = &predict.data;
     mlp_call call;
     mlp_begin(&call);
-    predict.output = mlp_arg_output(&call, output, "output");
+    bool has_heads = PyTuple_Check(output) && PyTuple_GET_SIZE(output) == 2;
+    PyObject *name = has_heads ? PyTuple_GET_ITEM(output, 0) : output;
+    predict.output = mlp_arg_output(&call, name, has_heads ? "output[0]" : "output");
     data->x = mlp_arg_input(&call, x_obj);
     mlp_list weights = mlp_arg_weights(&call, weights_obj, data->x.cols, MLP_READ);
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
@@ -35,6 +38,9 @@ mlp_core_predict(PyObject *module, PyObject *args)
         check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
     mlp_settle_rows(&call, data);
     ptrdiff_t n = data->n, n_outputs = mlp_count_outputs(&call, weights);
+    if (has_heads) {
+        predict.heads = mlp_arg_heads(&call, PyTuple_GET_ITEM(output, 1), "output[1]", n_outputs);
+    }
     PyObject *out = mlp_new_matrix(&call, n, n_outputs);
     predict.out = mlp_arg_matrix(&call, out, "out", n, n_outputs, MLP_WRITE);
     predict.kernels = mlp_kernels_for(module, &call);

@@ -5,9 +5,9 @@
 #include "python/names.h"
 #include "python/run.h"
 
-/* What all of them take: X, an array or the tuple of a sparse matrix (data.h); sample_weight, which
- * may be None; activation, a name or a list of one a hidden layer; loss, a dict (names.h); order,
- * row numbers or None. */
+/* What all of them take: X, an array or the tuple of a sparse matrix (data.h); y, an array or the
+ * tuple of the labels of several heads (data.h); sample_weight, which may be None; activation, a
+ * name or a list of one a hidden layer; loss, a dict (names.h); order, row numbers or None. */
 #define SHARED_FIELDS(F)     \
     F(object, X)             \
     F(object, y)             \
@@ -97,8 +97,11 @@ arg_problem(mlp_call *call, shared_fields given, const mlp_loss *loss, mlp_acces
     p.weights = mlp_arg_weights(call, given.weights, data->x.cols, access);
     p.biases = mlp_arg_biases(call, given.biases, p.weights, access);
     p.network = mlp_arg_network(call, p.weights, p.biases, given.activation, p.weights.n - 1);
-    ptrdiff_t n_targets = count_targets(call, loss, mlp_count_outputs(call, p.weights));
-    data->targets = mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_targets);
+    ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
+    ptrdiff_t n_targets = count_targets(call, loss, n_outputs);
+    data->targets = !call->failed && PyTuple_Check(given.y)
+                        ? mlp_arg_label_rows(call, given.y, n_rows, n_outputs)
+                        : mlp_arg_targets(call, MLP_NAMED(given, y), n_rows, n_targets);
     if (!call->failed && data->targets.labels != NULL && loss->code != MLP_CROSS_ENTROPY) {
         PyErr_Format(PyExc_ValueError, "y must be a row of targets each for loss '%s', got labels",
                      mlp_loss_names.names[loss->code]);

@@ -169,6 +169,16 @@ arg_matrix(lent_call *call, PyObject *obj, int wanted, mlp_matrix *m)
 static bool
 arg_targets(lent_call *call, PyObject *obj)
 {
+    if (PyTuple_Check(obj) && PyTuple_GET_SIZE(obj) == 2) {
+        mlp_matrix labels, widths;
+        bool are_good = arg_matrix(call, PyTuple_GET_ITEM(obj, 0), NPY_INT32, &labels)
+                        && arg_matrix(call, PyTuple_GET_ITEM(obj, 1), NPY_INTP, &widths);
+        if (are_good) {
+            call->targets.labels = labels.data;
+            call->targets.heads = (mlp_heads){widths.cols, widths.data};
+        }
+        return are_good;
+    }
     int type = PyArray_Check(obj) ? PyArray_TYPE((PyArrayObject *)obj) : -1;
     mlp_matrix m;
     call->targets.is_bool = type == NPY_BOOL;

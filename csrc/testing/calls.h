@@ -6,8 +6,8 @@
 
 /* A name, what its arguments are, and what computes. Kinds of arguments: the name of an activation
  * (A), output (O) or function (F); a loss (L) or rule (R) with its constants; a matrix of the
- * call's dtype (m), or None (?); one of doubles, or None (d); targets (t); moments (M); a number or
- * truth value (n). */
+ * call's dtype (m), or None (?); one of doubles, or None (d); targets, or the tuple of the labels
+ * and the widths of several heads (t); moments (M); a number or truth value (n). */
 #define LENT(K)                            \
     K(map, "Fmm")                          \
     K(activate, "Amm?")                    \

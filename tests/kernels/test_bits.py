@@ -100,6 +100,20 @@ def gradient(loss, constants, kind, dtype):
     return value, gradients, _core.predict(X, None, weights, biases, "tanh", output, False, 1)
 
 
+def heads(dtype):
+    """A gradient and predictions of a softmax for each of three heads."""
+    X, labels, _, order, weights, biases = problem(dtype)
+    widths = np.array([2, 8, 1])
+    gradients = [[np.empty_like(p) for p in group] for group in (weights, biases)]
+    fields = calls.fields(
+        *("loss_gradient", X, (np.stack([labels, order, labels], axis=1) % widths, widths)),
+        *(weights, biases), dweights=gradients[0], dbiases=gradients[1], l2=0.25,
+    )  # fmt: skip
+    value = _core.loss_gradient(fields)
+    output = "softmax", widths
+    return value, gradients, _core.predict(X, None, weights, biases, "relu", output, False, 1)
+
+
 CASES = {
     **{f"forward {name}": (forward, name) for name in ACTIVATIONS},
     **{f"backward {name}": (backward, name) for name in ACTIVATIONS},
@@ -120,6 +134,7 @@ CASES = {
     "gradient of smoothed labels": (gradient, "cross_entropy", {"smoothing": 0.25}, "labels"),
     "gradient of smoothed rows": (gradient, "cross_entropy", {"smoothing": 0.25}, "rows"),
     "gradient of smoothed logistic_loss": (gradient, "logistic_loss", {"smoothing": 0.25}, "rows"),
+    "gradient of heads": (heads,),
 }
 
 
@@ -149,6 +164,7 @@ GOLDEN = {
     "nesterov": ("d11a688134f0", "d9f695a42834"),
     "adam": ("6a4e973f52dc", "82e4fc39a58b"),
     "gradient of cross_entropy": ("0f1b95eb1d8a", "69bc1707a408"),
+    "gradient of heads": ("6e4cd1705191", "a777adb554b3"),
     "gradient of logistic_loss": ("bf9059d47855", "daaea6697297"),
     "gradient of smoothed labels": ("e4e2ec9483d2", "5728dc98e8d3"),
     "gradient of smoothed rows": ("3232285b2010", "bd4d0c439cc8"),

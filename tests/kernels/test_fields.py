@@ -215,15 +215,15 @@ def test_a_constant_that_is_several_numbers(wrong, error, message):
 
 def test_targets_are_as_many_as_the_loss_has_for_the_outputs():
     """Of three outputs, one of three quantiles; of two for each target, none."""
-    fields = core_calls.examples()["loss"]
+    fields = core_calls.examples()["evaluate"]
     n = len(fields["y"])
     quantiles = fields | {"loss": calls.loss("pinball_loss", quantiles=[0.1, 0.5, 0.9])}
-    assert _core.loss(quantiles | {"y": np.zeros((n, 1))}) > 0
+    assert _core.evaluate(quantiles | {"y": np.zeros((n, 1))}) > 0
     with pytest.raises(ValueError, match=rf"^y must have shape \({n}, 1\), got \({n}, 3\)"):
-        _core.loss(quantiles | {"y": np.zeros((n, 3))})
+        _core.evaluate(quantiles | {"y": np.zeros((n, 3))})
     expected = "^weights must have a multiple of 2 outputs for loss 'gaussian_loss', got 3$"
     with pytest.raises(ValueError, match=expected):
-        _core.loss(fields | {"loss": calls.loss("gaussian_loss"), "y": np.zeros((n, 1))})
+        _core.evaluate(fields | {"loss": calls.loss("gaussian_loss"), "y": np.zeros((n, 1))})
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, name) for part in PARTS for name in EVERY[part]])

@@ -136,7 +136,7 @@ def fields(function, X, y, weights, biases, **options):
         gradients = {"dweights": [np.empty_like(w) for w in weights]}
         gradients |= {"dbiases": [np.empty_like(b) for b in biases]}
         return shared | {"gradient_scale": 1.0, "l2": 0.0} | gradients | given
-    n, batch_size = len(y), given.get("batch_size", 150)
+    n, batch_size = len(y[0] if isinstance(y, tuple) else y), given.get("batch_size", 150)
     if given.get("order") is not None:
         n = len(given["order"])
     epoch = {"l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}

@@ -52,6 +52,8 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
     gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end
     evaluated = {"order": order, "output": "softmax", "outputs": draw(n, widths[-1])}
+    heads = np.array([1, widths[-1] - 1])
+    columns = {"y": (y[:, np.newaxis] % heads, heads)}
     network = weights, biases, "relu"
     by_place = {
         "forward": (X, *network, None, None, n_threads),
@@ -69,6 +71,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "predict": (X, None, *network, "softmax", False, n_threads),
         "predict of rows": ((X, None), order, weights, biases, gelu, "exp", False, n_threads),
         "predict of hidden layers": (X, None, *network, "identity", False, n_threads, True),
+        "predict of heads": (X, order, *network, ("softmax", heads), False, n_threads),
         "index_nonzeros": (X, name, 1.0, np.inf, n_threads),
         "names": (),
         "config": (),
@@ -76,9 +79,11 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     by_name = {
         "train_epoch": epoch,
         "train_epoch of CSR": epoch | adam,
+        "train_epoch of heads": epoch | columns | {"steps": np.zeros(1, np.int64)},
         "loss_gradient": gradient,
         "loss_gradient of CSR": gradient | sparse,
         "evaluate": shared | {"output": "identity", "outputs": None} | end,
+        "evaluate of heads": shared | evaluated | end | columns,
         "evaluate of CSR": shared | evaluated | end | sparse,
     }
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
@@ -100,9 +105,11 @@ WRITTEN = {
     "train_step of rows": [3, 4],
     "train_epoch": ["weights", "biases", "steps"],
     "train_epoch of CSR": ["weights", "biases", "moments", "steps"],
+    "train_epoch of heads": ["weights", "biases", "steps"],
     "loss_gradient": ["dweights", "dbiases"],
     "loss_gradient of CSR": ["dweights", "dbiases"],
     "evaluate of CSR": ["outputs"],
+    "evaluate of heads": ["outputs"],
 }
 
 
