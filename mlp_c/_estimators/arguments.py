@@ -1,7 +1,7 @@
 """What ``fit`` is given: rows to train on, rows to validate with, weights to begin with."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -64,11 +64,6 @@ class FitArguments:
             _copies("coefs_init", self.coefs_init, shapes, dtype),
             _copies("intercepts_init", self.intercepts_init, [(w,) for w in widths[1:]], dtype),
         )
-
-    def metadata(self) -> dict[str, Any]:
-        """What callbacks hear of beside `X` and `y`: the arguments that are given."""
-        names = [field.name for field in fields(self)]
-        return {name: value for name in names[2:] if (value := getattr(self, name)) is not None}
 
 
 def _copies(name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: Any) -> list[Array]:

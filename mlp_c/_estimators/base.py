@@ -182,7 +182,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
 
     def _run(self, training: Training, given: FitArguments) -> Self:
         """Train, and check what comes of it."""
-        tasks = report_to_callbacks(self, training.max_epochs, given.X, given.y, given.metadata())
+        tasks = report_to_callbacks(
+            self, training.max_epochs, given.X, given.y, given.sample_weight
+        )
         training.run(tasks)
         tasks.end()
         if not are_finite(chain(self.coefs_, self.intercepts_)):
@@ -317,13 +319,15 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         -------
         sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
             A fitted model with the same parameters, but for those that it lacks, which makes
-            the same predictions; with `compute_dtype`, to its rounding. The moments of an
-            optimiser are not taken over.
+            the same predictions; with `compute_dtype`, to its rounding. In the place of a loss
+            that it lacks it has one with the same output activation, with which it would go on
+            training. The moments of an optimiser are not taken over.
 
         Raises
         ------
         ValueError
-            If scikit-learn has no such activation, solver or loss.
+            If scikit-learn has no such activation or solver, or cannot predict with the outputs
+            of such a loss.
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
 

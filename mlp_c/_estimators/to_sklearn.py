@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
 from mlp_c._training.generators import random_source
+from mlp_c._training.losses import REGRESSION_LOSSES
 
 # Of parameters that may have a name scikit-learn does not know, those that it does.
 SKLEARN_NAMES = {
@@ -18,6 +19,9 @@ SKLEARN_NAMES = {
     "solver": {"lbfgs", "sgd", "adam"},
     "loss": {"squared_error", "poisson"},
 }
+
+# The loss of scikit-learn's that has an output activation, in the place of those that it lacks.
+_LOSSES = {"identity": "squared_error", "exp": "poisson"}
 
 # What both libraries know by one name. The moments of an optimizer are not among it: to go
 # on with partial_fit after a conversion is to begin with new ones.
@@ -59,10 +63,13 @@ def to_sklearn(model: Any) -> Any:
     Raises
     ------
     ValueError
-        If scikit-learn's networks have no such activation, solver or loss.
+        If scikit-learn's networks have no such activation or solver, or cannot predict with the
+        outputs of such a loss.
     """
     check_is_fitted(model)
     params = model.get_params(deep=False)
+    if not is_classifier(model):
+        params["loss"] = _loss_like(model)
     for name, known in SKLEARN_NAMES.items():
         value = params.get(name)  # a classifier has no loss
         if name in params and not (isinstance(value, str) and value in known):
@@ -72,6 +79,8 @@ def to_sklearn(model: Any) -> Any:
             )
     name = "MLPClassifier" if is_classifier(model) else "MLPRegressor"
     converted = convert(model, SKLEARN_CLASSES[name])
+    if not is_classifier(model):
+        converted.set_params(loss=params["loss"])
     if isinstance(model.random_state, np.random.Generator):
         converted.set_params(random_state=random_source(model.random_state))
     if getattr(converted, "validation_scores_", None) is not None:
@@ -81,6 +90,20 @@ def to_sklearn(model: Any) -> Any:
     if is_classifier(model):
         converted._label_binarizer = _binarizer_of(model)
     return converted
+
+
+def _loss_like(model: Any) -> Any:
+    """The loss of a regressor, or where scikit-learn lacks it one that predicts alike."""
+    loss = model.loss
+    if not isinstance(loss, str) or loss in SKLEARN_NAMES["loss"] or loss not in REGRESSION_LOSSES:
+        return loss
+    each = model._choose_loss().outputs_per_target
+    if each > 1:
+        raise ValueError(
+            f"loss={loss!r} has {each} outputs for each target, with which scikit-learn's networks "
+            "cannot predict"
+        )
+    return _LOSSES[model.out_activation_]
 
 
 def _binarizer_of(model: Any) -> LabelBinarizer:

@@ -27,14 +27,13 @@ class FitTasks:
         The estimator, its weights drawn.
     max_epochs : int
         The most subtasks there can be.
-    X, y
-        What ``fit`` was given, for the callbacks that ask for it.
-    metadata : dict
-        What else it was given, by name.
+    X, y, sample_weight
+        What ``fit`` was given, for the callbacks that ask for it. Scorers among them take all
+        that they are told of: rows to validate with are not for them.
     """
 
     def __init__(
-        self, estimator: Model, max_epochs: int, X: Any, y: Any, metadata: dict[str, Any]
+        self, estimator: Model, max_epochs: int, X: Any, y: Any, sample_weight: Any
     ) -> None:
         self._estimator = estimator
         self._fit = estimator._init_callback_context(max_subtasks=max_epochs)
@@ -43,7 +42,7 @@ class FitTasks:
             "estimator": estimator,
             "X": X,
             "y": y,
-            "metadata": metadata,
+            "metadata": {} if sample_weight is None else {"sample_weight": sample_weight},
         }
         self._fit.call_on_fit_task_begin(**self._arguments)
 
@@ -83,9 +82,9 @@ class NoTasks:
 
 
 def report_to_callbacks(
-    estimator: Model, max_epochs: int, X: Any, y: Any, metadata: dict[str, Any]
+    estimator: Model, max_epochs: int, X: Any, y: Any, sample_weight: Any
 ) -> Tasks:
     """What a fit is to report to, which hears of its beginning."""
     if not hasattr(estimator, "_skl_callbacks"):
         return NoTasks()
-    return FitTasks(estimator, max_epochs, X, y, metadata)
+    return FitTasks(estimator, max_epochs, X, y, sample_weight)

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 import mlp_c
 from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
+from mlp_c._training.losses import REGRESSION_LOSSES
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 LABELLED, LABELS = make_multilabel_classification(random_state=0)
@@ -84,6 +85,27 @@ def test_only_fitted_models_of_scikit_learn_are_converted():
         mlp_c.from_sklearn(sklearn.neural_network.MLPClassifier())
     with pytest.raises(NotFittedError):
         mlp_c.MLPRegressor().to_sklearn()
+
+
+@pytest.mark.parametrize("loss", sorted(REGRESSION_LOSSES.keys() - {"gaussian"}))
+def test_a_loss_that_scikit_learn_lacks_does_not_keep_it_from_predicting(loss):
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    model = mlp_c.MLPRegressor(loss, max_iter=2000, random_state=0).fit(X, np.exp(X[:, 0]))
+    theirs = model.to_sklearn()
+    np.testing.assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-12)
+    assert theirs.loss == (loss if loss in SKLEARN_NAMES["loss"] else theirs.loss)
+    assert theirs.loss in SKLEARN_NAMES["loss"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n"), [({"loss": "gaussian"}, 2), ({"quantile": [0.1, 0.5, 0.9]}, 3)]
+)
+def test_outputs_that_it_cannot_predict_with_are_refused(parameters, n):
+    parameters = {"loss": "quantile"} | parameters
+    model = mlp_c.MLPRegressor(**parameters, max_iter=2000).fit([[0.0], [1.0]], [0.0, 1.0])
+    message = rf"^loss='.*' has {n} outputs for each target, with which scikit-learn's networks "
+    with pytest.raises(ValueError, match=message):
+        model.to_sklearn()
 
 
 @pytest.mark.parametrize("name", SKLEARN_NAMES)

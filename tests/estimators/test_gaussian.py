@@ -164,5 +164,3 @@ def test_it_is_pickled_and_saved(tmp_path):
             copy.predict(X, return_std=True), fitted.predict(X, return_std=True), strict=True
         ):
             np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(ValueError, match=r"^loss must be one of .* got 'gaussian'$"):
-        fitted.to_sklearn()

@@ -131,15 +131,6 @@ def test_outliers_move_medians_and_huber_less_than_means():
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile", "gamma", "tweedie"])
-def test_scikit_learn_has_none_of_them(loss):
-    with pytest.warns(match="hasn't converged"):
-        model = MLPRegressor(loss, max_iter=2).fit(X, Y)
-    expected = rf"^loss must be one of \['poisson', 'squared_error'\] for .*, got '{loss}'"
-    with pytest.raises(ValueError, match=expected):
-        model.to_sklearn()
-
-
-@pytest.mark.parametrize("loss", ["absolute_error", "huber", "quantile", "gamma", "tweedie"])
 def test_same_bits_on_any_number_of_threads_and_of_sparse_rows(loss):
     rows = np.where(X > 0, X, 0)
     options = {"max_iter": 4, "tol": 0, "random_state": 1, "batch_size": 64}

@@ -213,12 +213,6 @@ def test_it_is_cloned_pickled_and_saved(tmp_path):
             assert copy.score(X, TWO) == fitted.score(X, TWO)
 
 
-def test_scikit_learn_has_none():
-    fitted = model().fit(X, Y)
-    with pytest.raises(ValueError, match=r"^loss must be one of .* got 'quantile'$"):
-        fitted.to_sklearn()
-
-
 # ---- the parameter ----
 
 

@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from scipy.sparse import csc_matrix, csr_array
 from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import train_test_split
@@ -192,6 +193,13 @@ def test_a_pipeline_transforms_them():
         scaler.transform(TRAIN[0]), TRAIN[1], X_val=scaler.transform(VAL[0]), y_val=VAL[1]
     )
     assert bits(pipeline[-1]) == bits(alone)
+
+
+def test_a_callback_that_scores_is_not_told_of_them():
+    """It would pass them on to its metric."""
+    monitor = ScoringMonitor(scoring="accuracy")
+    MLPClassifier(**OPTIONS).set_callbacks(monitor).fit(*TRAIN, np.ones(100), **OF_VAL)
+    assert len(monitor.get_logs().data) > 1
 
 
 def test_the_arguments_are_left_as_they_are():
