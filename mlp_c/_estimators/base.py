@@ -112,7 +112,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             copied once. Of an array that is mostly zeros, the rest may be copied, to at most
             0.32 of its memory. Must not be changed meanwhile, by a callback or thread.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets: labels, a label indicator matrix, or numbers for a regressor.
+            The targets: labels, a label indicator matrix, or labels in several columns; numbers
+            for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, none negative and not all zero. A batch whose weights
             are all zero is passed over.
@@ -261,6 +262,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         for name in ("_optimizer", *CURVE.checks, *RECORD.checks, *VALIDATION.checks):
             self.__dict__.pop(name, None)
 
+    def _choose_output(self) -> Any:
+        return self.out_activation_
+
     def _copy_weights(self) -> tuple[list[Array], list[Array]]:
         return [w.copy() for w in self.coefs_], [b.copy() for b in self.intercepts_]
 
@@ -326,8 +330,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         Raises
         ------
         ValueError
-            If scikit-learn has no such activation or solver, or cannot predict with the outputs
-            of such a loss.
+            If scikit-learn has no such activation or solver, cannot predict with the outputs of
+            such a loss, or takes no such `y`.
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
 

@@ -4,22 +4,21 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    type_of_target,
-    unique_labels,
-)
+from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
+from sklearn.utils.validation import check_consistent_length
 
-from mlp_c._estimators import labels
+from mlp_c._estimators import label_columns, labels
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
+from mlp_c._system.blocks import are_of_columns, as_classes
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
 from mlp_c._training.validation import VALIDATION
@@ -40,8 +39,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Weights of the classes, with which the sample weights are multiplied in training; scores
         of early stopping know nothing of them. A dict has them by class; of classes that exclude
         each other, those it lacks have 1. For labels of which several may apply, a list of a dict
-        a label, with the weights of 0 and 1. 'balanced' gives all classes the same total weight:
-        ``n_samples / (n_classes * count)`` each, counted in all of `y`.
+        a label, with the weights of 0 and 1; for labels in several columns, a list of a dict a
+        column. 'balanced' gives all classes the same total weight:
+        ``n_samples / (n_classes * count)`` each, counted in all of `y`. Weights of several labels
+        or columns are multiplied.
     label_smoothing : float, default=0.0
         The part of each label that training shares out evenly among all classes, from 0 to below
         1: of k classes that exclude each other, the targets are ``label_smoothing / k``, and
@@ -51,12 +52,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted.
+    classes_ : ndarray of shape (n_classes,) or list of such
+        The class labels, sorted; of labels in several columns, a list of those of each column.
     {attributes}
     out_activation_ : str
-        The output activation: 'softmax' for several classes that exclude each other, else
-        'logistic'.
+        The output activation: 'softmax' for several classes that exclude each other, one for
+        each column of labels, else 'logistic'.
 
     See Also
     --------
@@ -136,15 +137,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encode_targets(self, y, *, keep_classes):
         if keep_classes and hasattr(self, "classes_"):
-            self._target_kind, self.classes_ = self._kind_of_labels(), np.asarray(self.classes_)
-            self._check_classes(unique_labels(y))
+            self._target_kind, self.classes_ = self._kind_of_labels(), as_classes(self.classes_)
+            self._check_labels(y, are_all=self.warm_start)
         else:
             self._target_kind, self.classes_ = labels.find_classes(y)
         self.out_activation_ = self._choose_loss().out_activation
         return labels.encode(self._target_kind, self.classes_, y)
 
     def _choose_loss(self):
-        return labels.loss_for(self._target_kind).with_parameters(self)
+        return labels.loss_for(self._target_kind, self.classes_).with_parameters(self)
+
+    def _choose_output(self):
+        if not self._has_columns():
+            return self.out_activation_
+        return self.out_activation_, np.array([len(of_column) for of_column in self.classes_])
 
     def _weigh_classes(self, y, encoded):
         if self.class_weight is None:
@@ -152,31 +158,48 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
 
     def _encode_held_out(self, y):
-        self._refuse_new_classes(unique_labels(y))
+        self._check_labels(y, are_all=False)
         return labels.encode(self._target_kind, self.classes_, y)
 
-    def _check_classes(self, classes):
-        if self.warm_start and set(classes) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
-            )
-        self._refuse_new_classes(classes)
+    def _check_labels(self, y, *, are_all):
+        """Refuse targets of another kind than the model has classes for, and of other classes.
 
-    def _refuse_new_classes(self, classes):
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        With `are_all`, those that lack a class, too.
+        """
+        if self._target_kind == labels.COLUMNS:
+            label_columns.check(self.classes_, y)
+            for j, classes in enumerate(label_columns.find_classes(y)):
+                _check_classes(classes, self.classes_[j], f"column {j} of `y`", are_all=are_all)
+        elif label_columns.are_columns(y):
             raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+                f"y has labels in {y.shape[1]} columns, but the model has {self._target_kind} "
+                "classes; partial_fit takes a list of classes, an array for each column"
             )
+        else:
+            _check_classes(unique_labels(y), self.classes_, "`y`", are_all=are_all)
 
     def _count_outputs(self, y):
         return labels.count_outputs(self._target_kind, self.classes_)
 
     def _set_classes(self, y, classes):
+        if classes is not None and are_of_columns(classes):
+            if not all(np.array_equal(of_column, [0, 1]) for of_column in classes):
+                self._set_classes_of_columns(classes)
+                return
+            classes = np.arange(len(classes))  # `y` is an indicator
         if _check_partial_fit_first_call(self, classes):
-            known = y if type_of_target(y).startswith("multilabel") else classes
+            known = y if labels.are_indicators(y) else classes
             self._target_kind, self.classes_ = labels.find_classes(known)
+
+    def _set_classes_of_columns(self, classes):
+        found = [label_columns.sort(c, f"classes[{j}]") for j, c in enumerate(classes)]
+        known = vars(self).get("classes_")
+        known = found if known is None else as_classes(known)
+        if not (isinstance(known, list) and label_columns.are_equal(found, known)):
+            raise ValueError(
+                f"classes must be those of the first call to partial_fit, {known}, got {classes}"
+            )
+        self._target_kind, self.classes_ = labels.COLUMNS, known
 
     def _score_outputs(self, y, outputs, sample_weight):
         hits = labels.hits(self._target_kind, self.classes_, y, outputs)
@@ -194,12 +217,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels.
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
+            Their labels; or an indicator of labels; or labels in several columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, none negative and not all zero.
-        classes : array-like of shape (n_classes,), default=None
-            All labels there will be; needed in the first call, and not in later ones.
+        classes : array-like of shape (n_classes,) or list of such, default=None
+            All labels there will be; needed in the first call, and not in later ones. Of labels
+            in several columns, a list of those of each column.
 
         Returns
         -------
@@ -224,23 +248,53 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
             The likeliest class of each row, the first of equals; or which of the labels
-            apply, as a CSR matrix if the model was fitted with a sparse matrix of labels.
+            apply, as a CSR matrix if the model was fitted with a sparse matrix of labels; or the
+            likeliest class of each row in each column.
         """
         outputs = outputs_of(self, X)
         kind = self.__dict__.get("_target_kind") or self._kind_of_labels()
-        return labels.decode(kind, np.asarray(self.classes_), outputs)
+        return labels.decode(kind, as_classes(self.classes_), outputs)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on rows: the share of those that are labelled right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_columns)
+            Their labels. Of several, or in several columns, all must be right.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        if not self._has_columns():
+            return super().score(X, y, sample_weight)
+        check_consistent_length(X, y, sample_weight)
+        y = y if issparse(y) else np.asarray(y)
+        label_columns.check(self.classes_, y)
+        hits = (self.predict(X) == y).all(axis=1)
+        return float(np.average(hits, weights=sample_weight))
+
+    def _has_columns(self) -> bool:
+        """Whether the classes are those of several columns."""
+        return are_of_columns(vars(self).get("classes_"))
 
     def _kind_of_labels(self) -> str:
         """The kind of the labels; of a model that was given weights, what these say."""
         kind: str | None = vars(self).get("_target_kind")
         if kind is None:
             n_outputs = len(self.intercepts_[-1])
-            kind = labels.kind_of(np.asarray(self.classes_), n_outputs, self.out_activation_)
+            kind = labels.kind_of(as_classes(self.classes_), n_outputs, self.out_activation_)
         return kind
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Any:
         """Predict the probabilities of the classes.
 
         Parameters
@@ -250,13 +304,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            The probabilities, classes ordered as in ``classes_``.
+        ndarray of shape (n_samples, n_classes) or list of such
+            The probabilities, classes ordered as in ``classes_``; for labels in several columns,
+            a list of those of each column.
         """
         outputs = outputs_of(self, X)
+        if self._has_columns():
+            return label_columns.split(self.classes_, outputs)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of the probabilities of the classes.
 
         Parameters
@@ -266,13 +323,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes) or list of such
             Their natural logarithms.
         """
         probabilities = self.predict_proba(X)
+        if self._has_columns():
+            return [np.log(part, out=part) for part in probabilities]
         return np.log(probabilities, out=probabilities)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
+
+
+def _check_classes(classes, known, where, *, are_all):
+    """Refuse classes that are not among the known ones or, with `are_all`, not all of them."""
+    if are_all and set(classes) != set(known):
+        raise ValueError(
+            f"warm_start can only be used where {where} has the same classes as in the "
+            f"previous call to fit. Previously got {known}, {where} has {classes}"
+        )
+    if len(np.setdiff1d(classes, known, assume_unique=True)):
+        raise ValueError(
+            f"{where} has classes not in `self.classes_`. "
+            f"`self.classes_` has {known}. {where} has {classes}."
+        )

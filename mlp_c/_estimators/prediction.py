@@ -37,7 +37,7 @@ def run_network(
         _as_arrays(model.coefs_[:n_hidden], dtype),
         _as_arrays(model.intercepts_[:n_hidden], dtype),
         activation,
-        "identity" if are_hidden else model.out_activation_,
+        "identity" if are_hidden else model._choose_output(),
         check_finite,
         threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
         are_hidden,

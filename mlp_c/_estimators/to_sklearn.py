@@ -77,6 +77,11 @@ def to_sklearn(model: Any) -> Any:
                 f"{name} must be one of {sorted(known)} for scikit-learn, which has no other, got "
                 f"{value!r}"
             )
+    if is_classifier(model) and model._has_columns():
+        raise ValueError(
+            f"y has had labels in {len(model.classes_)} columns, and scikit-learn's MLPClassifier "
+            "takes one: its MultiOutputClassifier fits a network for each"
+        )
     name = "MLPClassifier" if is_classifier(model) else "MLPRegressor"
     converted = convert(model, SKLEARN_CLASSES[name])
     if not is_classifier(model):

@@ -22,7 +22,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from mlp_c._saving import checks
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._saving.registry import OPTIMIZERS, FittedPart, StoredEstimator, StoredOptimizer
-from mlp_c._system.blocks import Arrays, as_floats
+from mlp_c._system.blocks import Arrays, as_classes, as_floats
 from mlp_c._version import __version__
 
 # The newest format, and what format 1 knows. A state says 2 only if it holds something else, so
@@ -87,7 +87,8 @@ def _is_later_default(name: str, value: Any) -> bool:
 
 
 def _format_of(parameters: dict[str, Any], fitted: dict[str, Any]) -> int:
-    if _LATER.keys() & parameters.keys() or _LATER_FITTED & fitted.keys():
+    is_later = _LATER.keys() & parameters.keys() or _LATER_FITTED & fitted.keys()
+    if is_later or isinstance(fitted.get("classes_"), list):
         return FORMAT
     values = [(parameters.get(name, known[0]), known) for name, known in _FORMAT_1.items()]
     return 1 if all(isinstance(v, str) and v in known for v, known in values) else FORMAT
@@ -141,10 +142,12 @@ def _encode_fitted(name: str, value: Any) -> Any:
             if name in ("coefs_", "intercepts_"):
                 return [as_floats(array) for array in value]
             if name == "classes_":
-                value = np.asarray(value)
+                value = as_classes(value)
     if name == "feature_names_in_" and getattr(value, "dtype", None) != np.dtype(object):
         with suppress(TypeError):
             value = np.array(list(value), dtype=object)
+    if isinstance(value, list) and name == "classes_":
+        return [_encode_labels(of_column) for of_column in value]
     return _encode_labels(value)
 
 

@@ -32,7 +32,7 @@ def evaluate(model: Model, loss: Loss, data: Data) -> tuple[float, Array]:
     total = _core.evaluate(
         {
             "X": data.X,
-            "y": data.y,
+            "y": loss.targets_for_kernels(data.y),
             "sample_weight": data.score_weight,
             "order": rows,
             "weights": [w.astype(data.dtype, copy=False) for w in model.coefs_],

@@ -126,7 +126,7 @@ class LBFGS:
         dweights, dbiases = self._unpack(gradient)
         return {
             "X": data.X,
-            "y": data.y,
+            "y": self._loss.targets_for_kernels(data.y),
             "sample_weight": data.sample_weight,
             "weights": weights,
             "biases": biases,

@@ -110,7 +110,7 @@ class Stochastic:
         n_steps = math.ceil(data.n / batch_size)
         return {
             "X": data.X,
-            "y": data.y,
+            "y": self._loss.targets_for_kernels(data.y),
             "sample_weight": data.sample_weight,
             "order": None if in_order else data.rows[self._progress.order],
             "weights": model.coefs_,

@@ -95,6 +95,8 @@ class Loss:
     outputs_per_target : int
         Outputs of the network for each target: first those for all targets that are of one
         thing, then those of the next.
+    widths : tuple of int or None
+        How many outputs each head has, a softmax with a label of its own; None for one head.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Loss:
     domain: Domain = REAL
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs_per_target: int = 1
+    widths: tuple[int, ...] | None = None
 
     def with_parameters(self, model: Any) -> "Loss":
         """The loss with the constants that an estimator's parameters are."""
@@ -122,6 +125,10 @@ class Loss:
     def for_kernels(self, dtype: Any) -> dict[str, Any]:
         """Its name and constants, as the kernels take them for arithmetic in a dtype."""
         return {"name": self.name, **self.constants_for(dtype)}
+
+    def targets_for_kernels(self, y: Array) -> Any:
+        """Encoded targets as the kernels take them: with the widths of several heads."""
+        return y if self.widths is None else (y, np.array(self.widths))
 
     def gradient_scale(self, n_outputs: int) -> float:
         """What makes the kernels' gradient, of a sum over outputs, that of the reported loss."""

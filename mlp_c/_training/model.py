@@ -35,6 +35,9 @@ class Model(Hyperparameters, Protocol):
         """Return the loss for the targets and the parameters that the model has."""
 
     @abstractmethod
+    def _choose_output(self) -> Any:
+        """Return the output activation, as the kernels take it."""
+
     def _score_outputs(self, y: Array, outputs: Array, sample_weight: Array | None) -> float:
         """Return the score of the outputs of rows with the encoded targets `y`."""
 

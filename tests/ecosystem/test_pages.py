@@ -26,14 +26,20 @@ def test_an_example_runs_and_its_model_is_good(number, capsys):
     assert number_printed(examples("README.md")[number], capsys) > 0.97
 
 
+# The one that prints a number.
+BANDS = next(i for i, e in enumerate(examples("docs/options.md")) if "quantile=" in e)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_four_in_five_targets_lie_between_the_quantiles_of_the_guide(capsys):
-    assert number_printed(examples("docs/options.md")[0], capsys) == pytest.approx(0.8, abs=0.06)
+    example = examples("docs/options.md")[BANDS]
+    assert number_printed(example, capsys) == pytest.approx(0.8, abs=0.06)
 
 
-@pytest.mark.parametrize("number", range(1, len(examples("docs/options.md"))))
+@pytest.mark.parametrize("number", set(range(len(examples("docs/options.md")))) - {BANDS})
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_the_guide_says_of_other_examples_is_so(number, capsys):
+    pytest.importorskip("pandas")
     exec(examples("docs/options.md")[number], {})
     assert capsys.readouterr().out == "True\n"
 

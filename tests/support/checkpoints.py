@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from mlp_c import Checkpoint, MLPClassifier, MLPRegressor
-from support.states import CLASSES, NUMBERS, TEXT, N, X
+from support.states import CLASSES, COLUMNS, NAMES, NUMBERS, TEXT, N, X
 
 WEIGHT = np.random.default_rng(1).uniform(0.5, 2, N)
 EPOCHS = 6
@@ -79,6 +79,8 @@ CASES = {
     "a frame": ({}, pd.DataFrame(X, columns=list("abcd")), pd.Series(TEXT), None),
     "many labels": ({}, X, (X[:, :3] > 0).astype(int), None),
     "sparse labels": ({"early_stopping": True}, X, csr_array((X[:, :3] > 0).astype(int)), None),
+    "columns": ({"early_stopping": True}, X, COLUMNS, WEIGHT),
+    "columns of any kind": ({}, csr_array(X), NAMES, None),
     "numbers": ({}, X, NUMBERS, WEIGHT),
     "several numbers": ({"early_stopping": True}, X, X[:, :2], None),
     "poisson": ({"loss": "poisson"}, X, np.abs(NUMBERS), None),

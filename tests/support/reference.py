@@ -7,6 +7,7 @@ squared error does not divide by the number of outputs, as its loss does.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,8 @@ from support.formulas import ACTIVATIONS, LOSSES, OUTPUTS, RULES, SLOPES
 class Network:
     """Weights and biases by layer, the names of the hidden layers' activations, and a loss.
 
-    `constants` are those of the loss.
+    `constants` are those of the loss. `heads` are the numbers of neighbouring outputs that the
+    loss and the output activation are of, one after the other; by default of all outputs at once.
     """
 
     weights: list[np.ndarray]
@@ -29,6 +31,7 @@ class Network:
     activations: list[str]
     loss: str
     constants: dict[str, Any] = field(default_factory=dict)
+    heads: list[int] = field(default_factory=list)
 
     @property
     def params(self):
@@ -49,6 +52,13 @@ def initial(widths, activations, loss, constants, random):
     return Network(weights, biases, list(activations), loss, constants)
 
 
+def by_head(network, function, *arrays):
+    """What a function makes of the columns of each head, side by side."""
+    ends = np.cumsum(network.heads[:-1], dtype=int)
+    parts = [np.split(array, ends, axis=1) for array in arrays]
+    return np.hstack([function(*of_head) for of_head in zip(*parts, strict=True)])
+
+
 def forward(network, X):
     """What goes into each layer, what each makes of it before it is activated, and the outputs."""
     inputs, sums = [X], []
@@ -56,7 +66,7 @@ def forward(network, X):
         sums.append(inputs[-1] @ w + b)
         if len(sums) < len(network.weights):
             inputs.append(ACTIVATIONS[network.activations[len(sums) - 1]](sums[-1]))
-    return inputs, sums, OUTPUTS[LOSSES[network.loss].output](sums[-1])
+    return inputs, sums, by_head(network, OUTPUTS[LOSSES[network.loss].output], sums[-1])
 
 
 def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
@@ -67,9 +77,10 @@ def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
     inputs, sums, _ = forward(network, X)
     total = sample_weight.sum()
     of_rows = LOSSES[network.loss]
-    loss = sample_weight @ of_rows.terms(sums[-1], y, **network.constants).sum(axis=1) / total
+    terms = by_head(network, partial(of_rows.terms, **network.constants), sums[-1], y)
+    loss = sample_weight @ terms.sum(axis=1) / total
     loss += alpha / 2 * sum(np.sum(w**2) for w in network.weights) / total
-    delta = of_rows.gradient(sums[-1], y, **network.constants)
+    delta = by_head(network, partial(of_rows.gradient, **network.constants), sums[-1], y)
     delta = scale * sample_weight[:, np.newaxis] * delta
     dweights, dbiases = [], []
     for layer in reversed(range(len(sums))):

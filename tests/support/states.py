@@ -17,6 +17,8 @@ X = np.random.default_rng(0).standard_normal((N, 4))
 NUMBERS = X[:, 0] - X[:, 1] * X[:, 2]
 CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
 TEXT = np.array(["ant", "bee", "wolverine"])[CLASSES]
+COLUMNS = np.column_stack([CLASSES, X[:, 3] > 0, np.zeros(N, int)])  # of labels
+NAMES = pd.DataFrame({"animal": TEXT, "number": COLUMNS[:, 1]})
 
 # Constructor parameters, rows, targets.
 CASES = {
@@ -45,6 +47,9 @@ CASES = {
     "text of any kind": (MLPClassifier, {}, X, np.array(["", "é", "\ud800"], "<U40")[CLASSES]),
     "names": (MLPClassifier, {}, pd.DataFrame(X, columns=list("abcd")), TEXT),
     "multilabel": (MLPClassifier, {}, X, (X[:, :3] > 0).astype(int)),
+    "columns": (MLPClassifier, {}, X, COLUMNS),
+    "columns of text": (MLPClassifier, {"solver": "sgd"}, X, COLUMNS.astype(str)),
+    "columns of any kind": (MLPClassifier, {"solver": "lbfgs"}, X, NAMES),
     "one class": (MLPClassifier, {}, X, np.full(N, "only")),
     "early stopping": (MLPClassifier, {"early_stopping": True, "batch_size": 8}, X, TEXT),
     "generator": (MLPRegressor, {"random_state": np.random.RandomState(7)}, X, NUMBERS),
