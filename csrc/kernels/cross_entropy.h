@@ -162,10 +162,12 @@ FN(cross_entropy_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *
     if (heads->widths == NULL) {
         return FN(cross_entropy_of_head)(worker, loss, row);
     }
+    enum { HEAD_WORK = 64 }; /* elements that take as long as a narrow head */
     LOSS_ROW head = *row;
     double total = 0;
     mlp_poller poller = {worker, 0};
-    for (ptrdiff_t h = 0; h < heads->n && !mlp_poll_after(&poller, heads->widths[h]); h++) {
+    for (ptrdiff_t h = 0; h < heads->n && !mlp_poll_after(&poller, HEAD_WORK + heads->widths[h]);
+         h++) {
         head.z.n = head.gradient.n = heads->widths[h];
         total += FN(cross_entropy_of_head)(worker, loss, &head);
         head.z.data += head.z.n * head.z.stride;
