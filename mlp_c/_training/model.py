@@ -38,6 +38,7 @@ class Model(Hyperparameters, Protocol):
     def _choose_output(self) -> Any:
         """Return the output activation, as the kernels take it."""
 
+    @abstractmethod
     def _score_outputs(self, y: Array, outputs: Array, sample_weight: Array | None) -> float:
         """Return the score of the outputs of rows with the encoded targets `y`."""
 

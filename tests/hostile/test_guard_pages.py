@@ -83,6 +83,8 @@ def evaluate(a):
 
 def predict(a):
     output = output_of(a)
+    if isinstance(a["y"], tuple):
+        output = output, a["y"][1]
     return _core.predict(
         *(a["X"], a["order"], a["weights"], a["biases"], a["activation"], output, True, 1)
     )
@@ -104,7 +106,11 @@ def core_example(dtype, form, loss, rule, n, widths):
     X = (rng.integers(1, 9, (n, widths[0])) * (rng.random((n, widths[0])) < 0.4)).astype(dtype)
     y = np.abs(draw(n, widths[-1]))
     if loss == "cross_entropy":
-        y = np.arange(n) % widths[-1]
+        k = widths[-1]
+        y = np.arange(n) % k
+        if n % 2 == 1:
+            heads = np.array([width for width in (k // 3, 1, k - 1 - k // 3) if width > 0])
+            y = y[:, np.newaxis] % heads, heads
     elif loss == "logistic_loss":
         y = y > 0.5
     batch_size = max(n // 2, 1)
