@@ -29,6 +29,8 @@ def as_floats(numbers: Any) -> Array:
 
 def are_of_columns(classes: Any) -> bool:
     """Whether classes are those of several columns: a list of arrays or lists."""
+    if isinstance(classes, np.ndarray) and classes.dtype.kind != "O":
+        return classes.ndim == 2  # at once: each prediction asks
     return (
         isinstance(classes, (list, tuple, np.ndarray))
         and len(classes) > 0

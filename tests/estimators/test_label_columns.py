@@ -448,6 +448,13 @@ def test_states_whose_classes_do_not_fit(name, wrong):
         MLPClassifier.__new__(MLPClassifier).__setstate__(state)
 
 
+def test_a_state_of_no_columns():
+    state = MLPClassifier(**OPTIONS).fit(X, CODES).__getstate__()
+    state["fitted"]["classes_"] = []
+    with pytest.raises(ValueError, match=r"^classes_ of a state must be classes of at least"):
+        MLPClassifier.__new__(MLPClassifier).__setstate__(state)
+
+
 def test_a_state_of_one_column_is_none_of_several():
     state = MLPClassifier(**OPTIONS).fit(X, CODES[:, 0]).__getstate__()
     state["fitted"]["_target_kind"] = "multiclass-multioutput"
