@@ -277,3 +277,13 @@ def test_public_kernels_take_no_heads():
     """They are of one softmax."""
     with pytest.raises(TypeError, match=r"^y must be a NumPy array, got tuple"):
         kernels.softmax_cross_entropy(np.zeros((N, K)), (TABLE, HEADS))
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["labels", "widths"])
+def test_no_output_lies_where_labels_or_widths_are(part):
+    given = problem("train_epoch", np.dtype(float))
+    given["steps"] = given["y"][part].reshape(-1)[:1]
+    before = calls.bits(given)
+    with pytest.raises(ValueError, match=rf"^steps must be an array of its own, .* y\[{part}\]"):
+        _core.train_epoch(given)
+    assert calls.bits(given) == before
