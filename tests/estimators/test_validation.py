@@ -170,16 +170,37 @@ def test_labels_in_any_order_and_not_all_of_them(order):
     assert model.score(VAL[0][few], NAMES[100:][few]) == model.best_validation_score_
 
 
-@pytest.mark.parametrize("kind", ["binary", "labels", "sparse labels", "one label"])
-def test_every_kind_of_labels(kind):
+@pytest.mark.parametrize("kind", ["binary", "labels", "sparse labels", "one label", "columns"])
+@pytest.mark.parametrize("scoring", [None, "loss"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_every_kind_of_labels(solver, scoring, kind):
     y = {
         "binary": NAMES == "setosa",
         "labels": np.eye(3, dtype=int)[Y],
         "sparse labels": csr_array(np.eye(3, dtype=int)[Y]),
         "one label": np.zeros(150, int),
+        "columns": np.column_stack([NAMES, Y > 0]),
     }[kind]
-    model = MLPClassifier(**OPTIONS).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
-    assert model.score(X[100:], y[100:]) == model.best_validation_score_
+    options = OPTIONS | {"scoring": scoring, "solver": solver}
+    model = MLPClassifier(**options).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    watched = model.best_validation_score_
+    if scoring == "loss":
+        assert -watched == min(model.validation_loss_curve_)
+    else:
+        assert watched == model.score(X[100:], y[100:])
+
+
+def test_the_loss_of_labels_in_columns_is_the_sum_of_theirs():
+    y = np.column_stack([NAMES, Y > 0])
+    model = MLPClassifier(**OPTIONS, scoring="loss").fit(
+        X[:100], y[:100], X_val=X[100:], y_val=y[100:]
+    )
+    losses = [log_loss(y[100:, j], p) for j, p in enumerate(model.predict_proba(X[100:]))]
+    assert min(model.validation_loss_curve_) == pytest.approx(sum(losses), rel=1e-12)
+    with pytest.raises(ValueError, match=r"^y_val must have labels in 2 columns"):
+        model.fit(X[:100], y[:100], X_val=X[100:], y_val=Y[100:])
+    with pytest.raises(ValueError, match=r"^column 0 of `y_val` has classes not in"):
+        model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:, ::-1])
 
 
 def test_a_pipeline_transforms_them():
