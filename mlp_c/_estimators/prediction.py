@@ -16,13 +16,12 @@ from mlp_c._training.model import Model
 def run_network(
     model: Model,
     X: Any,
-    rows: np.ndarray | None = None,
     *,
     dtype: np.dtype[Any],
     n_hidden: int | None = None,
     check_finite: bool = False,
 ) -> Any:
-    """Outputs of the network for `X` as the kernels take it, or some of its rows.
+    """Outputs of the network for `X` as the kernels take it.
 
     With `n_hidden`, those of the last of so many hidden layers, behind its activation. None with
     `check_finite` where `X`, dense and of `dtype`, has an element that is infinite or NaN.
@@ -33,7 +32,7 @@ def run_network(
         activation = layer_activations(activation, len(model.coefs_) - 1)[:n_hidden]
     return _core.predict(
         X,
-        rows,
+        None,
         _as_arrays(model.coefs_[:n_hidden], dtype),
         _as_arrays(model.intercepts_[:n_hidden], dtype),
         activation,
