@@ -254,8 +254,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             likeliest class of each row in each column.
         """
         outputs = outputs_of(self, X)
-        kind = self.__dict__.get("_target_kind") or self._kind_of_labels()
-        return labels.decode(kind, as_classes(self.classes_), outputs)
+        return labels.decode(self._kind_of_labels(), as_classes(self.classes_), outputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy on rows: the share of those that are labelled right.
@@ -284,7 +283,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _has_columns(self) -> bool:
         """Whether the classes are those of several columns."""
-        return are_of_columns(vars(self).get("classes_"))
+        return self._kind_of_labels() == labels.COLUMNS
 
     def _kind_of_labels(self) -> str:
         """The kind of the labels; of a model that was given weights, what these say."""

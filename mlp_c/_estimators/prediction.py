@@ -26,15 +26,17 @@ def run_network(
     With `n_hidden`, those of the last of so many hidden layers, behind its activation. None with
     `check_finite` where `X`, dense and of `dtype`, has an element that is infinite or NaN.
     """
-    activation: Any = model.activation
+    weights, biases, activation = model.coefs_, model.intercepts_, model.activation
     are_hidden = n_hidden is not None
-    if are_hidden and not isinstance(activation, str):
-        activation = layer_activations(activation, len(model.coefs_) - 1)[:n_hidden]
+    if are_hidden:
+        if not isinstance(activation, str):
+            activation = layer_activations(activation, len(weights) - 1)[:n_hidden]
+        weights, biases = weights[:n_hidden], biases[:n_hidden]
     return _core.predict(
         X,
         None,
-        _as_arrays(model.coefs_[:n_hidden], dtype),
-        _as_arrays(model.intercepts_[:n_hidden], dtype),
+        _as_arrays(weights, dtype),
+        _as_arrays(biases, dtype),
         activation,
         "identity" if are_hidden else model._choose_output(),
         check_finite,
