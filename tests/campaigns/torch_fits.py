@@ -1,9 +1,7 @@
 """Random fits in PyTorch: what its autograd and torch.optim make of a network from given weights.
 
 Everything is float64. A problem says what an estimator is told and what is minimised, in PyTorch's
-own words where it has them: a new loss is a function among `OF_NUMBERS` or `OF_LABELS`. Losses are
-those whose gradient the stochastic solvers follow: that of the squared error is a sum over outputs,
-and that of the log-loss knows no bounds of probabilities.
+own words where it has them: a new loss is a function among `OF_NUMBERS` or `OF_LABELS`.
 """
 
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -53,11 +52,18 @@ class Problem:
     n_outputs : int
         How many units the last layer has.
     terms : callable
-        Terms of the rows' losses, from logits and targets: those of a row are summed.
+        Terms of the rows' losses, from logits and targets: the stochastic solvers follow the
+        gradient of their sum over a row.
     params : dict
         What else the estimator is told.
     class_weight : ndarray or None
         The weights of the rows for their classes.
+    smoothed : callable or None
+        The terms of the training, where these are others than those of rows held out.
+    least : callable
+        Of targets: what deviances, which are 0 at best, subtract from the terms.
+    averages_outputs : bool
+        Whether the loss is the mean of a row's terms, and not their sum.
     """
 
     estimator: type
@@ -67,20 +73,34 @@ class Problem:
     terms: TermsOfRows
     params: dict[str, Any] = field(default_factory=dict)
     class_weight: np.ndarray | None = None
+    smoothed: TermsOfRows | None = None
+    least: Callable[[torch.Tensor], torch.Tensor] = lambda y: torch.zeros(1)
+    averages_outputs: bool = False
+
+    def losses(self, terms, targets):
+        """The rows' losses, as they are reported."""
+        apart = terms - self.least(targets)
+        return apart.mean(dim=1) if self.averages_outputs else apart.sum(dim=1)
 
 
-def regression(loss, y, terms, **params):
-    """Of a number for each output."""
-    given = y.ravel() if y.shape[1] == 1 else y
-    return Problem(MLPRegressor, given, y, y.shape[1], terms, {"loss": loss, **params})
+def regression(loss, y, terms, *, outputs_per_target=1, least=None, **params):
+    """Of numbers for each target."""
+    given, n_outputs = y.ravel() if y.shape[1] == 1 else y, y.shape[1] * outputs_per_target
+    problem = Problem(MLPRegressor, given, y, n_outputs, terms, {"loss": loss, **params})
+    problem.averages_outputs = loss == "squared_error"
+    problem.least = least or problem.least
+    return problem
 
 
-def classification(rng, y, targets, n_outputs, terms):
-    """With weights of the classes, or without."""
+def classification(rng, y, targets, n_outputs, terms_of):
+    """With weights of the classes and smoothed labels, or without; `terms_of` takes how smooth."""
     of_labels = [{0: 0.3, 1: 1.7}] * y.shape[1] if y.ndim == 2 else {y[0]: 2.5}
-    said = choose(rng, None, "balanced", of_labels)
-    weight = None if said is None else compute_sample_weight(said, y)
-    return Problem(MLPClassifier, y, targets, n_outputs, terms, {"class_weight": said}, weight)
+    said, smoothing = choose(rng, None, "balanced", of_labels), choose(rng, 0.0, 0.1, 0.8)
+    problem = Problem(MLPClassifier, y, targets, n_outputs, terms_of(0.0))
+    problem.params = {"class_weight": said, "label_smoothing": smoothing}
+    problem.class_weight = None if said is None else compute_sample_weight(said, y)
+    problem.smoothed = terms_of(smoothing)
+    return problem
 
 
 def squared_error(rng, signal):
@@ -101,21 +121,40 @@ def huber(rng, signal):
 
 
 def quantile(rng, signal):
-    q = rng.uniform(0.05, 0.95)
+    """Of one quantile, or of several: all targets' outputs of each, one after the other."""
+    q = np.sort(rng.uniform(0.05, 0.95, choose(rng, 1, 1, 2, 3, 5)))
+    each = torch.from_numpy(q)[:, None]
 
     def terms(z, y):
-        return torch.maximum(q * (y - z), (q - 1) * (y - z))
+        r = y[:, None] - z.reshape(len(z), len(q), -1)
+        return torch.maximum(each * r, (each - 1) * r).flatten(1)
 
-    return regression("quantile", signal, terms, quantile=q)
+    said = choose(rng, q, list(q)) if len(q) > 1 else choose(rng, q[0], list(q))
+    return regression("quantile", signal, terms, outputs_per_target=len(q), quantile=said)
+
+
+def gaussian(rng, signal):
+    def terms(z, y):
+        mean, log_variance = z.chunk(2, dim=1)
+        return F.gaussian_nll_loss(mean, y, log_variance.exp(), reduction="none", eps=1e-300)
+
+    return regression("gaussian", signal, terms, outputs_per_target=2)
 
 
 def poisson(rng, signal):
     counts = rng.poisson(np.exp(signal)).astype(float)
-    return regression("poisson", counts, lambda z, y: F.poisson_nll_loss(z, y, reduction="none"))
+
+    def terms(z, y):
+        return F.poisson_nll_loss(z, y, reduction="none")
+
+    return regression("poisson", counts, terms, least=lambda y: y - torch.xlogy(y, y))
 
 
 def gamma(rng, signal):
-    return regression("gamma", np.exp(signal), lambda z, y: z + y * torch.exp(-z))
+    def terms(z, y):
+        return z + y * torch.exp(-z)
+
+    return regression("gamma", np.exp(signal), terms, least=lambda y: torch.log(y) + 1)
 
 
 def tweedie(rng, signal):
@@ -124,7 +163,10 @@ def tweedie(rng, signal):
     def terms(z, y):
         return torch.exp((2 - p) * z) / (2 - p) - y * torch.exp((1 - p) * z) / (1 - p)
 
-    return regression("tweedie", np.maximum(signal, 0), terms, tweedie_power=p)
+    def least(y):
+        return y ** (2 - p) / (2 - p) - y ** (2 - p) / (1 - p)
+
+    return regression("tweedie", np.maximum(signal, 0), terms, least=least, tweedie_power=p)
 
 
 def classes(rng, signal):
@@ -132,10 +174,14 @@ def classes(rng, signal):
     n_classes = choose(rng, 3, 4, 5)
     codes = ranks(signal[:, 0]) * n_classes // len(signal)
 
-    def terms(z, y):
-        return F.cross_entropy(z, y, reduction="none")[:, None]
+    def terms_of(smoothing):
+        def terms(z, y):
+            smooth = (1 - smoothing) * F.one_hot(y, n_classes).double() + smoothing / n_classes
+            return smooth * bounded(-F.log_softmax(z, dim=1))
 
-    return classification(rng, np.arange(n_classes)[codes] * 10, codes, n_classes, terms)
+        return terms
+
+    return classification(rng, np.arange(n_classes)[codes] * 10, codes, n_classes, terms_of)
 
 
 def two_classes(rng, signal):
@@ -151,8 +197,21 @@ def labels(rng, signal):
     return classification(rng, apply, apply.astype(float), apply.shape[1], log_losses)
 
 
-def log_losses(z, y):
-    return F.binary_cross_entropy_with_logits(z, y, reduction="none")
+def log_losses(smoothing):
+    def terms(z, y):
+        smooth = (1 - smoothing) * y + smoothing / 2
+        return smooth * bounded(-F.logsigmoid(z)) + (1 - smooth) * bounded(-F.logsigmoid(-z))
+
+    return terms
+
+
+def bounded(log_loss):
+    """That of probabilities clipped to [eps, 1 - eps]; the gradient is that without bounds.
+
+    L-BFGS tries steps that are too long, whose losses say how much.
+    """
+    eps = np.finfo(float).eps
+    return log_loss + (log_loss.clamp(-np.log1p(-eps), -np.log(eps)) - log_loss).detach()
 
 
 def ranks(x):
@@ -160,7 +219,10 @@ def ranks(x):
 
 
 # Those of a regressor are named as the losses are, and rules as the kernels name them.
-OF_NUMBERS = (squared_error, absolute_error, huber, quantile, poisson, gamma, tweedie)
+OF_NUMBERS = (
+    *(squared_error, absolute_error, huber, quantile, gaussian),
+    *(poisson, gamma, tweedie),
+)
 OF_LABELS = (classes, two_classes, labels)
 
 
@@ -175,8 +237,8 @@ class Rule:
     ----------
     params : dict
         The solver's parameters.
-    optimizer : callable
-        Parameters of the network -> PyTorch's optimizer.
+    optimizer : callable or None
+        Parameters of the network -> PyTorch's optimizer; None where SciPy minimises.
     before_step : callable
         Is given the optimizer and the number of the step.
     power_t : float
@@ -184,7 +246,7 @@ class Rule:
     """
 
     params: dict[str, Any]
-    optimizer: Callable[[Any], torch.optim.Optimizer]
+    optimizer: Callable[[Any], torch.optim.Optimizer] | None
     before_step: Callable[[torch.optim.Optimizer, int], None] = lambda optimizer, number: None
     power_t: float = 0.0
 
@@ -228,7 +290,12 @@ def adam(rng):
     )
 
 
-RULES = (sgd, momentum, nesterov, adam)
+def lbfgs(rng):
+    """SciPy's, which takes losses and gradients from PyTorch here."""
+    return Rule({"solver": "lbfgs"}, None)
+
+
+RULES = (sgd, momentum, nesterov, adam, lbfgs)
 
 
 def assert_is_complete():
@@ -236,10 +303,24 @@ def assert_is_complete():
     kernels = _core.names()
     assert_have(kernels["activations"], UNITS=UNITS)
     assert_have(REGRESSION_LOSSES, OF_NUMBERS={problem.__name__ for problem in OF_NUMBERS})
-    assert_have(kernels["rules"], RULES={rule.__name__ for rule in RULES})
+    assert_have([*kernels["rules"], "lbfgs"], RULES={rule.__name__ for rule in RULES})
 
 
 # ---- settings ----
+
+
+@dataclass
+class HeldOut:
+    """Rows to validate with: their targets are those of some of the training rows."""
+
+    X: np.ndarray
+    rows: np.ndarray
+    sample_weight: np.ndarray | None
+    is_sparse: bool
+
+    @property
+    def weight(self):
+        return np.ones(len(self.X)) if self.sample_weight is None else self.sample_weight
 
 
 @dataclass
@@ -251,6 +332,7 @@ class Setting:
     rule: Rule
     X: np.ndarray
     sample_weight: np.ndarray | None
+    held_out: HeldOut | None
     activations: list[str]
     weights: list[np.ndarray]
     biases: list[np.ndarray]
@@ -269,39 +351,73 @@ class Setting:
             batch_size=self.batch_size,
             max_iter=self.epochs,
             n_iter_no_change=np.inf,
+            early_stopping=self.held_out is not None,
+            scoring="loss",
             shuffle=False,
             n_threads=self.n_threads,
             **self.problem.params,
             **self.rule.params,
         )
         return model.fit(
-            csr_array(self.X) if self.is_sparse else self.X,
+            as_given(self.X, self.is_sparse),
             self.problem.y,
             self.sample_weight,
+            **self._held_out(),
             coefs_init=self.weights,
             intercepts_init=self.biases,
         )
+
+    def _held_out(self):
+        held_out = self.held_out
+        if held_out is None:
+            return {}
+        return {
+            "X_val": as_given(held_out.X, held_out.is_sparse),
+            "y_val": self.problem.y[held_out.rows],
+            "sample_weight_val": held_out.sample_weight,
+        }
+
+
+def as_given(X, is_sparse):
+    return csr_array(X) if is_sparse else X
+
+
+def draw_rows(rng, n, n_in):
+    return rng.standard_normal((n, n_in)) * (rng.random((n, n_in)) < choose(rng, 0.3, 1))
+
+
+def draw_weights_of_rows(rng, n):
+    weight = choose(rng, None, rng.uniform(0.1, 2, n), rng.integers(0, 3, n) + 0.0)
+    return weight if weight is None or weight.any() else None
+
+
+def draw_held_out(rng, n, n_in):
+    n_val = choose(rng, 1, 3, 20)
+    return HeldOut(
+        X=draw_rows(rng, n_val, n_in),
+        rows=rng.integers(0, n, n_val),
+        sample_weight=draw_weights_of_rows(rng, n_val),
+        is_sparse=choose(rng, False, False, True),
+    )
 
 
 def draw_setting(rng):
     """A small network from random weights, with a problem, a rule and data."""
     n, n_in = choose(rng, 5, 24, 50), choose(rng, 1, 3, 8, 17)
-    X = rng.standard_normal((n, n_in)) * (rng.random((n, n_in)) < choose(rng, 0.3, 1))
+    X = draw_rows(rng, n, n_in)
     signal = X @ rng.standard_normal((n_in, choose(rng, 1, 1, 2, 3))) / np.sqrt(n_in)
     signal = np.tanh(signal + 0.3 * rng.standard_normal(signal.shape))
     make_problem, make_rule = choose(rng, *OF_NUMBERS, *OF_LABELS), choose(rng, *RULES)
     problem = make_problem(rng, signal)
     hidden = rng.choice([1, 4, 7, 16, 33], rng.integers(4)).tolist()
     widths = [n_in, *hidden, problem.n_outputs]
-    sample_weight = choose(rng, None, rng.uniform(0.1, 2, n), rng.integers(0, 3, n) + 0.0)
-    if sample_weight is not None and not sample_weight.any():
-        sample_weight = None
     return Setting(
         name=f"{make_problem.__name__} by {make_rule.__name__}",
         problem=problem,
         rule=make_rule(rng),
         X=X,
-        sample_weight=sample_weight,
+        sample_weight=draw_weights_of_rows(rng, n),
+        held_out=draw_held_out(rng, n, n_in) if rng.random() < 0.5 else None,
         activations=[choose(rng, *UNITS) for _ in hidden],
         weights=[rng.standard_normal(shape) / np.sqrt(2 * shape[0]) for shape in pairwise(widths)],
         biases=[rng.standard_normal(width) / 3 for width in widths[1:]],
@@ -316,6 +432,104 @@ def draw_setting(rng):
 # ---- a fit ----
 
 
+class Fit:
+    """A fit of a setting.
+
+    Attributes
+    ----------
+    weights : list of list of ndarray
+        The weights and biases, as the estimators have them, after each epoch.
+    losses : list of float
+        The loss of each epoch.
+    losses_held_out : list of float
+        That of the rows held out, after each epoch.
+    """
+
+    def __init__(self, setting):
+        problem, held_out = setting.problem, setting.held_out
+        self._setting, self._problem = setting, problem
+        self.network = network_of(setting)
+        self.linears = list(self.network)[::2]
+        self._X, self._targets = torch.from_numpy(setting.X), torch.from_numpy(problem.targets)
+        self._weight = torch.ones(len(setting.X), dtype=torch.float64)
+        for given in (setting.sample_weight, problem.class_weight):
+            if given is not None:
+                self._weight = self._weight * torch.from_numpy(given)
+        self._held_out = held_out and (
+            torch.from_numpy(held_out.X),
+            torch.from_numpy(problem.targets[held_out.rows]),
+            torch.from_numpy(held_out.weight),
+        )
+        self.weights, self.losses, self.losses_held_out = [], [], []
+        (self._minimize if setting.rule.optimizer is None else self._step)()
+
+    def _objectives(self, rows):
+        """What a solver follows the gradient of, and the loss that it reports."""
+        problem, targets, weight = self._problem, self._targets[rows], self._weight[rows]
+        terms = (problem.smoothed or problem.terms)(self.network(self._X[rows]), targets)
+        penalty = self._setting.alpha / 2 * sum((w.weight**2).sum() for w in self.linears)
+        rows_losses = terms.sum(dim=1), problem.losses(terms, targets)
+        return [(weight @ losses + penalty) / weight.sum() for losses in rows_losses]
+
+    def _end_epoch(self, loss):
+        self.losses.append(loss)
+        weights = [linear.weight.detach().numpy().T.copy() for linear in self.linears]
+        self.weights.append(weights + [w.bias.detach().numpy().copy() for w in self.linears])
+        if self._held_out is not None:
+            X, targets, weight = self._held_out
+            with torch.no_grad():
+                terms = self._problem.terms(self.network(X), targets)
+                losses = self._problem.losses(terms, targets)
+            self.losses_held_out.append(float(weight @ losses / weight.sum()))
+
+    def _step(self):
+        """Batch by batch."""
+        setting, rule = self._setting, self._setting.rule
+        optimizer = rule.optimizer(self.network.parameters())
+        n, rate, number = len(setting.X), optimizer.param_groups[0]["lr"], 0
+        for epoch in range(setting.epochs):
+            optimizer.param_groups[0]["lr"] = rate / (epoch * n + 1) ** rule.power_t
+            total, n_counted = 0.0, 0
+            for begin in range(0, n, setting.batch_size):
+                rows = slice(begin, min(n, begin + setting.batch_size))
+                if self._weight[rows].sum() == 0:
+                    continue  # a batch without weight is passed over
+                number += 1
+                followed, reported = self._objectives(rows)
+                n_rows = rows.stop - begin
+                total, n_counted = total + n_rows * float(reported), n_counted + n_rows
+                optimizer.zero_grad()
+                followed.backward()
+                rule.before_step(optimizer, number)
+                optimizer.step()
+            self._end_epoch(total / n_counted)
+
+    def _minimize(self):
+        """By SciPy's L-BFGS, of all rows at once."""
+        parameters = list(self.network.parameters())
+
+        def loss_and_gradient(vector):
+            torch.nn.utils.vector_to_parameters(torch.from_numpy(vector), parameters)
+            _, reported = self._objectives(slice(None))
+            gradients = torch.autograd.grad(reported, parameters)
+            return float(reported), torch.nn.utils.parameters_to_vector(gradients).numpy()
+
+        def end_iteration(intermediate_result):
+            torch.nn.utils.vector_to_parameters(
+                torch.from_numpy(intermediate_result.x.copy()), parameters
+            )
+            self._end_epoch(float(intermediate_result.fun))
+
+        minimize(
+            loss_and_gradient,
+            torch.nn.utils.parameters_to_vector(parameters).detach().numpy(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=end_iteration,
+            options={"maxiter": self._setting.epochs, "maxfun": 15_000, "gtol": 1e-4},
+        )
+
+
 def network_of(setting):
     """PyTorch's module with the weights of a setting."""
     layers = []
@@ -327,33 +541,3 @@ def network_of(setting):
             linear.bias[...] = torch.from_numpy(b)
         layers += [linear, unit()]
     return torch.nn.Sequential(*layers)
-
-
-def fit(setting):
-    """The weights and biases, as the estimators have them, that PyTorch ends with."""
-    problem, rule, network = setting.problem, setting.rule, network_of(setting)
-    n, batch_size = len(setting.X), setting.batch_size
-    X, targets = torch.from_numpy(setting.X), torch.from_numpy(problem.targets)
-    weight = torch.ones(n, dtype=torch.float64)
-    for given in (setting.sample_weight, problem.class_weight):
-        weight = weight if given is None else weight * torch.from_numpy(given)
-    linears = list(network)[::2]
-    optimizer = rule.optimizer(network.parameters())
-    rate, number = optimizer.param_groups[0]["lr"], 0
-    for epoch in range(setting.epochs):
-        optimizer.param_groups[0]["lr"] = rate / (epoch * n + 1) ** rule.power_t
-        for begin in range(0, n, batch_size):
-            rows = slice(begin, begin + batch_size)
-            total = weight[rows].sum()
-            if total == 0:
-                continue  # a batch without weight is passed over
-            number += 1
-            terms = problem.terms(network(X[rows]), targets[rows])
-            squares = sum((linear.weight**2).sum() for linear in linears)
-            loss = (weight[rows] @ terms.sum(dim=1) + setting.alpha / 2 * squares) / total
-            optimizer.zero_grad()
-            loss.backward()
-            rule.before_step(optimizer, number)
-            optimizer.step()
-    weights = [linear.weight.detach().numpy().T for linear in linears]
-    return weights + [linear.bias.detach().numpy() for linear in linears]
