@@ -17,7 +17,7 @@ from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.scale import advise_on_scale
-from mlp_c._training.stopping import Watch, begin_record, describe_plateau, end_epoch, say, watch
+from mlp_c._training.stopping import begin_record, describe_plateau, end_epoch, say, watch
 from mlp_c._training.validation import hold_out, restore_best
 
 
@@ -38,6 +38,7 @@ class Stochastic:
         self._progress = progress
         self.data = progress.data
         self._loss = model._choose_loss()
+        self._watched = watch(model, progress.validation)
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
     @classmethod
@@ -81,7 +82,6 @@ class Stochastic:
         batch_size = _batch_size(model.batch_size, progress.data.n)
         n_threads = effective_n_threads(model.n_threads)
         in_order = progress.data.takes_all and not model.shuffle
-        watched = watch(model, progress.validation)
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -98,7 +98,7 @@ class Stochastic:
                 self._record_loss(
                     *_core.train_epoch(self._arguments(in_order, batch_size, n_threads))
                 )
-                self._end_epoch(watched)
+                self._end_epoch()
                 if tasks.end_epoch() or progress.one_epoch or _has_diverged(model):
                     break
         except KeyboardInterrupt:
@@ -134,14 +134,14 @@ class Stochastic:
         model.loss_curve_.append(model.loss_)
         say(model, f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
-    def _end_epoch(self, watched: Watch) -> None:
+    def _end_epoch(self) -> None:
         """Note whether the epoch brought progress, move the learning rate, and decide."""
         model, progress, schedule = self._model, self._progress, self._model._optimizer.schedule
-        plateau = end_epoch(model, watched)
+        plateau = end_epoch(model, self._watched)
         schedule.end_epoch(model.t_)
         if plateau:
             progress.converged, answer = schedule.answer_plateau()
-            say(model, f"{describe_plateau(model, watched)} {answer}")
+            say(model, f"{describe_plateau(model, self._watched)} {answer}")
             if not progress.converged:
                 model._no_improvement_count = 0
 

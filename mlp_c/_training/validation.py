@@ -1,6 +1,7 @@
 """Validation: which rows are held out, how they are scored, and the weights that score best."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -92,12 +93,24 @@ def _scorer(model: Model, data: Data) -> Score:
         weights["sample_weight"] = data.score_weight[data.rows]
 
     def score(loss: float, outputs: Array) -> float:
-        value = scorer(model, X, y, **weights)
-        if not isinstance(value, Real):
-            raise ValueError(f"scoring must return a number, got {value!r} from {model.scoring!r}")
-        return float(value)
+        return _as_number(scorer(model, X, y, **weights), model.scoring)
 
     return score
+
+
+def _as_number(value: Any, scoring: Any) -> float:
+    """A score, which may be an array of one element, as scikit-learn takes it."""
+    if hasattr(value, "item"):
+        with suppress(ValueError):  # of several
+            value = value.item()
+    if not isinstance(value, Real) or value != value:
+        raise ValueError(f"scoring must return a number, got {value!r} from {scoring!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"scoring must return a number that float64 holds, got a larger one from {scoring!r}"
+        ) from None
 
 
 def _takes_weights(scorer: Any) -> bool:

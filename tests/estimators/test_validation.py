@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -323,15 +324,42 @@ def test_the_built_in_scores_are_given_no_copy(monkeypatch):
         MLPClassifier(**OPTIONS, scoring="accuracy").fit(X, Y)
 
 
-@pytest.mark.parametrize("value", ["good", None, [1.0], 1j])
-def test_a_score_that_is_no_number_is_refused(value):
-    with pytest.raises(ValueError, match=r"^scoring must return a number, got"):
+NUMBERS = [3, np.float32(0.5), np.int8(3), np.array(0.5), np.array([0.5]), np.True_, Fraction(1, 3)]
+NO_NUMBERS = ["good", None, [1.0], 1j, np.nan, np.float32("nan"), np.array([1.0, 2.0])]
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, np.inf])
+def test_a_score_is_a_number_as_scikit_learn_takes_it(value):
+    model = MLPClassifier(**OPTIONS, scoring=lambda e, X, y: value).fit(X, Y)
+    assert model.validation_scores_ == [float(np.ravel(value)[0])] * model.n_iter_
+    assert {type(score) for score in model.validation_scores_} == {float}
+    assert model.best_iter_ == 1
+
+
+@each_solver
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_a_score_that_is_no_number_is_refused(value, solver):
+    model = MLPClassifier(**OPTIONS, solver=solver, scoring=lambda e, X, y: value)
+    with pytest.raises(ValueError, match=r"^scoring must return a number, got .* from <function"):
+        model.fit(X, Y)
+
+
+@pytest.mark.parametrize("value", [10**5000, -Fraction(10**5000)], ids=["integer", "fraction"])
+def test_a_score_beyond_float64_is_refused(value):
+    with pytest.raises(ValueError, match=r"^scoring must return a number that float64 holds"):
         MLPClassifier(**OPTIONS, scoring=lambda e, X, y: value).fit(X, Y)
 
 
-def test_a_metric_is_no_scorer():
+@each_solver
+def test_a_metric_is_no_scorer(solver):
+    """Which is found before the model changes."""
+    model = MLPRegressor(**OPTIONS, solver=solver).fit(X, Y)
+    before = dict(vars(model)), calls.bits(model.coefs_)
+    model.scoring = mean_squared_error
     with pytest.raises(ValueError, match="looks like it is a metric"):
-        MLPRegressor(early_stopping=True, scoring=mean_squared_error).fit(X, Y)
+        model.fit(X, Y)
+    assert vars(model) == before[0] | {"scoring": mean_squared_error}
+    assert calls.bits(model.coefs_) == before[1]
 
 
 def test_an_unknown_scorer_is_refused():
