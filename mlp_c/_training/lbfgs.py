@@ -141,7 +141,16 @@ class LBFGS:
         }
 
     def _end_iteration(self, intermediate_result: Any) -> None:
-        """Record an iteration; SciPy knows a callback that takes its result by this name."""
+        """End an iteration; SciPy knows a callback that takes its result by this name."""
+        try:
+            is_last = self._record(intermediate_result)
+        except StopIteration as error:  # of a scorer or callback, which SciPy would take for ours
+            raise RuntimeError("a scorer or callback raised StopIteration") from error
+        if is_last:
+            raise StopIteration
+
+    def _record(self, intermediate_result: Any) -> bool:
+        """Record an iteration; whether to stop after it."""
         model = self._model
         model.coefs_, model.intercepts_ = self._unpack(intermediate_result.x.astype(self._dtype))
         model.loss_ = float(intermediate_result.fun)
@@ -154,6 +163,7 @@ class LBFGS:
             if plateau:
                 say(model, f"{describe_plateau(model, self._watched)} Stopping.")
         if self._tasks.end_epoch() or plateau:
-            raise StopIteration
+            return True
         if model.n_iter_ < model.max_iter:
             self._tasks.begin_epoch()
+        return False

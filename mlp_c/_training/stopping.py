@@ -156,12 +156,14 @@ class ValidationScore(Watch):
     def record(self, value: float) -> None:
         """Record the score and the loss, and the weights that have the best score."""
         model = self._model
+        is_best = value > model.best_validation_score_
+        if is_best:  # first, as Ctrl-C may come while a large network is copied
+            self._validation.best_weights = model._copy_weights()
         model.validation_scores_.append(value)
         model.validation_loss_curve_.append(self._last_loss)
-        if value > model.best_validation_score_:
+        if is_best:
             model.best_validation_score_ = value
             model.best_iter_ = len(model.validation_scores_)
-            self._validation.best_weights = model._copy_weights()
 
 
 def watch(model: Model, validation: Validation | None) -> Watch:

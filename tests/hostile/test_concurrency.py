@@ -28,6 +28,10 @@ MODELS = {
     "sgd": MLPClassifier((12,), solver="sgd", batch_size=32, max_iter=3),
     "threads": MLPClassifier((300,), solver="sgd", batch_size=300, max_iter=3, n_threads=2),
     "early stopping": MLPClassifier((12,), early_stopping=True, max_iter=5),
+    "a scorer": MLPClassifier((12,), early_stopping=True, scoring="accuracy", max_iter=5),
+    "lbfgs held out": MLPClassifier(
+        (12,), solver="lbfgs", early_stopping=True, scoring="loss", max_iter=5
+    ),
     "lbfgs": MLPRegressor(hidden_layer_sizes=(12,), solver="lbfgs", max_iter=10),
 }
 FORMS = {"dense": X, "few zeros left": X * (X > 0.8), "CSR": csr_array(X * (X > 0.8))}

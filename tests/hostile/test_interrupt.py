@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.metrics import log_loss
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
 from support import calls, processes
@@ -52,6 +53,28 @@ def whole_batch(**params):
     X = rows(60000, 784)
     model = endless(MLPClassifier, hidden_layer_sizes=(512,), batch_size=len(X), **params)
     return interrupt_fit(model, X, np.arange(len(X)) % 10)
+
+
+def held_out(**params):
+    """With rows to validate with, which take most of the time; the best weights are kept."""
+    X, X_val = rows(1500, 50), rows(6000, 50)[::-1]
+    y, y_val = np.arange(len(X)) % 4, np.arange(len(X_val)) % 4
+    model = endless(MLPClassifier, early_stopping=True, scoring="loss", **params)
+
+    def work():
+        model.fit(X, y, X_val=X_val, y_val=y_val)
+
+    def check():
+        curve = model.validation_loss_curve_
+        assert len(curve) == len(model.validation_scores_) <= model.n_iter_
+        if not curve:  # on a machine so slow that the first iteration did not end
+            assert model.best_iter_ == 0
+            return
+        assert -model.best_validation_score_ == min(curve) == curve[model.best_iter_ - 1]
+        kept = log_loss(y_val, model.predict_proba(X_val))
+        assert abs(kept - min(curve)) <= 1e-5 * kept
+
+    return work, check
 
 
 def lbfgs(**params):
@@ -147,7 +170,12 @@ CASES = {
     "sgd": ("train_epoch", lambda: small_batches(solver="sgd"), WARNS),
     "adam": ("train_epoch", lambda: small_batches(solver="adam"), WARNS),
     "adam_early_stopping": ("train_epoch", lambda: small_batches(early_stopping=True), WARNS),
+    "adam_held_out": ("evaluate", lambda: held_out(hidden_layer_sizes=(30,)), WARNS),
     "lbfgs": ("loss_gradient", lbfgs, WARNS),
+    "lbfgs_held_out": (
+        *("evaluate", lambda: held_out(hidden_layer_sizes=(30,), solver="lbfgs")),
+        WARNS,
+    ),
     "sgd_whole_batch": ("train_epoch", lambda: whole_batch(solver="sgd"), WARNS),
     "adam_whole_batch": ("train_epoch", whole_batch, WARNS),
     "lbfgs_large": ("loss_gradient", lambda: whole_batch(solver="lbfgs"), WARNS),
