@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -73,11 +73,20 @@ def _copies(name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: An
         raise ValueError(f"{expected}a {type(arrays).__name__}")
     try:
         with np.errstate(over="ignore"):
-            copies = [np.array(array, dtype, order="C") for array in arrays]
-    except (TypeError, ValueError) as error:
+            # One more than are needed shows that there are too many; there may be no end of them.
+            copies = [_copy(array, dtype) for array in islice(arrays, len(shapes) + 1)]
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{expected}something else: {error}") from error
     if [copy.shape for copy in copies] != shapes:
         raise ValueError(f"{expected}{[copy.shape for copy in copies]}")
     if not are_finite(copies):
         raise ValueError(f"{name} must be finite in {np.dtype(dtype)}, got infinity or NaN")
     return copies
+
+
+def _copy(array: Any, dtype: Any) -> Array:
+    """A copy as floats of what are numbers already, and not complex ones."""
+    given = np.asarray(array)
+    if given.dtype.kind not in "biufO":
+        raise TypeError(f"an array of dtype {given.dtype}")
+    return np.array(given, dtype, order="C")

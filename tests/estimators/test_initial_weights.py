@@ -1,5 +1,7 @@
 """Weights that a fit begins with."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier as Theirs
@@ -56,6 +58,35 @@ def test_they_are_copied_and_go_before_those_of_a_warm_start():
     assert model.loss_curve_ == fresh.loss_curve_
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_they_may_be_one_array_or_what_the_model_has(solver):
+    """Or the rows: copies are what a fit changes."""
+    options = OPTIONS | {"hidden_layer_sizes": (5, 5), "solver": solver}
+    rows, labels = X[:5].copy(), X[:5].copy() > 0  # of five features, as many as labels
+    alone = MLPClassifier(**options).fit(
+        rows.copy(),
+        labels,
+        coefs_init=[rows.copy() for _ in W],
+        intercepts_init=list(np.eye(5)[:3]),
+    )
+    biases = np.eye(5)
+    model = MLPClassifier(**options).fit(
+        rows, labels, coefs_init=[rows] * 3, intercepts_init=biases[:3]
+    )
+    assert calls.bits([model.coefs_, model.intercepts_]) == calls.bits(
+        [alone.coefs_, alone.intercepts_]
+    )
+    assert calls.bits([rows, biases]) == calls.bits([X[:5], np.eye(5)])
+    held = model.coefs_, model.intercepts_
+    bits = calls.bits(list(held))
+    again = MLPClassifier(**options).fit(
+        rows, labels, coefs_init=model.coefs_, intercepts_init=model.intercepts_
+    )
+    model.fit(rows, labels, coefs_init=model.coefs_, intercepts_init=model.intercepts_)
+    assert calls.bits(model.coefs_) == calls.bits(again.coefs_) != bits
+    assert calls.bits(list(held)) == bits
+
+
 @pytest.mark.parametrize("rows", [np.float32, np.float64])
 @pytest.mark.parametrize("weights", [np.float32, np.float64, np.float16])
 def test_they_get_the_dtype_of_the_fit(weights, rows):
@@ -80,6 +111,11 @@ def test_lists_of_lists_and_a_network_without_hidden_layers():
         ({"intercepts_init": [*B[:2], 0]}, r"^intercepts_init must .* got \[\(8,\), \(6,\), \(\)"),
         ({"coefs_init": 3}, "^coefs_init must .* got a int"),
         ({"coefs_init": [*W[:2], "weights"]}, "^coefs_init must .* got something else"),
+        ({"coefs_init": [w + 0j for w in W]}, "^coefs_init must .* an array of dtype complex128"),
+        ({"coefs_init": [w.astype(str) for w in W]}, "^coefs_init must .* an array of dtype <U32"),
+        ({"coefs_init": [w.astype("M8[s]") for w in W]}, "^coefs_init must .* dtype datetime64"),
+        ({"coefs_init": [*W[:2], [[10**400] * 3] * 6]}, "^coefs_init must .* too large to convert"),
+        ({"coefs_init": itertools.count()}, r"^coefs_init must .* got \[\(\), \(\), \(\), \(\)\]$"),
         ({"coefs_init": [*W[:2], W[2] * np.nan]}, "^coefs_init must be finite in float64"),
     ],
 )
