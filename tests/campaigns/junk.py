@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import fractions
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,11 @@ WORDS = [
     "relu",
     "gelu",
     "cross_entropy",
+    "gaussian",
+    "quantile",
+    "loss",
+    "accuracy",
+    "balanced",
     "float32",
     "adam",
     "lbfgs",
@@ -199,6 +205,7 @@ def thing(rng):
     itself.append(itself)
     things = [b"", b"\0" * 8, bytearray(8), memoryview(np.ones((2, 2))), {}, {1: 2}, set(), itself]
     things += [object(), object, len, (i for i in range(3)), range(3), slice(None), ..., 1j]
+    things += [lambda *_, **__: float("nan"), lambda *_, **__: 10**400, itertools.count()]
     things += [NotImplemented, fractions.Fraction(1, 3), decimal.Decimal("NaN"), itself, []]
     things += [datetime.date(2000, 1, 1), np.float32("nan"), np.datetime64("NaT"), np.str_("relu")]
     things += [

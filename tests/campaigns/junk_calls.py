@@ -3,8 +3,10 @@
 Call n of a seed is always the same call, so that one that goes wrong can be made again alone.
 """
 
+import tempfile
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,36 @@ X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
 
 # Of networks with one hidden layer.
 ACTIVATIONS = ["relu", "gelu", ["gelu"], ("gelu",), ["logistic"]]
+
+# Parameters that mean something together, by class.
+COMMON = [
+    {},
+    {"solver": "lbfgs"},
+    {"early_stopping": True, "scoring": "loss", "validation_fraction": 0.2},
+    {"early_stopping": True, "scoring": "loss", "solver": "lbfgs"},
+    {"early_stopping": True, "scoring": lambda model, X, y: score(model, X, y)},
+    {"activation": ["gelu"]},
+]
+PARAMS = {
+    mlp_c.MLPClassifier: [
+        *COMMON,
+        {"early_stopping": True, "scoring": "neg_log_loss"},
+        {"class_weight": {0: 1.0, 1: 2.0}},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"label_smoothing": 0.2, "solver": "lbfgs"},
+    ],
+    mlp_c.MLPRegressor: [
+        *COMMON,
+        {"early_stopping": True, "scoring": "r2"},
+        {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]},
+        {"loss": "quantile", "quantile": np.array([0.2, 0.7]), "solver": "lbfgs"},
+        {"loss": "gaussian"},
+        {"loss": "gaussian", "solver": "lbfgs"},
+        {"loss": "huber", "huber_delta": 0.5},
+        {"loss": "poisson"},
+        {"loss": "tweedie", "tweedie_power": 1.3},
+    ],
+}
 
 # Integers up to which a parameter means no long work; above, no mistake but a long wait.
 LONGEST = {"max_iter": 20, "max_fun": 200}
@@ -47,11 +79,57 @@ def functions():
     for case, arguments in core_calls.examples(n_threads=2).items():
         given = dict(enumerate(core_calls.positional(arguments)))
         found[f"_core.{case}"] = core_calls.function(case), given
+    found |= {f"_core.evaluate of {name}": (_core.evaluate, {0: evaluation(name)})
+              for name in calls.LOSSES}  # fmt: skip
     return found | {
         "_core.set_isa": (_core.set_isa, {0: "avx2"}),
         "kernels.initialize": (kernels.initialize, sizes),
         "show_config": (mlp_c.show_config, {"mode": "dicts"}),
         "from_sklearn": (mlp_c.from_sklearn, {"model": theirs}),
+    }
+
+
+def evaluation(name):
+    """The fields of an evaluation by a loss, of several quantiles if that has them."""
+    constants = {"quantiles": [0.2, 0.5, 0.7]} if "quantiles" in calls.LOSSES[name] else {}
+    loss = calls.loss(name, **constants)
+    fields = core_calls.examples(widths=(8, 4, 6), n_threads=2)["evaluate"]
+    return fields | {"loss": loss, "y": np.ones((20, 6 // calls.outputs_per_target(loss)))}
+
+
+def score(model, X, y):
+    return model.predict(X).sum() / 7
+
+
+def checkpoint():
+    """The bytes of one of a fit that watches a score of the user's."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "fit"
+        model = mlp_c.MLPClassifier(4, max_iter=2, early_stopping=True, scoring=score)
+        model.set_callbacks(mlp_c.Checkpoint(path)).fit(X, Y, **VALIDATION)
+        return path.read_bytes()
+
+
+def resume(**arguments):
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "fit"
+        path.write_bytes(CHECKPOINT)
+        return mlp_c.resume(path, **arguments)
+
+
+def transform(estimator, layer, X, y, rows, **fit_params):
+    transformer = mlp_c.HiddenActivations(estimator, layer=layer).fit(X, y, **fit_params)
+    return transformer.transform(rows), transformer.get_feature_names_out()
+
+
+def uses():
+    """{label: (function, arguments by name)} of what may raise any exception."""
+    data = {"X": X, "y": Y, "sample_weight": np.ones(20)}
+    network = {"estimator": mlp_c.MLPClassifier((4, 3), max_iter=2), "layer": -1}
+    given = {"X": X, "y": Y, "sample_weight": None, **VALIDATION, "scoring": score, "callbacks": []}
+    return {
+        "resume": (resume, given),
+        "HiddenActivations": (transform, network | data | {"rows": X}),
     }
 
 
@@ -68,13 +146,18 @@ def methods():
         known = every | {"set_params": listed.get_params()}
         known |= {"__setstate__": {"state": listed.fit(X, Y).__getstate__()}}
         known |= only if cls is mlp_c.MLPClassifier else {}
+        network = {"coefs_init": listed.coefs_, "intercepts_init": listed.intercepts_}
+        known["fit from weights"] = data | network
+        known["fit validated"] = data | VALIDATION | {"sample_weight_val": np.ones(20)}
         for method, arguments in known.items():
-            found[f"{cls.__name__}.{method}"] = cls, method, arguments
+            found[f"{cls.__name__}.{method}"] = cls, method.split()[0], arguments
     return found
 
 
-FUNCTIONS, METHODS = functions(), methods()
-LABELS = [*FUNCTIONS, *METHODS]
+VALIDATION = {"X_val": X[::-1], "y_val": Y[::-1]}
+CHECKPOINT = checkpoint()
+FUNCTIONS, USES, METHODS = functions(), uses(), methods()
+LABELS = [*FUNCTIONS, *USES, *METHODS]
 
 
 def spoil(rng, value, victims, depth=4):
@@ -127,15 +210,28 @@ def is_endless(value):
     return any(array.size >= junk.ENDLESS for array in junk.arrays_in(value))
 
 
-def draw_params(rng, cls):
-    """Parameters of a small estimator, up to two of them junk."""
+def draw_params(rng, cls, arguments):
+    """Parameters of a small estimator, which go together and with a method's arguments.
+
+    But for some junk in them, and up to two that are junk.
+    """
     params = {"hidden_layer_sizes": (4,), "max_iter": 2, "n_threads": 2}
+    together = junk.choose(rng, PARAMS[cls])
+    params |= spoil_some(rng, together) if rng.random() < 0.3 else together
+    if "X_val" in arguments:
+        params["early_stopping"] = True
     for _ in range(rng.integers(3)):
-        name = junk.choose(rng, cls._get_param_names())
-        value = junk.value(rng, [params])
-        is_long = isinstance(value, int) and value > LONGEST.get(name, value)
-        params[name] = LONGEST[name] if is_long else value
+        params[junk.choose(rng, cls._get_param_names())] = junk.value(rng, [params])
+    for name, longest in LONGEST.items():
+        if isinstance(params.get(name), int) and params[name] > longest:
+            params[name] = longest
     return params
+
+
+def plan_use(rng, label):
+    function, example = USES[label]
+    arguments = spoil_some(rng, copied(example))
+    return Call(label, partial(function, **(example if is_endless(arguments) else arguments)))
 
 
 def plan_function(rng, label):
@@ -151,7 +247,7 @@ def plan_function(rng, label):
 def plan_method(rng, label):
     """A method of an estimator, fitted or not, with junk for parameters, data or both."""
     cls, method, example = METHODS[label]
-    params, arguments = draw_params(rng, cls), spoil_some(rng, copied(example))
+    params, arguments = draw_params(rng, cls, example), spoil_some(rng, copied(example))
     if rng.random() < 0.3:
         arguments = example
     if is_endless([arguments, params]):
@@ -172,7 +268,9 @@ def plan_method(rng, label):
 
 def plan(rng, label):
     """A call of what the label names."""
-    return (plan_function if label in FUNCTIONS else plan_method)(rng, label)
+    if label in FUNCTIONS:
+        return plan_function(rng, label)
+    return (plan_use if label in USES else plan_method)(rng, label)
 
 
 def nth_plan(seed, n):
