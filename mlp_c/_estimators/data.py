@@ -97,12 +97,20 @@ def _check_held_out(
 
 @contextmanager
 def _named_as_validation() -> Iterator[None]:
-    """Name the arguments that errors are about as those of the rows to validate with."""
+    """Name the arguments that errors are about as those of the rows to validate with.
+
+    In brackets, messages quote elements, such as labels, which may have these names, too.
+    """
     try:
         yield
     except (TypeError, ValueError) as error:
-        text, n_named = re.subn(r"\b(X|y|sample_weight)\b", r"\1_val", str(error))
-        text = text if n_named else f"X_val and y_val: {text}"
+        said = str(error)
+        text = re.sub(
+            r"\[[^]]*\]|\b(?:X|y|sample_weight)\b",
+            lambda found: found[0] if found[0].startswith("[") else f"{found[0]}_val",
+            said,
+        )
+        text = f"X_val and y_val: {said}" if text == said else text
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(text) from error
 

@@ -28,6 +28,11 @@ def hold_out(model: Model, data: Data, random_state: np.random.RandomState) -> V
     if held_out is None:
         data.rows, rows = _split(model, data, random_state)
         held_out = replace(data, rows=rows)
+    elif held_out.n < 2 and model.scoring is None and not is_classifier(model):
+        raise ValueError(
+            "X_val must have at least 2 rows for the score of a regressor, got 1; scoring='loss' "
+            "takes it"
+        )
     return Validation(held_out, None if model.validation_scores_ else model._copy_weights())
 
 

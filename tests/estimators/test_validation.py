@@ -278,6 +278,28 @@ def test_targets_that_are_refused(loss, y_val, message):
         MLPRegressor(loss, early_stopping=True).fit(rows, [1, 2, 3], X_val=rows, y_val=y_val)
 
 
+def test_labels_that_are_named_as_arguments_are_quoted_as_they_are():
+    labels = np.array(["X", "sample_weight", "y"])[Y]
+    message = r"^`y_val` has .* has \['X' 'sample_weight' 'y'\]. 'y_val' has \['X' 'z'\]"
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**OPTIONS).fit(X, labels, X_val=X[:2], y_val=["z", "X"])
+
+
+@each_solver
+@pytest.mark.parametrize("loss", [{}, {"loss": "quantile", "quantile": [0.1, 0.9]}])
+def test_one_row_is_too_few_for_the_score_of_a_regressor(loss, solver):
+    """Of which it is NaN, and never the best."""
+    model, one = MLPRegressor(**OPTIONS, **loss, solver=solver), {"X_val": X[:1], "y_val": Y[:1]}
+    with pytest.raises(ValueError, match=r"^X_val must have at least 2 rows for the score of a re"):
+        model.fit(X, Y, **one)
+    assert not hasattr(model, "coefs_")
+    assert model.set_params(scoring="loss").fit(X, Y, **one).best_iter_ > 0
+    two = {"X_val": X[:2], "y_val": Y[:2]}
+    assert np.isfinite(model.set_params(scoring=None).fit(X, Y, **two).validation_scores_).all()
+    few = MLPClassifier(**OPTIONS, solver=solver).fit(X, Y, **one)
+    assert few.best_iter_ > 0
+
+
 # ---- how they are scored ----
 
 
