@@ -280,7 +280,7 @@ def test_targets_that_are_refused(loss, y_val, message):
 
 def test_labels_that_are_named_as_arguments_are_quoted_as_they_are():
     labels = np.array(["X", "sample_weight", "y"])[Y]
-    message = r"^`y_val` has .* has \['X' 'sample_weight' 'y'\]. 'y_val' has \['X' 'z'\]"
+    message = r"^`y_val` has .* has \['X' 'sample_weight' 'y'\]. `y_val` has \['X' 'z'\]"
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**OPTIONS).fit(X, labels, X_val=X[:2], y_val=["z", "X"])
 
