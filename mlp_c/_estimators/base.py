@@ -142,7 +142,14 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             If a parameter or an argument is unsuitable, or the weights become infinite or NaN.
         """
         given = FitArguments(
-            *(X, y, sample_weight, X_val, y_val, sample_weight_val, coefs_init, intercepts_init)
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+            coefs_init=coefs_init,
+            intercepts_init=intercepts_init,
         )
         solver = solver_named(self.solver)
         return self._fit(given, solver, solver.begin, goes_on=self.warm_start)
@@ -210,7 +217,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         first = given.has_weights or not (goes_on and hasattr(self, "coefs_"))
         if not first:
             _take_over(self)
-        data = check_data(self, given, solver, reset=first, keep_classes=goes_on)
+        keeps_classes = goes_on and not given.has_weights
+        data = check_data(self, given, solver, reset=first, keep_classes=keeps_classes)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         if first:
             self._initialize(given, widths, random_state, data.dtype)

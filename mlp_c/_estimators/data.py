@@ -99,16 +99,18 @@ def _check_held_out(
 def _named_as_validation() -> Iterator[None]:
     """Name the arguments that errors are about as those of the rows to validate with.
 
-    In brackets, messages quote elements, such as labels, which may have these names, too.
+    In brackets and behind dashes, messages quote labels and names of features, which may be these
+    words, too.
     """
     try:
         yield
     except (TypeError, ValueError) as error:
         said = str(error)
         text = re.sub(
-            r"\[[^]]*\]|\b(?:X|y|sample_weight)\b",
-            lambda found: found[0] if found[0].startswith("[") else f"{found[0]}_val",
+            r"\[[^]]*\]|^- .*$|\b(?:X|y|sample_weight)\b",
+            lambda found: found[0] if found[0][0] in "[-" else f"{found[0]}_val",
             said,
+            flags=re.MULTILINE,
         )
         text = f"X_val and y_val: {said}" if text == said else text
         kind = TypeError if isinstance(error, TypeError) else ValueError

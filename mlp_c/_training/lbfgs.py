@@ -18,12 +18,14 @@ from mlp_c._training.progress import Validation
 from mlp_c._training.stopping import (
     begin_curve,
     begin_record,
+    compare_record,
     describe_plateau,
+    drop_validation,
     end_epoch,
     say,
     watch,
 )
-from mlp_c._training.validation import hold_out, restore_best
+from mlp_c._training.validation import hold_out, restore_best, says_what_to_watch
 
 
 class LBFGS:
@@ -55,11 +57,14 @@ class LBFGS:
         said.
         """
         data.list_nonzeros(model.n_threads)
-        if not (model.early_stopping and (data.held_out or model.scoring is not None)):
+        if not (model.early_stopping and says_what_to_watch(model, data)):
             begin_curve(model)
+            drop_validation(model)
             return cls(model, data, None)
         begin_record(model)
-        return cls(model, data, hold_out(model, data, random_state))
+        validation = hold_out(model, data, random_state)
+        compare_record(model, validation)
+        return cls(model, data, validation)
 
     def run(self, tasks: Tasks) -> None:
         """Minimise, and leave the weights of the last iteration, or those that scored best."""

@@ -17,8 +17,15 @@ from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.scale import advise_on_scale
-from mlp_c._training.stopping import begin_record, describe_plateau, end_epoch, say, watch
-from mlp_c._training.validation import hold_out, restore_best
+from mlp_c._training.stopping import (
+    begin_record,
+    compare_record,
+    describe_plateau,
+    end_epoch,
+    say,
+    watch,
+)
+from mlp_c._training.validation import hold_out, restore_best, says_what_to_watch
 
 
 class Stochastic:
@@ -50,7 +57,11 @@ class Stochastic:
         model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
         model.n_iter_ = 0
-        validation = hold_out(model, data, random_state) if model.early_stopping else None
+        validation = None
+        if model.early_stopping:
+            validation = hold_out(model, data, random_state)
+            if says_what_to_watch(model, data):
+                compare_record(model, validation)
         return cls(model, Progress(data, random_state, np.arange(data.n), validation))
 
     @classmethod

@@ -55,14 +55,40 @@ def begin_record(model: Model) -> None:
         model.t_ = 0
     watched = "best_validation_score_" if model.early_stopping else "best_loss_"
     if not _is_whole(RECORD, model) or getattr(model, watched) is None:
-        model._no_improvement_count = 0
-        model.best_loss_ = None if model.early_stopping else np.inf
-        model.validation_scores_ = [] if model.early_stopping else None
-        model.best_validation_score_ = -np.inf if model.early_stopping else None
+        _begin_watched(model)
     if not model.early_stopping:
-        for name in VALIDATION.checks:
-            vars(model).pop(name, None)
-    elif not (model.validation_scores_ and _is_whole(VALIDATION, model)):
+        drop_validation(model)
+        return
+    scores = model.validation_scores_
+    if not (_is_whole(VALIDATION, model) and len(model.validation_loss_curve_) == len(scores)):
+        # of scikit-learn's, or of a file of before: the losses are not known
+        model.validation_loss_curve_ = [np.nan] * len(scores)
+        model.best_iter_ = 1 + int(np.argmax(scores)) if scores else 0
+
+
+def _begin_watched(model: Model) -> None:
+    """Begin the record of what is watched."""
+    model._no_improvement_count = 0
+    model.best_loss_ = None if model.early_stopping else np.inf
+    model.validation_scores_ = [] if model.early_stopping else None
+    model.best_validation_score_ = -np.inf if model.early_stopping else None
+
+
+def drop_validation(model: Model) -> None:
+    """Drop the record of rows held out, of which a fit has none."""
+    for name in VALIDATION.checks:
+        vars(model).pop(name, None)
+
+
+def compare_record(model: Model, validation: Validation) -> None:
+    """Begin the record of scores anew where the weights to go on from do not score its best.
+
+    Other rows are held out then, `scoring` is another, or the weights were edited: scores of
+    before cannot be compared with those to come.
+    """
+    best = model.best_validation_score_
+    if model.validation_scores_ and watch(model, validation).measure() != best:
+        _begin_watched(model)
         model.validation_loss_curve_, model.best_iter_ = [], 0
 
 

@@ -22,6 +22,11 @@ from mlp_c._training.progress import Validation
 VALIDATION = FittedPart({"validation_loss_curve_": checks.numbers, "best_iter_": checks.count})
 
 
+def says_what_to_watch(model: Model, data: Data) -> bool:
+    """Whether early stopping has a score or rows of its own, beyond what scikit-learn knows."""
+    return model.scoring is not None or data.held_out is not None
+
+
 def hold_out(model: Model, data: Data, random_state: np.random.RandomState) -> Validation:
     """The rows to validate with: those that the user gave, or some that `data` then lacks."""
     held_out = data.held_out
@@ -33,7 +38,7 @@ def hold_out(model: Model, data: Data, random_state: np.random.RandomState) -> V
             "X_val must have at least 2 rows for the score of a regressor, got 1; scoring='loss' "
             "takes it"
         )
-    return Validation(held_out, None if model.validation_scores_ else model._copy_weights())
+    return Validation(held_out, model._copy_weights())
 
 
 def _split(model: Model, data: Data, random_state: np.random.RandomState) -> tuple[Array, Array]:

@@ -87,6 +87,12 @@ def test_they_may_be_one_array_or_what_the_model_has(solver):
     assert calls.bits(list(held)) == bits
 
 
+def test_a_warm_start_with_other_classes_may_begin_with_weights():
+    model = MLPClassifier(**OPTIONS, warm_start=True).fit(X, X[:, 0] > 0)
+    model.fit(X, Y, **given())
+    assert model.classes_.tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("rows", [np.float32, np.float64])
 @pytest.mark.parametrize("weights", [np.float32, np.float64, np.float16])
 def test_they_get_the_dtype_of_the_fit(weights, rows):

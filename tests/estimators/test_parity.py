@@ -104,6 +104,11 @@ def train(model, setting):
         return
     model.fit(*data)
     if setting.course == "warm":
+        if hasattr(
+            model, "_best_coefs"
+        ):  # scikit-learn's, which it trains on itself: see differences
+            model._best_coefs = [w.copy() for w in model.coefs_]
+            model._best_intercepts = [b.copy() for b in model.intercepts_]
         model.fit(*data)
     if setting.course == "both":
         model.partial_fit(*data)

@@ -14,6 +14,7 @@ from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier as Theirs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -410,12 +411,69 @@ def test_without_held_out_rows_nothing_is_recorded():
 
 
 def test_a_warm_start_goes_on_with_the_curves():
+    """And with the best weights of all, where no epoch is better."""
+    model = MLPClassifier(**OPTIONS, warm_start=True).fit(*TRAIN, **OF_VAL)
+    for _ in range(3):
+        scores = list(model.validation_scores_)
+        model.fit(*TRAIN, **OF_VAL)
+        assert model.validation_scores_[: len(scores)] == scores
+        assert len(model.validation_loss_curve_) == len(model.validation_scores_) > len(scores)
+        assert model.validation_scores_[model.best_iter_ - 1] == max(model.validation_scores_)
+        assert model.score(*VAL) == model.best_validation_score_
+
+
+def test_a_warm_start_keeps_the_best_weights_by_default_too():
+    """Which scikit-learn trains on itself."""
+    options = OPTIONS | {"learning_rate_init": 0.2, "solver": "sgd", "warm_start": True}
+    model = MLPClassifier(**options).fit(X, Y)
+    before, best = calls.bits(model.coefs_), model.best_validation_score_
+    model.set_params(learning_rate_init=10.0).fit(X, Y)
+    assert model.best_validation_score_ == best
+    assert calls.bits(model.coefs_) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["scoring", "rows", "weights"],
+)
+def test_scores_that_cannot_be_compared_begin_anew(change):
+    """The loss is never above 0, and accuracies are."""
+    model = MLPClassifier(**OPTIONS, warm_start=True, scoring="accuracy").fit(*TRAIN, **OF_VAL)
+    given = OF_VAL
+    if change == "scoring":
+        model.set_params(scoring="loss")
+    elif change == "rows":
+        given = {"X_val": X[:3], "y_val": (Y[:3] + 1) % 3}
+    else:
+        model.coefs_ = [0 * w for w in model.coefs_]
+    model.fit(*TRAIN, **given)
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_) == model.n_iter_
+    assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+def test_losses_that_are_not_known_are_nan():
+    """Of scikit-learn's models, whose scores go on."""
+    theirs = Theirs(**OPTIONS).fit(X, Y)
+    model = mlp_c.from_sklearn(theirs).set_params(warm_start=True).fit(X, Y)
+    n = len(theirs.validation_scores_)
+    assert model.validation_scores_[:n] == pytest.approx(theirs.validation_scores_)
+    assert np.isnan(model.validation_loss_curve_[:n]).all()
+    assert len(model.validation_loss_curve_) == len(model.validation_scores_) > n
+    assert model.best_iter_ == 1 + np.argmax(model.validation_scores_)
+
+
+def test_lbfgs_that_holds_no_rows_out_leaves_no_record_of_them():
     model = MLPClassifier(**OPTIONS, warm_start=True).fit(X, Y)
-    scores = list(model.validation_scores_)
-    model.fit(X, Y)
-    assert model.validation_scores_[: len(scores)] == scores
-    assert len(model.validation_loss_curve_) == len(model.validation_scores_) > len(scores)
-    assert model.validation_scores_[model.best_iter_ - 1] == max(model.validation_scores_)
+    model.set_params(solver="lbfgs").fit(X, Y)
+    assert not hasattr(model, "best_iter_")
+    assert not hasattr(model, "validation_loss_curve_")
+
+
+def test_names_of_features_stay_as_they_are_in_errors():
+    frame = pd.DataFrame(X, columns=["x", "y", "X", "z"])
+    expected = r"X_val .*\n.*missing:\n- X\n|missing:\n- X\n"
+    with pytest.raises(ValueError, match=expected):
+        MLPClassifier(**OPTIONS).fit(frame, Y, X_val=frame[["x", "y", "z"]], y_val=Y)
 
 
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
