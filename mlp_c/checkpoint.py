@@ -200,7 +200,7 @@ def resume(
             f"scoring must be the callable of the fit of {os.fspath(path)!r}, which the file "
             f"does not hold, got {scoring!r}"
         )
-    if scoring is not None and not left_out:
+    if not (left_out or scoring is None or scoring == model.scoring):
         raise ValueError(
             f"scoring must be None where the file holds it: {model.scoring!r} in "
             f"{os.fspath(path)!r}, got {scoring!r}"

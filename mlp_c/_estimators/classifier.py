@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, unique_labels
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from mlp_c._estimators import label_columns, labels
 from mlp_c._estimators.arguments import FitArguments
@@ -62,6 +62,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     See Also
     --------
     MLPRegressor : Multilayer perceptron regressor.
+    HiddenActivations : Hidden layers of either, as features.
 
     {notes}
 
@@ -148,7 +149,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels.loss_for(self._target_kind, self.classes_).with_parameters(self)
 
     def _choose_output(self):
-        if not self._has_columns():
+        if self._kind_of_labels() != labels.COLUMNS:
             return self.out_activation_
         return self.out_activation_, np.array([len(of_column) for of_column in self.classes_])
 
@@ -169,14 +170,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._target_kind == labels.COLUMNS:
             label_columns.check(self.classes_, y)
             for j, classes in enumerate(label_columns.find_classes(y)):
-                _check_classes(classes, self.classes_[j], f"column {j} of `y`", are_all=are_all)
+                _refuse_classes(classes, self.classes_[j], f"column {j} of `y`", are_all=are_all)
         elif label_columns.are_columns(y):
             raise ValueError(
                 f"y has labels in {y.shape[1]} columns, but the model has {self._target_kind} "
                 "classes; partial_fit takes a list of classes, an array for each column"
             )
         else:
-            _check_classes(unique_labels(y), self.classes_, "`y`", are_all=are_all)
+            _refuse_classes(unique_labels(y), self.classes_, "`y`", are_all=are_all)
 
     def _count_outputs(self, y):
         return labels.count_outputs(self._target_kind, self.classes_)
@@ -276,10 +277,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not self._has_columns():
             return super().score(X, y, sample_weight)
         check_consistent_length(X, y, sample_weight)
-        y = y if issparse(y) else np.asarray(y)
+        predicted = self.predict(X)
+        y = y if issparse(y) else np.asarray(y, predicted.dtype if predicted.dtype == "O" else None)
         label_columns.check(self.classes_, y)
-        hits = (self.predict(X) == y).all(axis=1)
-        return float(np.average(hits, weights=sample_weight))
+        label_columns.check_kinds(self.classes_, y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
 
     def _has_columns(self) -> bool:
         """Whether the classes are those of several columns."""
@@ -337,7 +341,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _check_classes(classes, known, where, *, are_all):
+def _refuse_classes(classes, known, where, *, are_all):
     """Refuse classes that are not among the known ones or, with `are_all`, not all of them."""
     if are_all and set(classes) != set(known):
         raise ValueError(

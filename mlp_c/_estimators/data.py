@@ -62,11 +62,12 @@ def check_data(
     work_dtype = solver.work_dtype(dtype)
     sample_weight = _check_weights(given.sample_weight, X, dtype)
     encoded = model._encode_targets(y, keep_classes=keep_classes)
-    _check_range(encoded, work_dtype)
+    _check_target_range(encoded, work_dtype)
     class_weights, score_weight = model._weigh_classes(y, encoded), sample_weight
     if class_weights is not None:
         of_rows = 1 if sample_weight is None else sample_weight
-        sample_weight = _check_weights(of_rows * class_weights, X, dtype)
+        name = "class_weight times sample_weight"
+        sample_weight = _check_weights(of_rows * class_weights, X, dtype, name)
     rows = np.arange(len(encoded))
     data = Data(kernel_input(X, work_dtype), encoded, sample_weight, score_weight, rows, dtype)
     data.given = _as_scorers_take(model, given.X, X, y)
@@ -83,7 +84,7 @@ def _check_held_out(
     X, y = _check_rows(model, given.X_val, given.y_val, reset=False)
     weight = _check_weights(given.sample_weight_val, X, data.dtype)
     encoded = model._encode_held_out(y)
-    _check_range(encoded, work_dtype)
+    _check_target_range(encoded, work_dtype)
     if encoded.shape[1:] != data.y.shape[1:]:
         raise ValueError(
             f"y must have as many outputs as in training, which is {data.y.shape[1]}, got "
@@ -152,7 +153,7 @@ def _dtype_for(model: Learner, X: Any) -> np.dtype[Any]:
     return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
 
 
-def _check_range(y: Array, dtype: np.dtype[Any]) -> None:
+def _check_target_range(y: Array, dtype: np.dtype[Any]) -> None:
     """Refuse targets that the dtype computed in does not hold."""
     if dtype == np.float32 and y.dtype.kind == "f":
         largest = max(y.max(initial=0), -y.min(initial=0))
@@ -163,7 +164,9 @@ def _check_range(y: Array, dtype: np.dtype[Any]) -> None:
             )
 
 
-def _check_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array | None:
+def _check_weights(
+    sample_weight: Any, X: Any, dtype: np.dtype[Any], name: str = "sample_weight"
+) -> Array | None:
     """Weights of the rows of `X`, in a dtype in which something can be divided by their sum."""
     if sample_weight is None:
         return None
@@ -174,10 +177,10 @@ def _check_weights(sample_weight: Any, X: Any, dtype: np.dtype[Any]) -> Array | 
     with np.errstate(over="ignore"):
         weight_sum = weights.sum(dtype=np.float64)
     if not np.isfinite(weight_sum):
-        raise ValueError("the sum of sample_weight must be finite, got inf")
+        raise ValueError(f"the sum of {name} must be finite, got inf")
     if weight_sum < np.finfo(dtype).tiny:
         raise ValueError(
-            f"the sum of sample_weight must be at least {np.finfo(dtype).tiny} in {dtype}, "
+            f"the sum of {name} must be at least {np.finfo(dtype).tiny} in {dtype}, "
             f"got {weight_sum}"
         )
     return weights

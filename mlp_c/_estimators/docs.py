@@ -81,7 +81,7 @@ scoring : str, callable or None, default=None
     What `early_stopping` watches: None for what ``score`` gives; 'loss' for the loss of the rows
     held out, negated; the name of a scorer of scikit-learn's; or a callable
     ``scoring(estimator, X, y)``, which is given a copy of these rows and returns a number: the
-    greater, the better.
+    greater, the better. Without `early_stopping` it has no effect.
 """
 
 _ATTRIBUTES = """
@@ -131,7 +131,10 @@ References
 ----------
 Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks"
 (2010); He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015); Kingma & Ba, "Adam: a
-method for stochastic optimization" (2014).
+method for stochastic optimization" (2014); Szegedy et al., "Rethinking the Inception
+architecture for computer vision" (2016), on label smoothing; Koenker & Bassett, "Regression
+quantiles" (1978); Nix & Weigend, "Estimating the mean and variance of the target probability
+distribution" (1994).
 """
 
 

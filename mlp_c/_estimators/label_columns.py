@@ -12,7 +12,7 @@ def are_columns(y: Any) -> bool:
     """Whether targets are labels in several columns, and no indicator of labels."""
     if not isinstance(y, np.ndarray) or y.ndim != 2 or y.shape[1] < 2:
         return False
-    return y.dtype.kind not in "biuf" or not is_multilabel(y)
+    return y.dtype.kind not in "biuf" or not is_multilabel(y) or not np.isin(y, [0, 1]).all()
 
 
 def find_classes(y: np.ndarray) -> list[np.ndarray]:
@@ -46,6 +46,27 @@ def check(classes: Sequence[Any], y: Any) -> None:
             f"y must have labels in {len(classes)} columns, for which the model has classes, got "
             f"{came} {y.shape}"
         )
+
+
+def check_kinds(classes: Sequence[Any], y: np.ndarray) -> None:
+    """Refuse text in a column of numbers, numbers in one of text, and what is no label.
+
+    Raises
+    ------
+    ValueError
+        If no label of a column could be one of its classes for its kind.
+    """
+    for j, (of_column, column) in enumerate(zip(classes, y.T, strict=True)):
+        found = sort(column, f"column {j} of y")
+        if _is_text(of_column[0]) != _is_text(found[0]):
+            raise ValueError(
+                f"column {j} of y must hold labels like the model's {list(of_column[:3])}, got "
+                f"{found[0]!r}"
+            )
+
+
+def _is_text(label: Any) -> bool:
+    return isinstance(label, (str, bytes))
 
 
 def are_equal(classes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
@@ -99,8 +120,11 @@ def class_weights(class_weight: Any, n_columns: int) -> list[Any]:
     """
     if isinstance(class_weight, str):
         return [class_weight] * n_columns
-    if not isinstance(class_weight, list) or len(class_weight) != n_columns:
-        came = f"{len(class_weight)} of them" if isinstance(class_weight, list) else "a dict"
+    are_dicts = isinstance(class_weight, list) and all(isinstance(w, dict) for w in class_weight)
+    if not are_dicts or len(class_weight) != n_columns:
+        came = repr(class_weight)
+        if isinstance(class_weight, (list, dict)):
+            came = f"a list of {len(class_weight)}" if isinstance(class_weight, list) else "a dict"
         raise ValueError(
             f"class_weight must be 'balanced' or a list of dicts, one for each of {n_columns} "
             f"columns of y, got {came}"

@@ -68,6 +68,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     See Also
     --------
     MLPClassifier : Multilayer perceptron classifier.
+    HiddenActivations : Hidden layers of either, as features.
 
     {notes}
 
@@ -195,11 +196,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         # In float64, in which targets that are all alike show no variance.
         estimates = self._estimate(outputs).astype(np.float64)
-        if self._count_quantiles() is None:
-            return r2_score(y, estimates, sample_weight=sample_weight)
+        if self.loss == "quantile":
+            return self._score_quantiles(y, estimates, sample_weight)
+        return r2_score(y, estimates, sample_weight=sample_weight)
+
+    def _score_quantiles(self, y, estimates, sample_weight):
+        """The mean D^2 of the pinball losses, of which R^2 is the like for means."""
+        estimates = estimates.reshape(len(estimates), -1, np.size(self.quantile))
         scores = [
             d2_pinball_score(y, estimates[..., i], alpha=quantile, sample_weight=sample_weight)
-            for i, quantile in enumerate(self.quantile)
+            for i, quantile in enumerate(np.atleast_1d(self.quantile))
         ]
         return float(np.mean(scores))
 
@@ -273,15 +279,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         float
-            The coefficient of determination R^2, as of scikit-learn's regressors; with a list of
-            quantiles, the mean over these of ``sklearn.metrics.d2_pinball_score``. Both are
-            means over several targets, and at most 1.
+            The coefficient of determination R^2, as of scikit-learn's regressors; with
+            ``loss="quantile"``, ``sklearn.metrics.d2_pinball_score``, the mean over several
+            quantiles. Both are means over several targets, and at most 1.
         """
-        if self._count_quantiles() is None:
+        if self.loss != "quantile":
             return super().score(X, y, sample_weight)
         y = np.asarray(y)
         y = y[:, np.newaxis] if y.ndim == 1 else y
-        return self._score_outputs(y, outputs_of(self, X), sample_weight)
+        return self._score_quantiles(y, self._estimate(outputs_of(self, X)), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -88,8 +88,9 @@ def score_for(model: Model, data: Data) -> Score:
 
 def _own_score(model: Model, data: Data) -> Score:
     """The estimator's own: what its ``score`` gives."""
-    y = data.y[data.rows]
-    weight = None if data.score_weight is None else data.score_weight[data.rows]
+    rows = slice(None) if data.takes_all else data.rows  # a view, where that will do
+    y = data.y[rows]
+    weight = None if data.score_weight is None else data.score_weight[rows]
     return lambda loss, outputs: model._score_outputs(y, outputs, weight)
 
 
@@ -103,7 +104,16 @@ def _scorer(model: Model, data: Data) -> Score:
         weights["sample_weight"] = data.score_weight[data.rows]
 
     def score(loss: float, outputs: Array) -> float:
-        return _as_number(scorer(model, X, y, **weights), model.scoring)
+        try:
+            value = scorer(model, X, y, **weights)
+        except ValueError as error:
+            if not isinstance(model.scoring, str):
+                raise
+            raise ValueError(
+                f"scoring={model.scoring!r} failed on the rows held out, which may lack a class; "
+                f"scoring='loss' needs none: {error}"
+            ) from error
+        return _as_number(value, model.scoring)
 
     return score
 

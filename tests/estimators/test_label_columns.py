@@ -221,7 +221,8 @@ def test_class_weights_of_a_batch_that_lacks_classes():
     [
         ({0: 1}, "^class_weight must be 'balanced' or a list of dicts, one for each of 4 columns of"
                  " y, got a dict"),
-        (DICTS[:3], "^class_weight must be .* one for each of 4 columns of y, got 3 of them"),
+        (DICTS[:3], "^class_weight must be .* one for each of 4 columns of y, got a list of 3"),
+        (["balanced", *DICTS[1:]], "^class_weight must be .* of 4 columns of y, got a list of 4"),
         ([*DICTS[:3], {2: -1}], "^class_weight must hold finite numbers of at least 0, got -1"),
         ([{0: -1, 1: -2, 2: -3}, {0: -1, 1: -1}, *DICTS[2:]],
          "^class_weight must hold finite numbers of at least 0, got -"),
@@ -488,3 +489,36 @@ def test_several_columns_are_learned_together():
     options = {"hidden_layer_sizes": (3,), "max_iter": 400, "random_state": 0}
     model = MLPClassifier(**options).fit(rows[:300], table[:300])
     assert (model.predict(rows[300:]) == table[300:]).mean() > 0.7
+
+
+@pytest.mark.parametrize("pair", [(1, 2), (-1, 1), (0, 2), (1.0, 2.0)])
+def test_two_numbers_other_than_zero_and_one_are_labels_in_columns(pair):
+    """Which scikit-learn's MLPClassifier takes for zeros and ones; its trees do as we."""
+    y = np.array(pair)[(X[:, :2] > 0).astype(int)]
+    model = MLPClassifier(**OPTIONS | {"max_iter": 200}).fit(X, y)
+    theirs = DecisionTreeClassifier().fit(X, y)
+    for ours, classes in zip(model.classes_, theirs.classes_, strict=True):
+        np.testing.assert_array_equal(ours, classes)
+    assert model.score(X, y) > 0.8
+    indicator = MLPClassifier(**OPTIONS).fit(X, (y == pair[1]).astype(int))
+    assert indicator.out_activation_ == "logistic"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda y: y[:, :1], "^y must have labels in 2 columns"),
+        (lambda y: y.astype(str), "^column 0 of y must hold labels like the model's"),
+        (lambda y: y[:, ::-1], "^column 0 of y must hold labels like the model's"),
+        (lambda y: np.where(y == "b", None, y), "^column 1 of y must hold labels that have an"),
+    ],
+)
+def test_labels_of_another_kind_have_no_score(change, message):
+    y = np.column_stack([CODES[:, 0], np.array(["a", "b"])[(X[:, 0] > 0).astype(int)]]).astype("O")
+    y[:, 0] = CODES[:, 0]
+    model = MLPClassifier(**OPTIONS).fit(X, y)
+    assert model.score(X, y) == model.score(X, y.tolist()) > 0
+    with pytest.raises(ValueError, match=message):
+        model.score(X, change(y))
+    with pytest.raises(ValueError, match="Negative values"):
+        model.score(X, y, -np.ones(len(y)))

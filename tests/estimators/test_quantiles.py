@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.metrics import d2_pinball_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 
 import mlp_c
@@ -120,7 +120,7 @@ def test_float32_follows_float64():
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["alike", "weighted"])
 @pytest.mark.parametrize("y", [Y, TWO], ids=["one target", "two targets"])
 def test_a_score_is_the_mean_of_the_d2_pinball_scores(y, weight):
-    """As scikit-learn has them; of a number, it is R2, as ever."""
+    """As scikit-learn has them; of a number, it is that of a list of it."""
     fitted = model().fit(X, y)
     scores = [
         d2_pinball_score(y, fitted.predict(X)[..., i], alpha=q, sample_weight=weight)
@@ -128,8 +128,12 @@ def test_a_score_is_the_mean_of_the_d2_pinball_scores(y, weight):
     ]
     assert fitted.score(X, y, weight) == pytest.approx(np.mean(scores), rel=1e-14)
     assert type(fitted.score(X, y, weight)) is float
-    number = model(0.5).fit(X, y)
-    assert number.score(X, y, weight) == r2_score(y, number.predict(X), sample_weight=weight)
+    number, alone = (model(quantile, early_stopping=True).fit(X, y) for quantile in (0.9, [0.9]))
+    assert number.score(X, y, weight) == alone.score(X, y, weight)
+    assert number.validation_scores_ == alone.validation_scores_
+    number.coefs_[0][0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        number.score(X, y, weight)
 
 
 def test_scores_of_early_stopping_are_scores():

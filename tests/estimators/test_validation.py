@@ -348,6 +348,15 @@ def test_the_built_in_scores_are_given_no_copy(monkeypatch):
 
 
 NUMBERS = [3, np.float32(0.5), np.int8(3), np.array(0.5), np.array([0.5]), np.True_, Fraction(1, 3)]
+
+
+def test_a_scorer_that_fails_says_that_it_did():
+    held_out = {"X_val": X[100:][Y[100:] > 0], "y_val": Y[100:][Y[100:] > 0]}
+    expected = r"^scoring='neg_log_loss' failed on the rows held out, which may lack a class; "
+    with pytest.raises(ValueError, match=expected):
+        MLPClassifier(**OPTIONS, scoring="neg_log_loss").fit(*TRAIN, **held_out)
+
+
 NO_NUMBERS = ["good", None, [1.0], 1j, np.nan, np.float32("nan"), np.array([1.0, 2.0])]
 
 
