@@ -17,8 +17,8 @@ from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.prediction import outputs_of
+from mlp_c._saving.classes import are_of_columns, as_classes
 from mlp_c._saving.registry import stored_estimator
-from mlp_c._system.blocks import are_of_columns, as_classes
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
 from mlp_c._training.validation import VALIDATION

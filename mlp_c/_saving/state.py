@@ -20,9 +20,10 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from mlp_c._saving import checks
+from mlp_c._saving.classes import as_classes
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._saving.registry import OPTIMIZERS, FittedPart, StoredEstimator, StoredOptimizer
-from mlp_c._system.blocks import Arrays, as_classes, as_floats
+from mlp_c._system.blocks import Arrays, as_floats
 from mlp_c._version import __version__
 
 # The newest format, and what format 1 knows. A state says 2 only if it holds something else, so

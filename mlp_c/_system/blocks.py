@@ -27,24 +27,6 @@ def as_floats(numbers: Any) -> Array:
     return np.require(array, dtype if dtype in (np.float32, np.float64) else np.float64, "A")
 
 
-def are_of_columns(classes: Any) -> bool:
-    """Whether classes are those of several columns: a list of arrays or lists."""
-    if isinstance(classes, np.ndarray) and classes.dtype.kind != "O":
-        return classes.ndim == 2  # at once: each prediction asks
-    return (
-        isinstance(classes, (list, tuple, np.ndarray))
-        and len(classes) > 0
-        and all(isinstance(c, (list, tuple, np.ndarray)) and np.ndim(c) == 1 for c in classes)
-    )
-
-
-def as_classes(classes: Any) -> Any:
-    """Classes as an array; those of several columns as a list of one each."""
-    if are_of_columns(classes):
-        return [np.asarray(of_column) for of_column in classes]
-    return np.asarray(classes)
-
-
 def blocks(array: Array) -> Iterator[Array]:
     """Views of the elements of an array of one or two dimensions, in C order."""
     if array.ndim == 2 and array.shape[1] > BLOCK_ELEMENTS:

@@ -71,7 +71,8 @@ def test_attributes_and_predictions_are_those_of_several_outputs(rows, solver, y
         np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
         np.testing.assert_array_equal(predicted[:, j], classes[p.argmax(axis=1)])
     for p, log_p in zip(probabilities, model.predict_log_proba(rows), strict=True):
-        np.testing.assert_array_equal(log_p, np.log(p))
+        with np.errstate(divide="ignore"):
+            np.testing.assert_array_equal(log_p, np.log(p))
 
     right = (predicted == np.asarray(y)).all(axis=1)
     assert 0 < right.mean() < 1
@@ -522,3 +523,12 @@ def test_labels_of_another_kind_have_no_score(change, message):
         model.score(X, change(y))
     with pytest.raises(ValueError, match="Negative values"):
         model.score(X, y, -np.ones(len(y)))
+
+
+@pytest.mark.parametrize("form", [list, pd.Index, pd.Series, tuple, np.array])
+def test_partial_fit_takes_classes_in_any_vectors(form):
+    classes = [form([0, 1, 2]), form(["even", "odd"]), [False, True]]
+    y = np.column_stack([CODES[:, 0], ["even"] * N, [True] * N]).astype(object)
+    y[:, 0], y[:, 2] = CODES[:, 0], True
+    model = MLPClassifier(**OPTIONS).partial_fit(X, y, classes=classes)
+    assert [len(c) for c in model.classes_] == [3, 2, 2]
