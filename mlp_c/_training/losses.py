@@ -112,7 +112,9 @@ class Loss:
         """The loss with the constants that an estimator's parameters are."""
         if not self.parameters:
             return self
-        values = {name: float(getattr(model, parameter)) for name, parameter in self.parameters.items()}
+        values = {
+            name: float(getattr(model, parameter)) for name, parameter in self.parameters.items()
+        }
         return replace(self, constants_for=partial(with_constants, self.constants_for, values))
 
     def unsmoothed(self) -> "Loss":
