@@ -14,9 +14,12 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
+from sklearn.utils._param_validation import make_constraint
 from sklearn.utils.class_weight import compute_sample_weight
 
 from mlp_c import MLPClassifier, MLPRegressor, _core
+from mlp_c._estimators.labels import KINDS, find_classes
+from mlp_c._estimators.parameters import CONSTRAINTS
 from mlp_c._training.losses import REGRESSION_LOSSES
 from support.calls import assert_have
 
@@ -45,7 +48,7 @@ class Problem:
     ----------
     estimator : type
         MLPClassifier or MLPRegressor.
-    y : ndarray
+    y : ndarray or sparse array
         Its targets.
     targets : ndarray
         The same as `terms` takes them.
@@ -67,7 +70,7 @@ class Problem:
     """
 
     estimator: type
-    y: np.ndarray
+    y: Any
     targets: np.ndarray
     n_outputs: int
     terms: TermsOfRows
@@ -94,13 +97,18 @@ def regression(loss, y, terms, *, outputs_per_target=1, least=None, **params):
 
 def classification(rng, y, targets, n_outputs, terms_of):
     """With weights of the classes and smoothed labels, or without; `terms_of` takes how smooth."""
-    of_labels = [{0: 0.3, 1: 1.7}] * y.shape[1] if y.ndim == 2 else {y[0]: 2.5}
+    of_labels = [weights_of(rng, column) for column in y.T] if y.ndim == 2 else weights_of(rng, y)
     said, smoothing = choose(rng, None, "balanced", of_labels), choose(rng, 0.0, 0.1, 0.8)
     problem = Problem(MLPClassifier, y, targets, n_outputs, terms_of(0.0))
     problem.params = {"class_weight": said, "label_smoothing": smoothing}
     problem.class_weight = None if said is None else compute_sample_weight(said, y)
     problem.smoothed = terms_of(smoothing)
     return problem
+
+
+def weights_of(rng, labels):
+    """Of all classes but one, whose weight is 1."""
+    return {label: rng.uniform(0.2, 2.5) for label in np.unique(labels)[1:]}
 
 
 def squared_error(rng, signal):
@@ -172,16 +180,36 @@ def tweedie(rng, signal):
 def classes(rng, signal):
     """Of which one applies: a softmax."""
     n_classes = choose(rng, 3, 4, 5)
-    codes = ranks(signal[:, 0]) * n_classes // len(signal)
+    codes = codes_of(signal[:, :1], [n_classes])
+    return classification(rng, codes[:, 0] * 10, codes, n_classes, cross_entropies([n_classes]))
+
+
+def columns(rng, signal):
+    """Of which one applies in each of several columns: a softmax for each."""
+    signal = with_mirrored(signal)
+    widths = rng.integers(2, 6, signal.shape[1]).tolist()
+    codes = codes_of(signal, widths)
+    y = codes * 10 + np.arange(len(widths))  # as no two columns have a label in common, no 0 and 1
+    return classification(rng, y, codes, sum(widths), cross_entropies(widths))
+
+
+def cross_entropies(widths):
+    """Of softmaxes of these widths, side by side, each with a column of targets."""
 
     def terms_of(smoothing):
         def terms(z, y):
-            smooth = (1 - smoothing) * F.one_hot(y, n_classes).double() + smoothing / n_classes
-            return smooth * bounded(-F.log_softmax(z, dim=1))
+            return torch.cat(
+                [
+                    ((1 - smoothing) * F.one_hot(codes, k).double() + smoothing / k)
+                    * bounded(-F.log_softmax(logits, dim=1))
+                    for k, codes, logits in zip(widths, y.T, z.split(widths, dim=1), strict=True)
+                ],
+                dim=1,
+            )
 
         return terms
 
-    return classification(rng, np.arange(n_classes)[codes] * 10, codes, n_classes, terms_of)
+    return terms_of
 
 
 def two_classes(rng, signal):
@@ -192,9 +220,11 @@ def two_classes(rng, signal):
 
 def labels(rng, signal):
     """Of which several may apply: a logistic output for each."""
-    signal = np.hstack([signal, -signal[:, ::-1]])  # two columns at least
+    signal = with_mirrored(signal)
     apply = (signal > np.quantile(signal, 0.4, axis=0)).astype(int)
-    return classification(rng, apply, apply.astype(float), apply.shape[1], log_losses)
+    problem = classification(rng, apply, apply.astype(float), apply.shape[1], log_losses)
+    problem.y = choose(rng, apply, csr_array(apply))
+    return problem
 
 
 def log_losses(smoothing):
@@ -214,6 +244,18 @@ def bounded(log_loss):
     return log_loss + (log_loss.clamp(-np.log1p(-eps), -np.log(eps)) - log_loss).detach()
 
 
+def with_mirrored(signal):
+    """Two columns at least."""
+    return np.hstack([signal, -signal[:, ::-1]])
+
+
+def codes_of(signal, widths):
+    """So many classes of each column, about as frequent."""
+    return np.column_stack(
+        [ranks(column) * k // len(signal) for column, k in zip(signal.T, widths, strict=True)]
+    )
+
+
 def ranks(x):
     return x.argsort().argsort()
 
@@ -223,7 +265,7 @@ OF_NUMBERS = (
     *(squared_error, absolute_error, huber, quantile, gaussian),
     *(poisson, gamma, tweedie),
 )
-OF_LABELS = (classes, two_classes, labels)
+OF_LABELS = (classes, two_classes, labels, columns)
 
 
 # ---- update rules ----
@@ -298,14 +340,6 @@ def lbfgs(rng):
 RULES = (sgd, momentum, nesterov, adam, lbfgs)
 
 
-def assert_is_complete():
-    """Every activation, loss of a regressor and update rule is compared."""
-    kernels = _core.names()
-    assert_have(kernels["activations"], UNITS=UNITS)
-    assert_have(REGRESSION_LOSSES, OF_NUMBERS={problem.__name__ for problem in OF_NUMBERS})
-    assert_have([*kernels["rules"], "lbfgs"], RULES={rule.__name__ for rule in RULES})
-
-
 # ---- settings ----
 
 
@@ -342,23 +376,27 @@ class Setting:
     is_sparse: bool
     n_threads: int
 
-    def fitted(self):
-        """The estimator, fitted."""
-        model = self.problem.estimator(
-            hidden_layer_sizes=[len(b) for b in self.biases[:-1]],
-            activation=self.activations,
-            alpha=self.alpha,
-            batch_size=self.batch_size,
-            max_iter=self.epochs,
-            n_iter_no_change=np.inf,
-            early_stopping=self.held_out is not None,
-            scoring="loss",
-            shuffle=False,
-            n_threads=self.n_threads,
+    @property
+    def params(self):
+        """What the estimator is told."""
+        return {
+            "hidden_layer_sizes": [len(b) for b in self.biases[:-1]],
+            "activation": self.activations,
+            "alpha": self.alpha,
+            "batch_size": self.batch_size,
+            "max_iter": self.epochs,
+            "n_iter_no_change": np.inf,
+            "early_stopping": self.held_out is not None,
+            "scoring": "loss",
+            "shuffle": False,
+            "n_threads": self.n_threads,
             **self.problem.params,
             **self.rule.params,
-        )
-        return model.fit(
+        }
+
+    def fitted(self):
+        """The estimator, fitted."""
+        return self.problem.estimator(**self.params).fit(
             as_given(self.X, self.is_sparse),
             self.problem.y,
             self.sample_weight,
@@ -427,6 +465,42 @@ def draw_setting(rng):
         is_sparse=choose(rng, False, False, True),
         n_threads=choose(rng, 1, 2, 3),
     )
+
+
+# ---- what is compared ----
+
+LEFT_OUT = {  # parameters that fits without chance, to the last epoch, have nothing to do with
+    *("random_state", "init", "validation_fraction", "tol", "warm_start", "verbose"),
+    "max_fun",
+    "compute_dtype",  # float64
+}
+
+
+def assert_is_complete():
+    """Every activation, loss, kind of labels, update rule and parameter is compared.
+
+    Of those that only a classifier or a regressor has, such as `class_weight` and `quantile`, all
+    forms that a value may have are: numbers, lists, …
+    """
+    kernels = _core.names()
+    assert_have(kernels["activations"], UNITS=UNITS)
+    assert_have(REGRESSION_LOSSES, OF_NUMBERS={problem.__name__ for problem in OF_NUMBERS})
+    assert_have([*kernels["rules"], "lbfgs"], RULES={rule.__name__ for rule in RULES})
+    drawn = [draw_setting(np.random.default_rng(seed)) for seed in range(500)]
+    of_labels = [s.problem.y for s in drawn if s.problem.estimator is MLPClassifier]
+    assert_have(KINDS, OF_LABELS={find_classes(y)[0] for y in of_labels})
+    for estimator in (MLPClassifier, MLPRegressor):
+        default, constraints = estimator().get_params(), estimator._parameter_constraints
+        told = [s.params for s in drawn if s.problem.estimator is estimator]
+        names = {name for params in told for name in params}
+        assert_have(default.keys() - LEFT_OUT, **{f"{estimator.__name__} in draw_setting": names})
+        for name in constraints.keys() - CONSTRAINTS:
+            values = [params[name] for params in told if name in params]
+            where = f"draw_setting lacks a {name} that is"
+            are_default = [np.array_equal(value, default[name]) for value in values]
+            assert not all(are_default), f"{where} not the default"
+            for constraint in map(make_constraint, constraints[name]):
+                assert any(map(constraint.is_satisfied_by, values)), f"{where} {constraint}"
 
 
 # ---- a fit ----
