@@ -5,7 +5,7 @@ own words where it has them: a new loss is a function among `OF_NUMBERS` or `OF_
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -414,6 +414,22 @@ class Setting:
             "y_val": self.problem.y[held_out.rows],
             "sample_weight_val": held_out.sample_weight,
         }
+
+
+def rounded(rng, setting):
+    """A setting whose numbers are up to an ulp or two away: as far as rounding errors are."""
+
+    def of(x):
+        return x * (1 + np.finfo(float).eps * rng.integers(-1, 2, x.shape))
+
+    n, weight = len(setting.X), setting.sample_weight
+    return replace(
+        setting,
+        X=of(setting.X),
+        sample_weight=of(np.ones(n) if weight is None else weight),
+        weights=[of(w) for w in setting.weights],
+        biases=[of(b) for b in setting.biases],
+    )
 
 
 def as_given(X, is_sparse):
