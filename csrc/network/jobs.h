@@ -145,7 +145,8 @@ typedef struct {
 extern const mlp_job mlp_predict_job;
 
 /* The loss of the rows of the data, without gradients: total written, the sum of the losses times
- * the sample weights, in order of the rows. Where `out` has data, it is written, as by predict.
+ * the sample weights, in order of the rows. Where `out` has data, it is written, as by predict; its
+ * rows are contiguous.
  * Data and network read. Rows are shared out. */
 typedef struct {
     mlp_job_memory memory;

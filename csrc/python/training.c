@@ -210,6 +210,18 @@ mlp_core_loss_gradient(PyObject *module, PyObject *fields)
     return result;
 }
 
+/* The outputs to write: of each row next to each other, as its loss is computed from them. */
+static mlp_matrix
+arg_outputs(mlp_call *call, PyObject *obj, ptrdiff_t rows, ptrdiff_t cols)
+{
+    mlp_matrix out = mlp_arg_matrix(call, obj, "outputs", rows, cols, MLP_WRITE);
+    if (!call->failed && cols > 1 && out.col_stride != 1) {
+        mlp_expectation expected = {.name = "outputs", .index = MLP_ANY};
+        mlp_reject_text(call, PyExc_ValueError, &expected, "have contiguous rows", "others");
+    }
+    return out;
+}
+
 /* evaluate(fields) -> the sum over rows of sample weight times loss */
 PyObject *
 mlp_core_evaluate(PyObject *module, PyObject *fields)
@@ -226,8 +238,7 @@ mlp_core_evaluate(PyObject *module, PyObject *fields)
     evaluate.network = p.network;
     if (given.outputs != Py_None) {
         ptrdiff_t n_outputs = mlp_count_outputs(&call, p.weights);
-        evaluate.out =
-            mlp_arg_matrix(&call, MLP_NAMED(given, outputs), p.data.n, n_outputs, MLP_WRITE);
+        evaluate.out = arg_outputs(&call, given.outputs, p.data.n, n_outputs);
     }
     evaluate.kernels = mlp_kernels_for(module, &call);
     int n_threads = mlp_threads_for(given.n_threads, mlp_count_work(p.data.n, p.weights));

@@ -286,8 +286,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
 
     def _has_columns(self) -> bool:
-        """Whether the classes are those of several columns."""
-        return self._kind_of_labels() == labels.COLUMNS
+        """Whether the classes are those of several columns; of a model that has some."""
+        return are_of_columns(vars(self).get("classes_"))
 
     def _kind_of_labels(self) -> str:
         """The kind of the labels; of a model that was given weights, what these say."""

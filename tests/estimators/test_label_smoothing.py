@@ -73,7 +73,7 @@ def test_probabilities_end_at_the_smoothed_targets(kind):
 @pytest.mark.parametrize("n_rows", [1, 50])
 def test_labels_have_the_bits_of_rows_of_targets(kind, n_rows, dtype):
     """Of whole epochs: what classes exclude each other is told by labels alone."""
-    X_now, loss = X.astype(dtype), labels.loss_for(kind).name
+    X_now, loss = X.astype(dtype), labels.loss_for(kind, np.arange(3)).name
     y = np.eye(3, dtype=dtype)[CODES] if kind == "multiclass" else targets(kind, 0).astype(dtype)
     given = CODES if kind == "multiclass" else y > 0
     results = []
@@ -135,7 +135,7 @@ def test_scores_of_early_stopping_know_nothing_of_it(kind):
 
 @each_kind
 def test_the_loss_for_labels_is_of_these_and_with_parameters_of_smoothed_ones(kind):
-    plain = labels.loss_for(kind)
+    plain = labels.loss_for(kind, np.arange(3))
     smoothed = plain.with_parameters(MLPClassifier(label_smoothing=0.25))
     for dtype in (np.float32, np.float64):
         assert plain.for_kernels(dtype)["smoothing"] == 0

@@ -125,7 +125,7 @@ def core_example(dtype, form, loss, rule, n, widths):
         "dweights": [np.zeros_like(w) for w in weights],
         "dbiases": [np.zeros_like(b) for b in biases],
         "activation": [ACTIVATIONS[(n + i) % len(ACTIVATIONS)] for i in range(len(shapes) - 1)],
-        "outputs": draw(n, widths[-1]),
+        "outputs": draw(n, layers[-1]),
         "loss": calls.loss(loss),
         "rule": calls.rule(rule),
         "batch_size": batch_size,

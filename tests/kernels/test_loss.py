@@ -183,6 +183,8 @@ def test_nothing_is_written_to(dtype):
         ("biases", [], ValueError, "^biases must hold 2 arrays, got 0"),
         ("output", "sofmax", ValueError, "^output must be one of .*, got 'sofmax'"),
         ("outputs", np.empty((600, 6)), ValueError, r"^outputs must have shape \(600, 7\)"),
+        ("outputs", np.empty((7, 600)).T, ValueError, "^outputs must have contiguous rows, got"),
+        ("outputs", np.empty((600, 14))[:, ::2], ValueError, "^outputs must have contiguous rows"),
         ("outputs", np.empty((600, 7), "f"), TypeError, "^outputs must have dtype float64"),
         (
             "X",
