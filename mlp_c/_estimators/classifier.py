@@ -149,7 +149,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return labels.loss_for(self._target_kind, self.classes_).with_parameters(self)
 
     def _choose_output(self):
-        if self._kind_of_labels() != labels.COLUMNS:
+        if not self._has_columns():
             return self.out_activation_
         return self.out_activation_, np.array([len(of_column) for of_column in self.classes_])
 
@@ -255,7 +255,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             likeliest class of each row in each column.
         """
         outputs = outputs_of(self, X)
-        return labels.decode(self._kind_of_labels(), as_classes(self.classes_), outputs)
+        kind = self.__dict__.get("_target_kind") or self._kind_of_labels()
+        return labels.decode(kind, as_classes(self.classes_), outputs)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy on rows: the share of those that are labelled right.
@@ -286,8 +287,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
 
     def _has_columns(self) -> bool:
-        """Whether the classes are those of several columns; of a model that has some."""
-        return are_of_columns(vars(self).get("classes_"))
+        """Whether the labels, or the classes that a model was given, are in several columns."""
+        kind = self.__dict__.get("_target_kind")  # each prediction asks
+        if kind is None:
+            return are_of_columns(self.__dict__.get("classes_"))
+        return kind == labels.COLUMNS
 
     def _kind_of_labels(self) -> str:
         """The kind of the labels; of a model that was given weights, what these say."""
