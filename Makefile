@@ -15,7 +15,8 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
-    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard clean
+    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard \
+    bench-options clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -125,7 +126,8 @@ bench-kernels: ## compare the kernels one by one with NumPy
 bench-long: ## whether the last of 240 epochs take longer than the first
 bench-docs: ## measure everything and write docs/benchmarks.md
 bench-guard: ## count instructions: whether any case takes more than it did
-bench-kernels bench-long bench-docs bench-guard: bench-%: $(VENV)/bench
+bench-options: ## the figures of docs/options.md
+bench-kernels bench-long bench-docs bench-guard bench-options: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 
 ## Start over
