@@ -33,6 +33,11 @@ def scaled(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     return [scaler.transform(rows) for rows in (train, *others)]
 
 
+def halves(X: np.ndarray, y: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Rows to train on and to test with, and their labels, with as many of each label."""
+    return train_test_split(X, y, test_size=0.5, random_state=seed, stratify=y)
+
+
 def class_weights(seed: int) -> Figures:
     """Twelve malignant tumours among 250 benign ones."""
     X, y = datasets.load_breast_cancer(return_X_y=True)
@@ -59,9 +64,7 @@ def class_weights(seed: int) -> Figures:
 def label_smoothing(seed: int) -> Figures:
     """Half of the digits; with their labels, and with a tenth of these drawn at random."""
     X, y = digits()
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.5, random_state=seed, stratify=y
-    )
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
     figures = {}
     for share in (0.0, 0.1):
         rng, labels = np.random.default_rng(seed), y_train.copy()
@@ -183,9 +186,7 @@ def validation_rows(seed: int) -> Figures:
 def scoring(seed: int) -> Figures:
     """The accuracy and the loss, watched."""
     X, y = datasets.load_breast_cancer(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.5, random_state=seed, stratify=y
-    )
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
     X_train, X_test = scaled(X_train, X_test)
     figures = {}
     for watched in (None, "loss"):
@@ -225,9 +226,7 @@ def initial_weights(seed: int) -> Figures:
 def hidden_activations(seed: int) -> Figures:
     """Odd digits by few labels; scaled tumours by their five nearest."""
     X, y = digits()
-    X_train, X_rest, y_train, y_rest = train_test_split(
-        X, y, test_size=0.5, random_state=seed, stratify=y
-    )
+    X_train, X_rest, y_train, y_rest = halves(X, y, seed)
     network = MLPClassifier((50,), max_iter=100, random_state=seed).fit(X_train, y_train)
     hidden = HiddenActivations(FrozenEstimator(network))
     is_odd, figures = y_rest % 2, {}
@@ -240,9 +239,7 @@ def hidden_activations(seed: int) -> Figures:
             model.fit(X_rest[:n], is_odd[:n])
             figures[f"odd by {n}, {name}"] = model.score(X_rest[n:], is_odd[n:])
     X, y = datasets.load_breast_cancer(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.5, random_state=seed, stratify=y
-    )
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
     network = MLPClassifier((16,), learning_rate_init=0.01, random_state=seed)
     for name, steps in (
         ("columns", [KNeighborsClassifier()]),

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import mlp_c
 from mlp_c import MLPClassifier
-from support import calls
+from support.fits import bits
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -42,10 +42,6 @@ CASES = {
 }
 each_case = pytest.mark.parametrize("case", CASES)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def bits(model):
-    return calls.bits([model.coefs_, model.intercepts_, np.array(model.loss_curve_)])
 
 
 @each_case

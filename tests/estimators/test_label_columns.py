@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 import mlp_c
 from mlp_c import MLPClassifier
 from support import calls
+from support.fits import bits
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -34,10 +35,6 @@ TABLES["whole floats"] = CODES * 1.0
 each_table = pytest.mark.parametrize("y", TABLES.values(), ids=TABLES)
 each_solver = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def bits(model):
-    return calls.bits([model.coefs_, model.intercepts_, np.array(model.loss_curve_)])
 
 
 def columns_of(y):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from scipy.special import xlogy
 from sklearn.base import clone
 
 from mlp_c import MLPClassifier, _core
 from mlp_c._estimators import labels
 from support import calls
+from support.fits import assert_same_bits_on_any_threads_and_of_sparse_rows, bits
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -21,10 +21,6 @@ OPTIONS = {"hidden_layer_sizes": (8,), "max_iter": 6, "tol": 0, "random_state": 
 KINDS = {"multiclass": CODES, "binary": CODES > 0, "multilabel-indicator": MANY}
 each_kind = pytest.mark.parametrize("kind", KINDS)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def bits(model):
-    return calls.bits([model.coefs_, model.intercepts_, np.array(model.loss_curve_)])
 
 
 def targets(kind, smoothing):
@@ -112,14 +108,8 @@ def test_no_smoothing_has_the_bits_of_a_fit_without(kind):
 
 @each_kind
 def test_same_bits_on_any_number_of_threads_and_of_sparse_rows(kind):
-    rows = np.where(X > 0, X, 0)
     params = OPTIONS | {"hidden_layer_sizes": (90,), "label_smoothing": 0.1, "batch_size": 64}
-    found = set()
-    for n_threads in (1, 2, 3, 8):
-        for given in (rows, csr_array(rows)):
-            model = MLPClassifier(**params, n_threads=n_threads).fit(given, KINDS[kind])
-            found.add(repr(bits(model)))
-    assert len(found) == 1
+    assert_same_bits_on_any_threads_and_of_sparse_rows(MLPClassifier(**params), X, KINDS[kind])
 
 
 @each_kind
