@@ -68,9 +68,9 @@ def check_data(
         of_rows = 1 if sample_weight is None else sample_weight
         name = "class_weight times sample_weight"
         sample_weight = _check_weights(of_rows * class_weights, X, dtype, name)
-    rows = np.arange(len(encoded))
-    data = Data(kernel_input(X, work_dtype), encoded, sample_weight, score_weight, rows, dtype)
-    data.given = _as_scorers_take(model, given.X, X, y)
+    rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X, X, y)
+    X = kernel_input(X, work_dtype)
+    data = Data(X, encoded, sample_weight, score_weight, rows, dtype, source)
     if given.X_val is not None:
         with _named_as_validation():
             data.held_out = _check_held_out(model, given, data, work_dtype)
@@ -90,10 +90,8 @@ def _check_held_out(
             f"y must have as many outputs as in training, which is {data.y.shape[1]}, got "
             f"{encoded.shape[1]}"
         )
-    rows = np.arange(len(encoded))
-    held_out = Data(kernel_input(X, work_dtype), encoded, weight, weight, rows, data.dtype)
-    held_out.given = _as_scorers_take(model, given.X_val, X, y)
-    return held_out
+    rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X_val, X, y)
+    return Data(kernel_input(X, work_dtype), encoded, weight, weight, rows, data.dtype, source)
 
 
 @contextmanager
