@@ -20,6 +20,19 @@
 #define TILE FN(tile)
 #define PRODUCT FN(product)
 
+/* Packs n elements of a row, or LANES of them; with zeros as far as `end`, or as a vector goes. */
+static inline void
+FN(pack_some)(const REAL *from, ptrdiff_t stride, ptrdiff_t n, REAL *to, ptrdiff_t end)
+{
+    if (stride == 1 && n < LANES && end >= LANES) { /* a vector would be stored twice */
+        *(VEC *)to = (VEC){0};
+        FN(copy_some)(from, n, to);
+    }
+    else {
+        FN(store)(to, 1, end, FN(load)(from, stride, n));
+    }
+}
+
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)
@@ -43,8 +56,7 @@ FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
                     *(VEC *)(to + v) = *(const VEC *)(from + v);
                 }
                 for (ptrdiff_t v = 0; v < end && !whole; v += LANES) {
-                    ptrdiff_t stride = b->col_stride;
-                    FN(store)(to + v, 1, end - v, FN(load)(from + v * stride, stride, n - v));
+                    FN(pack_some)(from + v * b->col_stride, b->col_stride, n - v, to + v, end - v);
                 }
             }
         }

@@ -36,6 +36,21 @@ FN(row_of)(const mlp_matrix *m, ptrdiff_t i)
     return (ROW){FN(at)(m, i, 0), m->col_stride, m->cols};
 }
 
+/* Copies elements that are next to each other, fewer than LANES: in pieces of powers of two, each
+ * of which takes an instruction. */
+static inline void
+FN(copy_some)(const REAL *from, ptrdiff_t count, REAL *to)
+{
+    assert(0 <= count && count < LANES);
+    for (ptrdiff_t piece = LANES / 2; piece > 0; piece /= 2) {
+        if (count & piece) {
+            memcpy(to, from, (size_t)piece * sizeof(REAL));
+            from += piece;
+            to += piece;
+        }
+    }
+}
+
 /* count elements from p on, at most LANES; the other lanes are zero. */
 static inline VEC
 FN(load)(const REAL *p, ptrdiff_t stride, ptrdiff_t count)
@@ -74,7 +89,10 @@ FN(store)(REAL *p, ptrdiff_t stride, ptrdiff_t count, VEC v)
     }
     REAL lanes[LANES];
     *(VEC *)lanes = v;
-    for (ptrdiff_t i = 0; i < count && i < LANES; i++) {
+    if (stride == 1) {
+        FN(copy_some)(lanes, count, p);
+    }
+    for (ptrdiff_t i = 0; i < count && i < LANES && stride != 1; i++) {
         p[i * stride] = lanes[i];
     }
 }

@@ -60,7 +60,8 @@ def effective_n_threads(n_threads: int | None = None) -> int:
             if limit.isdecimal() and len(limit) < 10 and int(limit) > 0
             else n_cpus
         )
-    if not isinstance(n_threads, Integral) or isinstance(n_threads, bool):
+    is_integer = type(n_threads) is int  # which is told in a tenth of the time
+    if not is_integer and (not isinstance(n_threads, Integral) or isinstance(n_threads, bool)):
         raise TypeError(
             f"n_threads must be None or an integer of at least 1, got {type(n_threads).__name__}"
         )
