@@ -19,7 +19,7 @@ from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import RULES
 from mlp_c._training.progress import Progress, Validation
-from mlp_c._training.stopping import CURVE, RECORD, begin_record
+from mlp_c._training.stopping import CURVE, RECORD, begin_rates, begin_record
 
 # What a file has in `checkpoint`.
 _PARTS = ("every", "data", "generator", "position", "split", "best_weights", "converged")
@@ -223,6 +223,7 @@ def _go_on(
     """Begin where a model was in a fit of the same data."""
     data.list_nonzeros(model.n_threads)
     begin_record(model)  # what a file of before does not have
+    begin_rates(model)
     return Stochastic(model, _decode(checkpoint, model, data))
 
 

@@ -28,7 +28,7 @@ from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, solver_named
-from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.stopping import CURVE, RATES, RECORD
 from mlp_c._training.validation import VALIDATION
 
 
@@ -267,7 +267,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             self.coefs_, self.intercepts_ = draw(
                 self.init, widths, self.activation, random_state, dtype
             )
-        for name in ("_optimizer", *CURVE.checks, *RECORD.checks, *VALIDATION.checks):
+        parts = (CURVE, RATES, RECORD, VALIDATION)
+        for name in ("_optimizer", *chain.from_iterable(part.checks for part in parts)):
             self.__dict__.pop(name, None)
 
     def _choose_output(self) -> Any:
@@ -281,12 +282,21 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         progress: dict[str, Any] = dict(
             zip(("coefs_", "intercepts_"), self._copy_weights(), strict=True)
         )
-        for name in ("loss_curve_", "validation_scores_", "validation_loss_curve_"):
+        curves = ("loss_curve_", "learning_rate_curve_")
+        for name in (*curves, "validation_scores_", "validation_loss_curve_"):
             if getattr(self, name, None) is not None:
                 progress[name] = list(getattr(self, name))
         if hasattr(self, "_optimizer"):
             progress["_optimizer"] = copy.deepcopy(self._optimizer)
         return progress
+
+    @property
+    def n_steps_(self) -> int:
+        """Steps of a stochastic solver in the last fit, and in each ``partial_fit`` since."""
+        optimizer = getattr(self, "_optimizer", None)
+        if optimizer is None:
+            raise AttributeError(f"this {type(self).__name__} has no n_steps_: no solver made any")
+        return int(optimizer.steps[0])
 
     def _check_partial_fit(self) -> bool:
         if self.solver == "lbfgs":  # before a fit checks it, a parameter may be anything

@@ -20,7 +20,7 @@ from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.classes import are_of_columns, as_classes
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._training.guards import one_fit_at_a_time
-from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
+from mlp_c._training.stopping import CURVE, RATES, RECORD, ROWS_SEEN
 from mlp_c._training.validation import VALIDATION
 
 
@@ -95,6 +95,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         EPOCHS,
         ROWS_SEEN,
         CURVE,
+        RATES,
         RECORD,
         VALIDATION,
         FEATURE_NAMES,

@@ -93,6 +93,12 @@ loss_ : float
     The loss of the last epoch or iteration.
 loss_curve_ : list of float
     The loss of every epoch, or iteration of 'lbfgs'.
+learning_rate_curve_ : list of float
+    The learning rate of the last batch of every epoch of a stochastic solver: as long as
+    `loss_curve_`, and NaN for what another solver, scikit-learn or an older version has done.
+n_steps_ : int
+    Steps of a stochastic solver in the last fit, and in each ``partial_fit`` since: a step for
+    each batch that has weight.
 best_loss_ : float or None
     The least of them; None with `early_stopping`.
 validation_scores_ : list of float or None

@@ -19,7 +19,7 @@ from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.losses import REGRESSION_LOSSES
-from mlp_c._training.stopping import CURVE, RECORD, ROWS_SEEN
+from mlp_c._training.stopping import CURVE, RATES, RECORD, ROWS_SEEN
 from mlp_c._training.validation import VALIDATION
 
 
@@ -97,6 +97,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         EPOCHS,
         ROWS_SEEN,
         CURVE,
+        RATES,
         RECORD,
         VALIDATION,
         FEATURE_NAMES,

@@ -47,7 +47,7 @@ _LATER = {
 }
 
 # What a fit sets that format 1 does not know.
-_LATER_FITTED = {"validation_loss_curve_", "best_iter_"}
+_LATER_FITTED = {"learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
@@ -63,14 +63,14 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
     fitted = {name: _encode_fitted(name, own.pop(name)) for name in _fitted(model) if name in own}
-    optimizer = own.pop(_OPTIMIZER, None)
+    optimizer = _encode_optimizer(own.pop(_OPTIMIZER, None))
     requests = own.pop(_REQUESTS, None)
     return {
-        "format": _format_of(parameters, fitted),
+        "format": _format_of(parameters, fitted, optimizer),
         "parameters": parameters,
         "requests": None if requests is None else requests._serialize(),
         "fitted": fitted,
-        "optimizer": _encode_optimizer(optimizer),
+        "optimizer": optimizer,
         "own": own,
     }
 
@@ -87,10 +87,10 @@ def _is_later_default(name: str, value: Any) -> bool:
     return name in _LATER and type(value) is type(_LATER[name]) and bool(value == _LATER[name])
 
 
-def _format_of(parameters: dict[str, Any], fitted: dict[str, Any]) -> int:
+def _format_of(parameters: dict[str, Any], fitted: dict[str, Any], optimizer: Any) -> int:
     is_later = _LATER.keys() & parameters.keys() or _LATER_FITTED & fitted.keys()
-    if is_later or isinstance(fitted.get("classes_"), list):
-        return FORMAT
+    if is_later or isinstance(fitted.get("classes_"), list) or optimizer is not None:
+        return FORMAT  # every optimizer has steps
     values = [(parameters.get(name, known[0]), known) for name, known in _FORMAT_1.items()]
     return 1 if all(isinstance(v, str) and v in known for v, known in values) else FORMAT
 
@@ -218,6 +218,7 @@ def _decode_optimizer(state: Any, params: Arrays) -> StoredOptimizer:
     """
     if not isinstance(state, dict):
         checks.refuse("optimizer", "a dict", state)
+    state = {"steps": np.zeros(1, np.int64), **state}  # which format 1 has of Adam alone
     cls = OPTIMIZERS[checks.one_of(*OPTIMIZERS)("optimizer.rule", state.get("rule"))]
     checks.entries("optimizer", state, ["rule", "moments", *cls.stored])
     moments = state["moments"]

@@ -16,16 +16,17 @@ from mlp_c._training.data import Data
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Validation
 from mlp_c._training.stopping import (
+    RATES,
     begin_curve,
     begin_record,
     compare_record,
     describe_plateau,
-    drop_validation,
+    drop,
     end_epoch,
     say,
     watch,
 )
-from mlp_c._training.validation import hold_out, restore_best, says_what_to_watch
+from mlp_c._training.validation import VALIDATION, hold_out, restore_best, says_what_to_watch
 
 
 class LBFGS:
@@ -57,9 +58,10 @@ class LBFGS:
         said.
         """
         data.list_nonzeros(model.n_threads)
+        drop(RATES, model)
         if not (model.early_stopping and says_what_to_watch(model, data)):
             begin_curve(model)
-            drop_validation(model)
+            drop(VALIDATION, model)
             return cls(model, data, None)
         begin_record(model)
         validation = hold_out(model, data, random_state)

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._system.blocks import are_finite
+from mlp_c._system.blocks import Array, are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
@@ -18,6 +18,7 @@ from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.stopping import (
+    begin_rates,
     begin_record,
     compare_record,
     describe_plateau,
@@ -56,6 +57,7 @@ class Stochastic:
         data.list_nonzeros(model.n_threads)
         model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
+        begin_rates(model)
         model.n_iter_ = 0
         validation = None
         if model.early_stopping:
@@ -74,6 +76,7 @@ class Stochastic:
         if not (isinstance(optimizer, Optimizer) and optimizer.adapt(params)):
             model._optimizer = _begin_rule(choose_rule, model)
         begin_record(model)
+        begin_rates(model)
         model.n_iter_ = 0
         return cls(model, Progress(data, random_state, np.arange(data.n), one_epoch=True))
 
@@ -106,9 +109,8 @@ class Stochastic:
                 tasks.begin_epoch()
                 if model.shuffle:
                     progress.order = shuffle(progress.order, random_state=progress.random_state)
-                self._record_loss(
-                    *_core.train_epoch(self._arguments(in_order, batch_size, n_threads))
-                )
+                arguments = self._arguments(in_order, batch_size, n_threads)
+                self._record(*_core.train_epoch(arguments), arguments["learning_rates"])
                 self._end_epoch()
                 if tasks.end_epoch() or progress.one_epoch or _has_diverged(model):
                     break
@@ -133,16 +135,17 @@ class Stochastic:
             "rule": optimizer.for_kernels(),
             "learning_rates": optimizer.schedule.rates(n_steps),
             "moments": optimizer.moments,
-            "steps": optimizer.step_counter(),
+            "steps": optimizer.steps,
             "n_threads": n_threads,
         }
 
-    def _record_loss(self, total_loss: float, n_counted: int) -> None:
+    def _record(self, total_loss: float, n_counted: int, rates: Array) -> None:
         model = self._model
         model.n_iter_ += 1
         model.t_ += self._progress.data.n
         model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
         model.loss_curve_.append(model.loss_)
+        model.learning_rate_curve_.append(float(rates[-1]))
         say(model, f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
 
     def _end_epoch(self) -> None:

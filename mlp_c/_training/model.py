@@ -21,6 +21,7 @@ class Model(Hyperparameters, Protocol):
     t_: int
     loss_: float
     loss_curve_: list[float]
+    learning_rate_curve_: list[float]
     best_loss_: Any  # a float, or None where the validation score is watched
     validation_scores_: Any  # a list of float, or None where the loss is watched
     best_validation_score_: Any  # a float, or None there

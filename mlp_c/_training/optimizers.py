@@ -1,4 +1,4 @@
-"""The update rules, and what each carries from step to step: moments and a learning rate.
+"""The update rules, and what each carries from step to step: moments, a learning rate, a count.
 
 A new rule is a class here, besides its kernel, and a solver that uses it a line of `RULES`.
 """
@@ -25,7 +25,7 @@ class Optimizer:
     schedule : Schedule
         The schedule of the learning rate.
     values : mapping
-        The constants by name.
+        The constants by name; and `steps`, if some were made.
 
     Attributes
     ----------
@@ -37,18 +37,24 @@ class Optimizer:
         Its constants, by the names that the kernels and the estimators' parameters have.
     stored : dict
         The checks of what a state holds besides the rule and the moments, by name.
+    steps : ndarray of int64 of shape (1,)
+        How many steps were made, which the kernels count.
     """
 
     rule: ClassVar[str]
     n_moments: ClassVar[int]
     constants: ClassVar[tuple[str, ...]] = ()
-    stored: ClassVar[dict[str, Check]]
+    stored: ClassVar[dict[str, Check]] = {
+        "learning_rate_init": checks.not_negative,
+        "steps": checks.counter,
+    }
 
     def __init__(
         self, moments: tuple[Arrays, ...], schedule: Schedule, values: Mapping[str, Any]
     ) -> None:
         self.moments = moments
         self.schedule = schedule
+        self.steps: Array = values.get("steps", np.zeros(1, np.int64))
         for name in self.constants:
             setattr(self, name, values[name])
 
@@ -90,10 +96,6 @@ class Optimizer:
         """Return the rule and its constants as the kernels take them."""
         return {"name": self.rule, **{name: getattr(self, name) for name in self.constants}}
 
-    def step_counter(self) -> Array:
-        """Return an array of one int64 for the kernels to count steps in."""
-        return np.zeros(1, np.int64)  # nothing depends on the count
-
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
@@ -112,7 +114,7 @@ class SGD(Optimizer):
     rule = "sgd"
     n_moments = 0
     momentum = 0.0
-    stored: ClassVar = {**SCHEDULE_CHECKS, "momentum": checks.fraction}
+    stored: ClassVar = {**Optimizer.stored, **SCHEDULE_CHECKS, "momentum": checks.fraction}
 
 
 @stored_optimizer
@@ -139,22 +141,11 @@ class Adam(Optimizer):
     n_moments = 2
     constants = ("beta_1", "beta_2", "epsilon")
     stored: ClassVar = {
-        "learning_rate_init": checks.not_negative,
+        **Optimizer.stored,
         "beta_1": checks.fraction,
         "beta_2": checks.fraction,
         "epsilon": checks.not_negative,
-        "steps": checks.counter,
     }
-
-    def __init__(
-        self, moments: tuple[Arrays, ...], schedule: Schedule, values: Mapping[str, Any]
-    ) -> None:
-        super().__init__(moments, schedule, values)
-        self.steps: Array = values.get("steps", np.zeros(1, np.int64))
-
-    def step_counter(self) -> Array:
-        """Return the count of all steps, which corrects the bias of the moments."""
-        return self.steps
 
 
 def _sgd_rule(model: Hyperparameters) -> type[Optimizer]:

@@ -34,6 +34,7 @@ _RECORD_CHECKS = {
 }
 RECORD = FittedPart(_RECORD_CHECKS, check_whole=_check_record)
 CURVE = FittedPart({"loss_curve_": checks.numbers})
+RATES = FittedPart({"learning_rate_curve_": checks.numbers})
 ROWS_SEEN = FittedPart({"t_": checks.count})
 
 
@@ -43,6 +44,14 @@ def begin_curve(model: Model) -> None:
     model.loss_curve_ = list(curve) if isinstance(curve, (list, tuple, np.ndarray)) else []
     if not _is_whole(CURVE, model):
         model.loss_curve_ = []
+
+
+def begin_rates(model: Model) -> None:
+    """Begin the curve of the learning rates, or go on with it: NaN where they are not known."""
+    n = len(model.loss_curve_)
+    if not (_is_whole(RATES, model) and len(model.learning_rate_curve_) == n):
+        model.learning_rate_curve_ = [np.nan] * n  # before: of lbfgs, or scikit-learn's
+    model.learning_rate_curve_ = list(model.learning_rate_curve_)
 
 
 def begin_record(model: Model) -> None:
@@ -57,7 +66,7 @@ def begin_record(model: Model) -> None:
     if not _is_whole(RECORD, model) or getattr(model, watched) is None:
         _begin_watched(model)
     if not model.early_stopping:
-        drop_validation(model)
+        drop(VALIDATION, model)
         return
     scores = model.validation_scores_
     if not (_is_whole(VALIDATION, model) and len(model.validation_loss_curve_) == len(scores)):
@@ -74,9 +83,9 @@ def _begin_watched(model: Model) -> None:
     model.best_validation_score_ = -np.inf if model.early_stopping else None
 
 
-def drop_validation(model: Model) -> None:
-    """Drop the record of rows held out, of which a fit has none."""
-    for name in VALIDATION.checks:
+def drop(part: FittedPart, model: Model) -> None:
+    """Drop a part of the record, of which a fit has none."""
+    for name in part.checks:
         vars(model).pop(name, None)
 
 

@@ -72,7 +72,7 @@ def observe(module, name, setting):
         try:
             train(model, setting)
             seen = {name: value for name, value in vars(model).items() if is_public(name)}
-            only_ours = ["validation_loss_curve_", "best_iter_"]
+            only_ours = ["learning_rate_curve_", "validation_loss_curve_", "best_iter_"]
             only_ours += ["loss_curve_"] if setting.params["solver"] == "lbfgs" else []
             seen = {name: value for name, value in seen.items() if name not in only_ours}
             seen["predict"] = model.predict(setting.X)

@@ -193,7 +193,7 @@ def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
     for name, default in LATER.items():
         expected = 2 if given.get(name, default) != default else expected
     assert make(case).__getstate__()["format"] == expected
-    later = model.early_stopping  # the losses of held-out rows
+    later = model.solver != "lbfgs"  # the number of steps
     later = later or case.startswith("columns")  # whose classes are lists
     expected = 2 if later else expected
     assert fitted(case)[0].__getstate__()["format"] == expected
@@ -221,7 +221,8 @@ def test_activations_that_the_first_format_knows_have_it(activation):
 
 def test_the_format_follows_what_is_set():
     """Set back to a name that format 1 knows, a model is one for those that read it alone."""
-    model, _, _ = fitted("gelu")
+    model = make("gelu")
+    assert model.__getstate__()["format"] == 2
     assert model.set_params(activation="relu").__getstate__()["format"] == 1
     assert model.set_params(activation=("relu",)).__getstate__()["format"] == 2
 
@@ -265,10 +266,18 @@ def test_a_state_of_format_1_is_read(number):
     model = restored(MLPRegressor(), copy.deepcopy(OF_FORMAT_1) | {"format": number})
     assert model.predict([[1.0, -1.0]]) == pytest.approx([4 * np.tanh(-0.5) + 0.25], rel=1e-14)
     assert outcome(restored(model, model.__getstate__())) == outcome(model)
-    assert model.__getstate__()["format"] == 1
-    for part in ("parameters", "fitted", "optimizer"):
+    assert model.n_steps_ == 0  # of which format 1 knows nothing
+    for part in ("parameters", "fitted"):
         assert model.__getstate__()[part].keys() == OF_FORMAT_1[part].keys()
+    assert model.__getstate__()["optimizer"].keys() == {*OF_FORMAT_1["optimizer"], "steps"}
     model.partial_fit([[1.0, 2.0]], [3.0])
+    assert model.n_steps_ == 1
+    np.testing.assert_array_equal(model.learning_rate_curve_, [np.nan, 0.001])
+
+
+def test_a_model_of_format_1_that_no_solver_goes_on_from_has_it():
+    state = copy.deepcopy(OF_FORMAT_1) | {"optimizer": None}
+    assert restored(MLPRegressor(), state).__getstate__()["format"] == 1
 
 
 @pytest.mark.parametrize("case", ["gelu", "an activation each"])
