@@ -163,7 +163,8 @@ run_batches(mlp_member *m, const mlp_train_epoch_args *args, epoch_total *total)
         }
         if (is_last) {
             batch_step batch = {.rule = &args->rule,
-                                .learning_rate = args->learning_rates[total->steps],
+                                .learning_rate =
+                                    args->learning_rates[chunk.batch / args->batch_size],
                                 .l2 = args->objective.l2 / chunk.weight_sum,
                                 .number = args->first_step + total->steps + 1};
             update_batch(m, rows, !is_first, &batch);

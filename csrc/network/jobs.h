@@ -97,7 +97,7 @@ typedef struct {
     mlp_objective objective;
     ptrdiff_t batch_size;
     mlp_rule rule;
-    const double *learning_rates; /* of each step, as many as there are batches */
+    const double *learning_rates; /* of each batch, passed over or not */
     int64_t first_step;           /* steps made before */
     struct mlp_plan *plan;
     /* written: */

@@ -19,10 +19,9 @@
     F(object, order)         \
     F(integer, n_threads)
 
-/* Beside these: rule, a dict (names.h); learning_rates, a float64 array
- * with one for each batch; moments, a list for each that the rule keeps, of an array for every
- * weights array and then every biases array; steps, an int64 array of one element, how many were
- * made. */
+/* Beside these: rule, a dict (names.h); learning_rates, a float64 array with one for each batch,
+ * passed over or not; moments, a list for each that the rule keeps, of an array for every weights
+ * array and then every biases array; steps, an int64 array of one element, how many were made. */
 #define TRAIN_EPOCH_FIELDS(F) \
     SHARED_FIELDS(F)          \
     F(real, l2)               \

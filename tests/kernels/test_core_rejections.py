@@ -127,6 +127,21 @@ def test_each_batch_has_a_learning_rate_of_its_own():
     )
 
 
+@pytest.mark.parametrize("form", ["dense", "csri4"])
+def test_a_batch_that_is_passed_over_takes_its_learning_rate_with_it(form):
+    """As though its rows and its rate were not there."""
+    got, want = (core_calls.examples()["train_epoch"] for _ in range(2))
+    got["X"] = want["X"] = calls.rows_as(form, got["X"])
+    weight = np.ones(20)
+    weight[7:14] = 0
+    _core.train_epoch(got | {"sample_weight": weight, "learning_rates": np.array([0.5, 9, 0.25])})
+    order = np.delete(np.arange(20), np.s_[7:14])
+    _core.train_epoch(want | {"order": order, "learning_rates": np.array([0.5, 0.25])})
+    assert calls.bits([got["weights"], got["biases"]]) == calls.bits(
+        [want["weights"], want["biases"]]
+    )
+
+
 @pytest.mark.parametrize("rates", [np.zeros(0), np.ones(1)])
 def test_an_epoch_of_no_rows_needs_no_learning_rate(rates):
     fields = core_calls.examples()["train_epoch"]
