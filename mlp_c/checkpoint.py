@@ -13,6 +13,7 @@ from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._saving import checks, files
 from mlp_c._saving.generators import decode_generator, encode_generator
+from mlp_c._saving.state import CALLABLES
 from mlp_c._training.data import Data
 from mlp_c._training.generators import random_source
 from mlp_c._training.loop import Stochastic
@@ -122,6 +123,7 @@ def resume(
     X_val: Any = None,
     y_val: Any = None,
     sample_weight_val: Any = None,
+    learning_rate: Any = None,
     scoring: Any = None,
     callbacks: Iterable[Any] = (),
 ) -> Any:
@@ -142,8 +144,8 @@ def resume(
         Their weights.
     X_val, y_val, sample_weight_val : default=None
         Rows to validate with, their targets and weights, if the fit was given any.
-    scoring : callable, default=None
-        The estimator's `scoring` if that was a callable, which no file holds.
+    learning_rate, scoring : callable, default=None
+        The estimator's parameters of these names if they were callables, which no file holds.
     callbacks : iterable of callbacks, default=()
         Callbacks besides the `Checkpoint`. A file holds none, nor that one has asked to stop.
 
@@ -157,8 +159,8 @@ def resume(
     ------
     ValueError
         If the file is damaged, of a newer version of this package, or holds no checkpoint; if
-        the data are not, to the bit, those that were being fitted; or if `scoring` is missing, or
-        in the file.
+        the data are not, to the bit, those that were being fitted; or if `learning_rate` or
+        `scoring` is missing, or in the file.
     OSError
         If the file cannot be read, or a new checkpoint cannot be written.
     ImportError
@@ -193,24 +195,32 @@ def resume(
     if not (_is_stochastic(model) and needed <= vars(model).keys()):
         raise ValueError(f"{os.fspath(path)!r} holds no model that a stochastic solver was fitting")
     checkpoint = checks.entries("checkpoint", content["checkpoint"], _PARTS, ["left_out"])
-    if (left_out := checkpoint.get("left_out", [])) not in ([], ["scoring"]):
-        checks.refuse("checkpoint.left_out", "['scoring']", left_out)
-    if left_out and not callable(scoring):
-        raise ValueError(
-            f"scoring must be the callable of the fit of {os.fspath(path)!r}, which the file "
-            f"does not hold, got {scoring!r}"
-        )
-    if not (left_out or scoring is None or scoring == model.scoring):
-        raise ValueError(
-            f"scoring must be None where the file holds it: {model.scoring!r} in "
-            f"{os.fspath(path)!r}, got {scoring!r}"
-        )
-    if left_out:
-        model.set_params(scoring=scoring)
+    left_out = checkpoint.get("left_out", [])
+    if not isinstance(left_out, list) or left_out != [n for n in CALLABLES if n in left_out]:
+        checks.refuse("checkpoint.left_out", f"a list of some of {[*CALLABLES]}", left_out)
+    for name, value in {"learning_rate": learning_rate, "scoring": scoring}.items():
+        _take_callable(model, path, name, value, is_left_out=name in left_out)
     every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
     given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
     return model._resume(given, partial(_go_on, checkpoint))
+
+
+def _take_callable(model: BaseMLP, path: Any, name: str, value: Any, *, is_left_out: bool) -> None:
+    """Set a parameter that a file left out; refuse one that it holds."""
+    if is_left_out and not callable(value):
+        raise ValueError(
+            f"{name} must be the callable of the fit of {os.fspath(path)!r}, which the file "
+            f"does not hold, got {value!r}"
+        )
+    held = getattr(model, name)
+    if not (is_left_out or value is None or value == held):
+        raise ValueError(
+            f"{name} must be None where the file holds it: {held!r} in {os.fspath(path)!r}, got "
+            f"{value!r}"
+        )
+    if is_left_out:
+        model.set_params(**{name: value})
 
 
 def _is_stochastic(model: BaseMLP) -> bool:

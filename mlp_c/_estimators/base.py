@@ -23,11 +23,18 @@ from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite, as_floats
 from mlp_c._training.callbacks import report_to_callbacks
+from mlp_c._training.course import NEED_LENGTH
 from mlp_c._training.data import Data
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
-from mlp_c._training.solvers import Begin, Solver, Training, solver_named
+from mlp_c._training.solvers import (
+    Begin,
+    Solver,
+    Training,
+    refuse_parameters,
+    solver_named,
+)
 from mlp_c._training.stopping import CURVE, RATES, RECORD
 from mlp_c._training.validation import VALIDATION
 
@@ -174,6 +181,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
                 raise ValueError("partial_fit does not support early_stopping=True")
             validate_changed(self)
             solver = solver_named(self.solver)
+            refuse_parameters(self, NEED_LENGTH, "partial_fit, which knows no number of epochs,")
             if solver.begin_epoch is None:  # another thread has set it since
                 raise ValueError(f"partial_fit does not support solver={self.solver!r}")
             training = self._begin(given, solver, solver.begin_epoch, goes_on=True)
@@ -184,6 +192,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
     ) -> Training:
         """Check everything, and make ready to train."""
         given.check(early_stopping=self.early_stopping)
+        refuse_parameters(self, solver.refused, f"solver={self.solver!r}, which makes no steps,")
         random_state = random_source(self.random_state)
         data = self._prepare(given, solver, random_state, goes_on=goes_on)
         return begin(self, data, random_state)
@@ -343,7 +352,8 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             A fitted model with the same parameters, but for those that it lacks, which makes
             the same predictions; with `compute_dtype`, to its rounding. In the place of a loss
             that it lacks it has one with the same output activation, with which it would go on
-            training. The moments of an optimiser are not taken over.
+            training; in the place of such a `learning_rate`, 'constant'. The moments of an
+            optimiser are not taken over.
 
         Raises
         ------

@@ -134,6 +134,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scoring=None,
         class_weight=None,
         label_smoothing=0.0,
+        warmup=0.0,
     ):
         self._set_parameters(locals())
 

@@ -3,6 +3,7 @@
 from mlp_c._network.activations import ACTIVATIONS
 from mlp_c._network.initial_weights import INITIALIZERS
 from mlp_c._system.docstrings import documented, options
+from mlp_c._training.course import COURSES
 from mlp_c._training.schedules import SCHEDULES
 from mlp_c._training.solvers import SOLVERS
 
@@ -24,10 +25,20 @@ alpha : float, default=0.0001
 batch_size : int or 'auto', default='auto'
     Rows in a batch of a stochastic solver; 'auto' is ``min(200, n_samples)``. A larger number
     than there are rows is clipped, with a warning.
-learning_rate : {options(SCHEDULES)}, default='constant'
-    The learning rate's schedule, with solver 'sgd': constant; divided by
-    ``(rows seen + 1) ** power_t`` at the end of every epoch; or divided by 5 on every plateau,
-    until it is 1e-6.
+learning_rate : {options([*SCHEDULES, *COURSES])} or callable, default='constant'
+    The schedule of the learning rate, with a stochastic solver. Constant; or, with solver 'sgd'
+    alone, divided by ``(rows seen + 1) ** power_t`` at the end of every epoch ('invscaling'), or
+    by 5 on every plateau until it is 1e-6 ('adaptive'). Or `learning_rate_init` times a function
+    of the part t of the fit that is over, which is s / N at step s = 0 … N - 1, with N the steps
+    of `max_iter` epochs:
+
+    - 'cosine': ``(1 + cos(pi t)) / 2``, which falls to 0;
+    - 'one_cycle': ``t / 0.3`` up to 0.3, then ``(1 + cos(pi (t - 0.3) / 0.7)) / 2``;
+    - 'exponential': ``0.01 ** t``;
+    - 'coslog4': ``(1 - cos(2 pi log2(1 + 15 t))) / 2``, four waves, each twice as long as the last;
+    - a callable: it is called once an epoch with an array of t, and returns as many factors.
+
+    ``partial_fit``, which knows no N, takes none of these.
 learning_rate_init : float, default=0.001
     The initial learning rate, with a stochastic solver.
 power_t : float, default=0.5
@@ -77,6 +88,9 @@ compute_dtype : {{'float32', 'float64'}} or None, default=None
 n_threads : int or None, default=None
     Threads to use; None for what this process may use. The results have the same bits for any
     number.
+warmup : float, default=0.0
+    The part of a fit by a stochastic solver, from 0 to 1, in which the learning rate rises to what
+    it is otherwise: it is multiplied by ``min(1, (s + 1) / round(warmup * N))``.
 scoring : str, callable or None, default=None
     What `early_stopping` watches: None for what ``score`` gives; 'loss' for the loss of the rows
     held out, negated; the name of a scorer of scikit-learn's; or a callable

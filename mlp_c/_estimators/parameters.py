@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Opt
 
 from mlp_c._network.activations import ACTIVATIONS
 from mlp_c._network.initial_weights import INITIALIZERS
+from mlp_c._training.course import COURSES
 from mlp_c._training.schedules import SCHEDULES
 from mlp_c._training.solvers import SOLVERS
 
@@ -62,7 +63,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "solver": [StrOptions(set(SOLVERS))],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "learning_rate": [StrOptions({*SCHEDULES, *COURSES}), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -84,6 +85,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "init": [StrOptions(set(INITIALIZERS))],
     "compute_dtype": [StrOptions({"float32", "float64"}), None],
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "warmup": [Interval(Real, 0, 1, closed="both")],
 }
 
 

@@ -138,6 +138,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         huber_delta=1.0,
         quantile=0.5,
         tweedie_power=1.5,
+        warmup=0.0,
     ):
         self._set_parameters(locals())
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.sklearn_classes import SKLEARN_CLASSES
+from mlp_c._training.course import is_course
 from mlp_c._training.generators import random_source
 from mlp_c._training.losses import REGRESSION_LOSSES
 
@@ -77,6 +78,8 @@ def to_sklearn(model: Any) -> Any:
                 f"{name} must be one of {sorted(known)} for scikit-learn, which has no other, got "
                 f"{value!r}"
             )
+    if is_course(params["learning_rate"]):
+        params["learning_rate"] = "constant"
     if is_classifier(model) and model._has_columns():
         raise ValueError(
             f"y has had labels in {len(model.classes_)} columns, and scikit-learn's MLPClassifier "
@@ -84,6 +87,7 @@ def to_sklearn(model: Any) -> Any:
         )
     name = "MLPClassifier" if is_classifier(model) else "MLPRegressor"
     converted = convert(model, SKLEARN_CLASSES[name])
+    converted.set_params(learning_rate=params["learning_rate"])
     if not is_classifier(model):
         converted.set_params(loss=params["loss"])
     if isinstance(model.random_state, np.random.Generator):

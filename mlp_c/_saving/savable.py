@@ -28,8 +28,8 @@ class SavableEstimator(BaseEstimator):
         Parameters
         ----------
         path : str or path-like
-            The file. Callbacks, attributes that are not this package's, and a callable `scoring`
-            are left out.
+            The file. Callbacks, attributes that are not this package's, and a callable
+            `learning_rate` or `scoring` are left out.
 
         Raises
         ------

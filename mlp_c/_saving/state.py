@@ -32,6 +32,7 @@ FORMAT = 2
 _FORMAT_1 = {
     "activation": ("identity", "logistic", "tanh", "relu"),
     "solver": ("lbfgs", "sgd", "adam"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
     "loss": ("squared_error", "poisson"),
 }
 
@@ -44,7 +45,11 @@ _LATER = {
     "quantile": 0.5,
     "scoring": None,
     "tweedie_power": 1.5,
+    "warmup": 0.0,
 }
+
+# Parameters that may be functions of the user's, and what a file, which holds none, says instead.
+CALLABLES = {"learning_rate": "constant", "scoring": None}
 
 # What a fit sets that format 1 does not know.
 _LATER_FITTED = {"learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
@@ -78,8 +83,8 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
 def leave_out_callables(state: dict[str, Any]) -> list[str]:
     """Take parameters that are functions of the user's out of a state; returns their names."""
     parameters = state["parameters"]
-    left_out = [name for name in _LATER if callable(parameters.get(name))]
-    state["parameters"] = {name: v for name, v in parameters.items() if name not in left_out}
+    left_out = [name for name in CALLABLES if callable(parameters.get(name))]
+    state["parameters"] = {**parameters, **{name: CALLABLES[name] for name in left_out}}
     return left_out
 
 

@@ -14,7 +14,7 @@ class Hyperparameters(Protocol):
     solver: str
     alpha: float
     batch_size: int | str
-    learning_rate: str
+    learning_rate: Any  # a name, or a callable
     learning_rate_init: float
     power_t: float
     max_iter: int
@@ -36,3 +36,4 @@ class Hyperparameters(Protocol):
     init: Init
     compute_dtype: str | None
     n_threads: int | None
+    warmup: float

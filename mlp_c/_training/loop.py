@@ -12,6 +12,7 @@ from mlp_c._system.blocks import Array, are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
+from mlp_c._training.course import Course
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
@@ -96,6 +97,8 @@ class Stochastic:
         batch_size = _batch_size(model.batch_size, progress.data.n)
         n_threads = effective_n_threads(model.n_threads)
         in_order = progress.data.takes_all and not model.shuffle
+        n_steps = math.ceil(progress.data.n / batch_size)
+        course = Course.of(model, max_iter)
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -109,18 +112,22 @@ class Stochastic:
                 tasks.begin_epoch()
                 if model.shuffle:
                     progress.order = shuffle(progress.order, random_state=progress.random_state)
-                arguments = self._arguments(in_order, batch_size, n_threads)
-                self._record(*_core.train_epoch(arguments), arguments["learning_rates"])
+                rates = course.scale(model._optimizer.schedule.rates(n_steps), model.n_iter_)
+                self._record(
+                    *_core.train_epoch(self._arguments(in_order, batch_size, rates, n_threads)),
+                    rates,
+                )
                 self._end_epoch()
                 if tasks.end_epoch() or progress.one_epoch or _has_diverged(model):
                     break
         except KeyboardInterrupt:
             warn_caller("Training interrupted by user.")
 
-    def _arguments(self, in_order: bool, batch_size: int, n_threads: int) -> dict[str, Any]:
+    def _arguments(
+        self, in_order: bool, batch_size: int, rates: Array, n_threads: int
+    ) -> dict[str, Any]:
         """What an epoch takes, over all rows as they lie or in the order that was drawn."""
         model, data, optimizer = self._model, self._progress.data, self._model._optimizer
-        n_steps = math.ceil(data.n / batch_size)
         return {
             "X": data.X,
             "y": self._loss.targets_for_kernels(data.y),
@@ -133,7 +140,7 @@ class Stochastic:
             "l2": float(model.alpha),
             "batch_size": batch_size,
             "rule": optimizer.for_kernels(),
-            "learning_rates": optimizer.schedule.rates(n_steps),
+            "learning_rates": rates,
             "moments": optimizer.moments,
             "steps": optimizer.steps,
             "n_threads": n_threads,

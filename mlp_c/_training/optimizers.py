@@ -11,6 +11,7 @@ import numpy as np
 from mlp_c._saving import checks
 from mlp_c._saving.registry import Check, stored_optimizer
 from mlp_c._system.blocks import Array, Arrays
+from mlp_c._training.course import is_course
 from mlp_c._training.hyperparameters import Hyperparameters
 from mlp_c._training.schedules import SCHEDULE_CHECKS, SCHEDULES, Schedule, restore_schedule
 
@@ -61,7 +62,8 @@ class Optimizer:
     @classmethod
     def begin(cls, model: Hyperparameters, params: Arrays) -> Self:
         """Return what a fit of these parameters begins with."""
-        schedule = SCHEDULES[model.learning_rate if "schedule" in cls.stored else "constant"]
+        has_schedule = "schedule" in cls.stored and not is_course(model.learning_rate)
+        schedule = SCHEDULES[model.learning_rate if has_schedule else "constant"]
         return cls(
             tuple(_zeros_for(params) for _ in range(cls.n_moments)),
             schedule.begin(model.learning_rate_init, model.power_t),

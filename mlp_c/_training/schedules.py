@@ -1,4 +1,4 @@
-"""The schedules of the learning rate: one rate for each step.
+"""The schedules of the learning rate that change it at the ends of epochs, and keep what it is.
 
 A new schedule is a class here, with its name.
 """

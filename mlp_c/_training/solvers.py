@@ -1,13 +1,14 @@
 """The solvers by name: how each begins to train a model, and in which dtype it computes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from mlp_c._training.callbacks import Tasks
+from mlp_c._training.course import NEED_LENGTH
 from mlp_c._training.data import Data
 from mlp_c._training.lbfgs import LBFGS
 from mlp_c._training.loop import Stochastic
@@ -49,11 +50,14 @@ class Solver:
         is no such thing.
     work_dtype : callable
         In which dtype to compute for weights of a dtype.
+    refused : mapping
+        Parameters of which it takes some values, and whether a value is not among them.
     """
 
     begin: Begin
     begin_epoch: Begin | None
     work_dtype: Callable[[np.dtype[Any]], np.dtype[Any]]
+    refused: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
 
 
 def _of_the_weights(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -64,7 +68,12 @@ def _float64(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64)
 
 
-SOLVERS = {"lbfgs": Solver(LBFGS.begin, None, _float64)}
+# Parameters that are of steps, and whether a value asks for anything.
+OF_STEPS: dict[str, Callable[[Any], bool]] = {
+    **NEED_LENGTH,
+}
+
+SOLVERS = {"lbfgs": Solver(LBFGS.begin, None, _float64, refused=OF_STEPS)}
 for _name, _choose_rule in RULES.items():
     SOLVERS[_name] = Solver(
         partial(Stochastic.begin, _choose_rule),
@@ -78,3 +87,11 @@ def solver_named(name: str) -> Solver:
     if name not in SOLVERS:
         raise ValueError(f"solver must be one of {sorted(SOLVERS)}, got {name!r}")
     return SOLVERS[name]
+
+
+def refuse_parameters(model: Model, refused: Mapping[str, Callable[[Any], bool]], by: str) -> None:
+    """Raise a ValueError where a parameter has a value that is refused, by what is named."""
+    for name, is_refused in refused.items():
+        value = getattr(model, name)
+        if is_refused(value):
+            raise ValueError(f"{by} takes no {name}={value!r}")

@@ -60,9 +60,11 @@ def outcome(function):
 def assert_same_outcome(ours, theirs):
     assert type(ours) is type(theirs), (ours, theirs)
     if isinstance(theirs, InvalidParameterError):
-        # A message shows a set of names in any order, and ours may be more; as may random states.
+        # A message shows a set of names in any order, and ours may be more; as may random states
+        # and learning rates.
         ours, theirs = (re.sub("among {[^}]*}", "among names", str(e)) for e in (ours, theirs))
-        ours = ours.replace(" or an instance of 'numpy.random._generator.Generator'", "")
+        for more in ("an instance of 'numpy.random._generator.Generator'", "a callable"):
+            ours = ours.replace(f" or {more}", "")
         assert ours == theirs
 
 
@@ -112,7 +114,7 @@ WRONG = {
     "solver": ["odd", None],
     "alpha": [-1, np.nan],
     "batch_size": [0, 2.5, "odd"],
-    "learning_rate": ["odd"],
+    "learning_rate": ["odd", None, 0.1, ["cosine"]],
     "learning_rate_init": [0.0, np.nan],
     "power_t": [-0.5, "odd"],
     "max_iter": [0, 2.0],
@@ -152,6 +154,7 @@ WRONG = {
         *([0.1, 10**400], [0.1, 0.5 + 0j]),
     ],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],
+    "warmup": [-0.1, 1.1, np.nan, "odd", None],
 }
 HUGE, HUGE_TO_TELL = 10**400, 10**5000  # more than float64, and than a text holds
 COUNTS = {"batch_size", "max_iter", "n_iter_no_change", "max_fun", "n_threads", "verbose"}

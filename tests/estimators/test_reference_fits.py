@@ -11,7 +11,7 @@ from scipy.special import softmax
 from mlp_c import MLPClassifier, MLPRegressor, _core
 from mlp_c._network.activations import ACTIVATIONS
 from mlp_c._training import lbfgs
-from support import calls, reference
+from support import calls, formulas, reference
 from support.activations import CLASSES, MIXED, NUMBERS, SMALL, WIDTHS, N, X, rng
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -173,6 +173,8 @@ def assert_is_the_references_fit(
         alpha=params["alpha"],
         sample_weight=sample_weight,
         power_t=0.5 if params.get("learning_rate") == "invscaling" else 0.0,
+        course=formulas.COURSES.get(params.get("learning_rate")),
+        warmup=params.get("warmup", 0.0),
         **constants,
     )
     assert curve[-1] < curve[0]
@@ -259,6 +261,29 @@ def test_a_penalty_is_the_references(alpha):
 def test_a_falling_rate_is_the_references():
     """'invscaling', which divides the rate once an epoch."""
     assert_is_the_references_fit("classes", "gelu", "sgd", learning_rate="invscaling")
+
+
+@each_rule
+@pytest.mark.parametrize("warmup", [0.0, 0.01, 0.4, 1.0])
+@pytest.mark.parametrize("learning_rate", [*formulas.COURSES, "constant"])
+def test_a_course_of_the_rate_is_the_references(learning_rate, warmup, rule):
+    """With every rule; 0.01 is no step of the fit."""
+    params = {"learning_rate": learning_rate, "warmup": warmup}
+    assert_is_the_references_fit("classes", "tanh", rule, **params)
+
+
+@pytest.mark.parametrize("learning_rate", formulas.COURSES)
+def test_a_batch_without_weight_takes_its_part_of_the_course_with_it(learning_rate):
+    """Of sparse rows, too."""
+    weight = WEIGHT.copy()
+    weight[16:32] = 0
+    params = {"sample_weight": weight, "learning_rate": learning_rate, "warmup": 0.5}
+    for rows in (X, csr_array(X)):
+        assert_is_the_references_fit("classes", "tanh", "nesterov", rows, **params)
+
+
+def test_a_falling_rate_is_warmed_up_as_the_references_is():
+    assert_is_the_references_fit("classes", "tanh", "sgd", learning_rate="invscaling", warmup=0.3)
 
 
 @pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])

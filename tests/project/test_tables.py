@@ -19,6 +19,7 @@ from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
 from mlp_c._network.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp_c._saving import state
 from mlp_c._saving.registry import OPTIMIZERS
+from mlp_c._training.course import COURSES
 from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from mlp_c._training.optimizers import RULES, Optimizer
 from support import bounds, calls, checkpoints, formulas, states
@@ -100,6 +101,7 @@ def test_what_the_first_format_of_states_knows_is_fixed():
     assert {name: set(known) for name, known in state._FORMAT_1.items()} == {
         "activation": {"identity", "logistic", "tanh", "relu"},
         "solver": {"lbfgs", "sgd", "adam"},
+        "learning_rate": {"constant", "invscaling", "adaptive"},
         "loss": {"squared_error", "poisson"},
     }
 
@@ -190,6 +192,10 @@ def test_states_hold_the_first_rate_and_the_steps_of_every_optimizer(name):
     """As Optimizer.stored says: what a class stores is besides these."""
     cls = OPTIMIZERS[name]
     assert Optimizer.stored.items() <= cls.stored.items(), f"{cls.__name__}.stored"
+
+
+def test_every_course_of_the_learning_rate_has_a_formula():
+    assert_have(COURSES, formulas_COURSES=formulas.COURSES)
 
 
 def test_every_constant_has_a_value_in_the_tests_calls():

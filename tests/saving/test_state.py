@@ -180,14 +180,15 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 
 # By parameter that came later: its default.
 LATER = {"huber_delta": 1.0, "label_smoothing": 0.0, "quantile": 0.5, "tweedie_power": 1.5}
+LATER |= {"warmup": 0.0}
 
 
 @each_case
 def test_a_state_has_the_first_format_that_knows_all_it_holds(case):
     """1 for scikit-learn's names, and 2 for others and lists, of models that are fitted or not."""
     model, known = make(case), {"identity", "logistic", "tanh", "relu", "lbfgs", "sgd", "adam"}
-    known |= {"log_loss", "squared_error", "poisson"}
-    names = [model.activation, model.solver, model.loss]
+    known |= {"log_loss", "squared_error", "poisson", "constant", "invscaling", "adaptive"}
+    names = [model.activation, model.solver, model.loss, model.learning_rate]
     expected = 1 if all(isinstance(name, str) and name in known for name in names) else 2
     given = model.get_params()
     for name, default in LATER.items():

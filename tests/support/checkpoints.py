@@ -65,6 +65,18 @@ CASES = {
         None,
     ),
     "adam": ({}, X, TEXT, None),
+    "cosine": ({"learning_rate": "cosine", "early_stopping": True}, X, TEXT, None),
+    "one cycle": ({"learning_rate": "one_cycle", "solver": "sgd"}, X, TEXT, WEIGHT),
+    "exponential": ({"learning_rate": "exponential", "batch_size": 1}, X, NUMBERS, None),
+    "coslog4": ({"learning_rate": "coslog4", "solver": "sgd", "warmup": 0.5}, X, TEXT, None),
+    "warmup": ({"warmup": 1.0}, X, TEXT, None),
+    "adaptive from warmup": (
+        {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1}
+        | {"warmup": 0.8},
+        X,
+        TEXT,
+        None,
+    ),
     "a plateau": ({"tol": 1.0, "n_iter_no_change": 2}, X, TEXT, None),
     "early stopping": ({"early_stopping": True, "learning_rate_init": 0.05}, X, CLASSES, None),
     "stopped early": ({"early_stopping": True, "n_iter_no_change": 1, "tol": 1.0}, X, TEXT, None),

@@ -347,3 +347,14 @@ RULES = {
     "nesterov": (1, _nesterov),
     "adam": (2, _adam),
 }
+
+
+# ---- courses of the learning rate ----
+
+# By name: a factor of the rate where a part of the fit is over.
+COURSES = {
+    "cosine": lambda t: 0.5 * (1 + np.cos(np.pi * t)),
+    "one_cycle": lambda t: t / 0.3 if t < 0.3 else 0.5 * (1 + np.cos(np.pi * (t - 0.3) / 0.7)),
+    "exponential": lambda t: 0.01**t,
+    "coslog4": lambda t: 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))),
+}

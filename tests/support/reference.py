@@ -96,21 +96,29 @@ def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
 
 
 def fit(network, X, y, rule, rate, *, epochs, batch_size, alpha, sample_weight=None, power_t=0.0,
-        **constants):  # fmt: skip
+        course=None, warmup=0.0, **constants):  # fmt: skip
     """Trains a network in place; returns the mean loss of each epoch.
 
     After an epoch, the rate is divided by a power of the rows seen so far and one: 0 is no power.
-    A batch whose weights are all 0 is passed over.
+    `course` gives a factor of the rate for the part of the fit that is over, and `warmup` is the
+    part in which it rises. A batch whose weights are all 0 is passed over.
     """
     n_moments, step = RULES[rule]
     moments = [[np.zeros_like(p) for _ in range(n_moments)] for p in network.params]
     sample_weight = np.ones(len(X)) if sample_weight is None else sample_weight
     t, curve = 0, []
+    n_batches = -(-len(X) // batch_size)
+    n_all = epochs * n_batches
+    n_warmup = round(warmup * n_all)
     for epoch in range(epochs):
-        now = rate / (epoch * len(X) + 1) ** power_t
         total = counted = 0
-        for begin in range(0, len(X), batch_size):
-            batch = slice(begin, begin + batch_size)
+        for i in range(n_batches):
+            batch = slice(i * batch_size, (i + 1) * batch_size)
+            now, place = rate / (epoch * len(X) + 1) ** power_t, epoch * n_batches + i
+            if course is not None:
+                now *= course(place / n_all)
+            if place < n_warmup:
+                now *= (place + 1) / n_warmup
             if not sample_weight[batch].any():
                 continue
             t += 1

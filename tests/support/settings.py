@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._training.course import COURSES
 
 
 @dataclass
@@ -43,8 +44,8 @@ def draw_setting(
 ) -> Setting:
     """The setting that a seed means, for the estimator `name` and a solver.
 
-    With `any_activation`, it may have one that is ours alone, or one for each hidden layer; all
-    else is the same as without.
+    With `any_activation`, it may have one that is ours alone, or one for each hidden layer; and
+    a course of the learning rate, and warmup, in a whole fit. All else is the same as without.
     """
     rng = np.random.RandomState(seed)
     choose = _chooser(rng)
@@ -72,6 +73,10 @@ def draw_setting(
     X = _contain(choose, rng, X)
     if any_activation:
         params["activation"] = _draw_activation(choose, params["hidden_layer_sizes"])
+        if solver != "lbfgs" and course in ("fit", "warm"):
+            kept = params.get("learning_rate", "constant")
+            params["learning_rate"] = choose(kept, *COURSES)
+            params["warmup"] = choose(0.0, 0.1, 0.5)
     return Setting(params, X, y, sample_weight, course, n, choose(1, 2))
 
 

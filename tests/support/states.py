@@ -27,6 +27,9 @@ CASES = {
     "momentum": (MLPClassifier, {"solver": "sgd", "nesterovs_momentum": False}, X, CLASSES),
     "no momentum": (MLPRegressor, {"solver": "sgd", "momentum": 0.0}, X, NUMBERS),
     "lbfgs": (MLPRegressor, {"solver": "lbfgs"}, X, NUMBERS),
+    "cosine": (MLPRegressor, {"learning_rate": "cosine"}, X, NUMBERS),
+    "one cycle": (MLPClassifier, {"learning_rate": "one_cycle", "solver": "sgd"}, X, TEXT),
+    "warmup": (MLPClassifier, {"warmup": 0.5, "early_stopping": True}, X, TEXT),
     "poisson": (MLPRegressor, {"loss": "poisson"}, X, np.abs(NUMBERS)),
     "absolute error": (MLPRegressor, {"loss": "absolute_error"}, X, NUMBERS),
     "Huber": (MLPRegressor, {"loss": "huber", "huber_delta": 0.5}, X, NUMBERS),
@@ -84,6 +87,13 @@ def fitted(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
         return make(case).fit(rows, targets), rows, targets
+
+
+def takes_partial_fit(model):
+    """Of one that is fitted: it has no early stopping, and no rates that need the fit's length."""
+    if model.solver == "lbfgs" or model.early_stopping or model.warmup > 0:
+        return False
+    return model.learning_rate in ("constant", "invscaling", "adaptive")
 
 
 def assert_predicts(model, rows):
