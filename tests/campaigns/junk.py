@@ -31,6 +31,8 @@ WORDS = [
     "adam",
     "lbfgs",
     "auto",
+    "cosine",
+    "one_cycle",
     "\0",
     "\udc80",
     "é" * 300,
@@ -206,6 +208,7 @@ def thing(rng):
     things = [b"", b"\0" * 8, bytearray(8), memoryview(np.ones((2, 2))), {}, {1: 2}, set(), itself]
     things += [object(), object, len, (i for i in range(3)), range(3), slice(None), ..., 1j]
     things += [lambda *_, **__: float("nan"), lambda *_, **__: 10**400, itertools.count()]
+    things += [np.ones_like, np.cumsum, lambda t: -t, lambda t: t.resize(2**20), lambda t: [t]]
     things += [NotImplemented, fractions.Fraction(1, 3), decimal.Decimal("NaN"), itself, []]
     things += [datetime.date(2000, 1, 1), np.float32("nan"), np.datetime64("NaT"), np.str_("relu")]
     things += [

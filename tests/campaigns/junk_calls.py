@@ -30,6 +30,8 @@ COMMON = [
     {"early_stopping": True, "scoring": "loss", "solver": "lbfgs"},
     {"early_stopping": True, "scoring": lambda model, X, y: score(model, X, y)},
     {"activation": ["gelu"]},
+    {"learning_rate": "one_cycle", "warmup": 0.5},
+    {"learning_rate": lambda t: factors(t), "solver": "sgd"},
 ]
 PARAMS = {
     mlp_c.MLPClassifier: [
@@ -101,12 +103,18 @@ def score(model, X, y):
     return model.predict(X).sum() / 7
 
 
+def factors(t):
+    return 1 - t
+
+
 def checkpoint():
-    """The bytes of one of a fit that watches a score of the user's."""
+    """The bytes of one of a fit with a score and a learning rate of the user's."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "fit"
         model = mlp_c.MLPClassifier(4, max_iter=2, early_stopping=True, scoring=score)
-        model.set_callbacks(mlp_c.Checkpoint(path)).fit(X, Y, **VALIDATION)
+        model.set_params(learning_rate=factors).set_callbacks(mlp_c.Checkpoint(path)).fit(
+            X, Y, **VALIDATION
+        )
         return path.read_bytes()
 
 
@@ -126,7 +134,8 @@ def uses():
     """{label: (function, arguments by name)} of what may raise any exception."""
     data = {"X": X, "y": Y, "sample_weight": np.ones(20)}
     network = {"estimator": mlp_c.MLPClassifier((4, 3), max_iter=2), "layer": -1}
-    given = {"X": X, "y": Y, "sample_weight": None, **VALIDATION, "scoring": score, "callbacks": []}
+    given = {"X": X, "y": Y, "sample_weight": None, **VALIDATION, "callbacks": []}
+    given |= {"learning_rate": factors, "scoring": score}
     return {
         "resume": (resume, given),
         "HiddenActivations": (transform, network | data | {"rows": X}),

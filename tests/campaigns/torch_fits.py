@@ -4,6 +4,7 @@ Everything is float64. A problem says what an estimator is told and what is mini
 own words where it has them: a new loss is a function among `OF_NUMBERS` or `OF_LABELS`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,6 +21,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from mlp_c import MLPClassifier, MLPRegressor, _core
 from mlp_c._estimators.labels import KINDS, find_classes
 from mlp_c._estimators.parameters import CONSTRAINTS
+from mlp_c._training.course import COURSES as OUR_COURSES
 from mlp_c._training.losses import REGRESSION_LOSSES
 from support.calls import assert_have
 
@@ -271,6 +273,19 @@ OF_LABELS = (classes, two_classes, labels, columns)
 # ---- update rules ----
 
 
+def set_rate(optimizer, rate):
+    optimizer.param_groups[0]["lr"] = rate
+
+
+def scale_gradients(optimizer, rate):
+    """What puts the rate inside the velocity, as scikit-learn does, where the optimizer's is 1.
+
+    PyTorch multiplies the velocity by the rate of each step.
+    """
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad *= rate
+
+
 @dataclass
 class Rule:
     """An update rule: how the solver is told, the optimizer, and what it needs before each step.
@@ -283,6 +298,8 @@ class Rule:
         Parameters of the network -> PyTorch's optimizer; None where SciPy minimises.
     before_step : callable
         Is given the optimizer and the number of the step.
+    set_rate : callable
+        Is given the optimizer and the learning rate of the step.
     power_t : float
         The power of the rows seen that the rate is divided by at the end of an epoch; 0 for none.
     """
@@ -290,6 +307,7 @@ class Rule:
     params: dict[str, Any]
     optimizer: Callable[[Any], torch.optim.Optimizer] | None
     before_step: Callable[[torch.optim.Optimizer, int], None] = lambda optimizer, number: None
+    set_rate: Callable[[torch.optim.Optimizer, float], None] = set_rate
     power_t: float = 0.0
 
 
@@ -305,7 +323,8 @@ def momentum(rng, *, nesterov=False):
     params = {"momentum": beta, "learning_rate_init": rate, "nesterovs_momentum": nesterov}
     return Rule(
         {"solver": "sgd"} | params,
-        lambda p: torch.optim.SGD(p, lr=rate, momentum=beta, nesterov=nesterov),
+        lambda p: torch.optim.SGD(p, lr=1, momentum=beta, nesterov=nesterov),
+        set_rate=scale_gradients,
     )
 
 
@@ -340,6 +359,56 @@ def lbfgs(rng):
 RULES = (sgd, momentum, nesterov, adam, lbfgs)
 
 
+# ---- courses of the learning rate ----
+
+# By name: a factor of the rate where a part of the fit is over.
+COURSES = {
+    "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
+    "one_cycle": lambda t: t / 0.3 if t < 0.3 else (1 + math.cos(math.pi * (t - 0.3) / 0.7)) / 2,
+    "exponential": lambda t: math.exp(t * math.log(0.01)),
+    "coslog4": lambda t: (1 - math.cos(2 * math.pi * math.log2(1 + 15 * t))) / 2,
+}
+
+
+@dataclass
+class Course:
+    """Factors of the learning rates of a fit.
+
+    Attributes
+    ----------
+    params : dict
+        How the estimator is told.
+    factor : callable
+        Of the part of the fit that is over.
+    warmup : float
+        The part in which the rate rises.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict)
+    factor: Callable[[float], float] = lambda t: 1.0
+    warmup: float = 0.0
+
+    def factors(self, n):
+        """Of all steps of a fit."""
+        n_warmup = round(self.warmup * n)
+        ramp = [min(1, (s + 1) / n_warmup) if n_warmup > 0 else 1 for s in range(n)]
+        return [self.factor(s / n) * ramp[s] for s in range(n)]
+
+
+def draw_course(rng, rule):
+    """By name, by a callable or none, with warmup or without; L-BFGS has none."""
+    if rule.optimizer is None:
+        return Course()
+    warmup, power = choose(rng, 0.0, 0.0, rng.random()), rng.uniform(0.5, 2)
+    powers = Course({"learning_rate": lambda t: (1 - t) ** power}, lambda t: (1 - t) ** power)
+    named = [Course({"learning_rate": name}, factor) for name, factor in COURSES.items()]
+    course = choose(rng, Course(), Course(), powers, *named)
+    if rule.power_t > 0:  # whose schedule has a name of its own
+        course = Course()
+    course.params["warmup"] = course.warmup = warmup
+    return course
+
+
 # ---- settings ----
 
 
@@ -364,6 +433,7 @@ class Setting:
     name: str
     problem: Problem
     rule: Rule
+    course: Course
     X: np.ndarray
     sample_weight: np.ndarray | None
     held_out: HeldOut | None
@@ -392,6 +462,7 @@ class Setting:
             "n_threads": self.n_threads,
             **self.problem.params,
             **self.rule.params,
+            **self.course.params,
         }
 
     def fitted(self):
@@ -465,10 +536,12 @@ def draw_setting(rng):
     problem = make_problem(rng, signal)
     hidden = rng.choice([1, 4, 7, 16, 33], rng.integers(4)).tolist()
     widths = [n_in, *hidden, problem.n_outputs]
+    rule = make_rule(rng)
     return Setting(
         name=f"{make_problem.__name__} by {make_rule.__name__}",
         problem=problem,
-        rule=make_rule(rng),
+        rule=rule,
+        course=draw_course(rng, rule),
         X=X,
         sample_weight=draw_weights_of_rows(rng, n),
         held_out=draw_held_out(rng, n, n_in) if rng.random() < 0.5 else None,
@@ -502,6 +575,7 @@ def assert_is_complete():
     assert_have(kernels["activations"], UNITS=UNITS)
     assert_have(REGRESSION_LOSSES, OF_NUMBERS={problem.__name__ for problem in OF_NUMBERS})
     assert_have([*kernels["rules"], "lbfgs"], RULES={rule.__name__ for rule in RULES})
+    assert_have(OUR_COURSES, COURSES=COURSES)
     drawn = [draw_setting(np.random.default_rng(seed)) for seed in range(500)]
     of_labels = [s.problem.y for s in drawn if s.problem.estimator is MLPClassifier]
     assert_have(KINDS, OF_LABELS={find_classes(y)[0] for y in of_labels})
@@ -576,11 +650,12 @@ class Fit:
         """Batch by batch."""
         setting, rule = self._setting, self._setting.rule
         optimizer = rule.optimizer(self.network.parameters())
-        n, rate, number = len(setting.X), optimizer.param_groups[0]["lr"], 0
+        n, rate, number = len(setting.X), rule.params["learning_rate_init"], 0
+        factors = iter(setting.course.factors(setting.epochs * -(-n // setting.batch_size)))
         for epoch in range(setting.epochs):
-            optimizer.param_groups[0]["lr"] = rate / (epoch * n + 1) ** rule.power_t
             total, n_counted = 0.0, 0
             for begin in range(0, n, setting.batch_size):
+                now = next(factors) * rate / (epoch * n + 1) ** rule.power_t
                 rows = slice(begin, min(n, begin + setting.batch_size))
                 if self._weight[rows].sum() == 0:
                     continue  # a batch without weight is passed over
@@ -590,6 +665,7 @@ class Fit:
                 total, n_counted = total + n_rows * float(reported), n_counted + n_rows
                 optimizer.zero_grad()
                 followed.backward()
+                rule.set_rate(optimizer, now)
                 rule.before_step(optimizer, number)
                 optimizer.step()
             self._end_epoch(total / n_counted)
