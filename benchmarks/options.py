@@ -251,6 +251,26 @@ def hidden_activations(seed: int) -> Figures:
     return figures
 
 
+def learning_rates(seed: int) -> Figures:
+    """Ten epochs of half of the digits, at rates that are high, and at one that is not."""
+    X, y = digits()
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
+
+    def right(**params: object) -> float:
+        model = MLPClassifier((200, 200), batch_size=50, max_iter=10, random_state=seed)
+        return model.set_params(**params).fit(X_train, y_train).score(X_test, y_test)
+
+    figures = {}
+    for name in ("constant", "cosine", "one_cycle", "exponential", "coslog4"):
+        for rate in (0.01, 0.001):
+            params = {"learning_rate": name, "learning_rate_init": rate}
+            figures[f"right, adam, {rate}, {name}"] = right(**params)
+    for warmup in (0.0, 0.1, 0.3):
+        params = {"learning_rate": "cosine", "learning_rate_init": 0.4, "warmup": warmup}
+        figures[f"right, sgd, 0.4, cosine, warmup {warmup}"] = right(solver="sgd", **params)
+    return figures
+
+
 # By the guide's headings.
 SECTIONS: dict[str, Callable[[int], Figures]] = {
     "Class weights": class_weights,
@@ -262,6 +282,7 @@ SECTIONS: dict[str, Callable[[int], Figures]] = {
     "A validation set of your own": validation_rows,
     "What early stopping watches": scoring,
     "Initial weights": initial_weights,
+    "Schedules of the learning rate": learning_rates,
     "Hidden layers as features": hidden_activations,
 }
 
