@@ -55,11 +55,19 @@ QUANTILES_FAILS = {
     "check_estimator_sparse_matrix": OF_EACH,
     "check_regressors_train": OF_EACH,
 }
+SCHEDULED = {"learning_rate": "one_cycle", "warmup": 0.1}
+NO_LENGTH = "partial_fit, which knows no number of epochs, refuses schedules that need it"
+SCHEDULED_FAILS = {
+    "check_estimators_partial_fit_n_features": NO_LENGTH,
+    "check_fit_score_takes_y": NO_LENGTH,
+    "check_n_features_in_after_fitting": NO_LENGTH,
+}
 BOTH = (MLPClassifier, MLPRegressor)
 CONTRADICTED = [
     *((cls, HELD_OUT, EARLY_STOPPING_FAILS) for cls in BOTH),
     (MLPClassifier, HELD_OUT | {"scoring": "loss"}, LOSS_FAILS),
     (MLPRegressor, HELD_OUT | {"scoring": "loss"}, EARLY_STOPPING_FAILS),
+    *((cls, SCHEDULED, SCHEDULED_FAILS) for cls in BOTH),
     (MLPClassifier, {"class_weight": "balanced"}, BALANCED_FAILS),
     (MLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}, QUANTILES_FAILS),
 ]

@@ -214,6 +214,30 @@ def test_what_a_callable_raises_passes_through(error):
     )
 
 
+def test_ctrl_c_in_a_callable_ends_the_fit_between_epochs():
+    def stops(t):
+        if t[0] >= 0.5:
+            raise KeyboardInterrupt
+        return np.ones(len(t))
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = make(learning_rate=stops).fit(X, CLASSES)
+    assert bits(model) == bits(make(max_iter=2).fit(X, CLASSES))
+
+
+def test_a_callable_that_fits_the_model_or_changes_it_does_no_harm():
+    """The fit goes by the parameters that it began with."""
+
+    def meddles(t):
+        with pytest.raises(RuntimeError, match="is being fitted"):
+            model.fit(X, CLASSES)
+        model.set_params(learning_rate="odd", warmup=-1, max_iter=1)
+        return np.ones(len(t))
+
+    model = make(learning_rate=meddles)
+    assert bits(model.fit(X, CLASSES)) == bits(make().fit(X, CLASSES))
+
+
 class Unhashable:
     """A callable object."""
 

@@ -188,11 +188,35 @@ FORGED = {
         c | {"best_weights": ([w[:-1] for w in c["best_weights"][0]], c["best_weights"][1])}
     ),
     "an answer": lambda c: c | {"converged": 1},
+    "left out by another name": lambda c: c | {"left_out": ["tol"]},
+    "left out twice": lambda c: c | {"left_out": ["scoring", "scoring"]},
+    "left out as text": lambda c: c | {"left_out": "scoring"},
+    "left out as nothing": lambda c: c | {"left_out": None},
 }
 
 
 def beyond(state):
     return state | {"state": state["state"] | {"pos": 10**6}}
+
+
+def test_a_checkpoint_of_before_is_resumed_without_what_it_does_not_have(path):
+    """The steps that were made, of SGD, and the rates of the epochs before."""
+    whole, data = setting("sgd")
+    whole.fit(*data)
+    model, _ = setting("sgd")
+    interrupt(model, path, 2, data)
+    content = files.read(path)
+    del content["fitted"]["learning_rate_curve_"], content["optimizer"]["steps"]
+    path.write_bytes(packed(content | {"format": 1}))
+    resumed = resume(path, *data)
+    assert np.isnan(resumed.learning_rate_curve_[:2]).all()
+    assert resumed.learning_rate_curve_[2:] == whole.learning_rate_curve_[2:]
+    assert resumed.n_steps_ == whole.n_steps_ * (EPOCHS - 2) // EPOCHS
+    resumed.learning_rate_curve_, resumed._optimizer.steps = (
+        whole.learning_rate_curve_,
+        whole._optimizer.steps,
+    )
+    assert outcome(resumed) == outcome(whole)
 
 
 @pytest.mark.parametrize("what", FORGED)

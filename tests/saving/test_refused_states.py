@@ -201,6 +201,7 @@ TOLERATED = {
     "a counter as a bool": (("fitted", "n_iter_"), an(True)),
     "classes out of order": (("fitted", "classes_", "labels"), lambda c: c[::-1]),
     "a loss curve of text": (("fitted", "loss_curve_"), an(["1"])),
+    "a curve of rates as a number": (("fitted", "learning_rate_curve_"), an(0.5)),
     "a loss curve of arrays": (("fitted", "loss_curve_"), an([np.ones(2)])),
     "a loss beyond floats": (("fitted", "loss_curve_"), an([10**400])),
     "a loss curve as an array": (("fitted", "loss_curve_"), np.array),
