@@ -51,6 +51,12 @@ def forward(
     - tanh: :math:`\tanh z`
     - relu: :math:`\max(z, 0)`
     - gelu: :math:`z \, \Phi(z)`, with :math:`\Phi` the standard normal distribution function
+    - silu: :math:`z \, \sigma(z)`, with :math:`\sigma` the logistic function
+    - mish: :math:`z \tanh(\log(1 + e^z))`
+    - elu: :math:`z` where :math:`z > 0`, else :math:`e^z - 1`
+    - selu: 1.0507 :math:`z` where :math:`z > 0`, else 1.7581 :math:`(e^z - 1)`; to more digits
+    - leaky_relu: :math:`z` where :math:`z > 0`, else :math:`z / 100`
+    - softplus: :math:`\log(1 + e^z)`
 
     Parameters
     ----------
@@ -238,11 +244,17 @@ def backward(
     - logistic: :math:`a (1 - a)`
     - tanh: :math:`1 - a^2`
     - relu: 1 where :math:`a > 0`, else 0
+    - elu: 1 where :math:`a > 0`, else :math:`a + 1`
+    - selu: 1.0507 where :math:`a > 0`, else :math:`a` + 1.7581
+    - leaky_relu: 1 where :math:`a > 0`, else 0.01
+    - softplus: :math:`1 - e^{-a}`
 
     Others must be given:
 
     - gelu: :math:`\Phi(z) + z \, \varphi(z)`, with :math:`\Phi` and :math:`\varphi` the
       distribution function and the density of the standard normal distribution
+    - silu: :math:`\sigma(z) (1 + z \, (1 - \sigma(z)))`, with :math:`\sigma` the logistic function
+    - mish: :math:`t + z \, (1 - t^2) \, \sigma(z)`, with :math:`t = \tanh(\log(1 + e^z))`
 
     Parameters
     ----------

@@ -54,24 +54,146 @@ FN(relu_derivative)(VEC a)
     return FN(select)(a == 0, FN(splat)(0), FN(splat)(1));
 }
 
+/* Activations f(z) = z F(z) of an F that rises from 0 to 1. With u = |z|, the tail is what F is
+ * away from the nearer of the two:
+ *     f(z) = max(z, 0) - u tail
+ *     f'(z) = change for z < 0, else 1 - change
+ * The tail and the change are given without a factor of 2^k, which comes last, lest they lose
+ * digits to denormals where their product has not left the normal numbers. */
+static inline VEC
+FN(gated)(VEC z, VEC u, VEC k, VEC tail, VEC change, VEC *slope)
+{
+    VEC half = FN(clamp)(k, -HALF_EXPONENT, HALF_EXPONENT);
+    VEC scale = FN(exp2_integral)(half), rest = FN(exp2_integral)(k - half);
+    change = FN(select)(z < 0, change, -change);
+    *slope = FN(select)(z < 0, FN(splat)(0), FN(splat)(1)) + change * scale * rest;
+    return FN(relu)(z) - u * tail * scale * rest;
+}
+
 /* z Phi(z) with Phi the normal distribution: Hendrycks & Gimpel, "Gaussian error linear units"
- * (2016). With u = |z| and phi = Phi':
- *     f(z) = max(z, 0) - u Phi(-u)
- *     f'(z) = Phi(-u) - u phi(u) for z < 0, else 1 less that
- * The tails have a common factor of 2^k, which comes last, lest they lose digits to denormals where
- * their product has not left the normal numbers. phi is divided by sqrt(2 pi), not multiplied by a
- * constant: whether a compiler fuses that product differs between instruction sets. */
+ * (2016). The tail is Phi(-u), the change Phi(-u) - u phi(u), with phi = Phi'. phi is divided by
+ * sqrt(2 pi), not multiplied by a constant: whether a compiler fuses that product differs between
+ * instruction sets. */
 static inline VEC
 FN(gelu_with_slope)(VEC z, VEC *slope)
 {
     VEC k, u = FN(clamp)(FN(abs)(z), 0, NORMAL_END);
     VEC e = FN(exp_of_half_square)(u, &k), tail = FN(normal_tail)(u);
-    VEC half = FN(clamp)(k, -HALF_EXPONENT, HALF_EXPONENT);
-    VEC scale = FN(exp2_integral)(half), rest = FN(exp2_integral)(k - half);
-    VEC change = tail - u / SQRT_2_PI;
-    change = FN(select)(z < 0, change, -change);
-    *slope = FN(select)(z < 0, FN(splat)(0), FN(splat)(1)) + e * change * scale * rest;
-    return FN(relu)(z) - u * (e * tail) * scale * rest;
+    return FN(gated)(z, u, k, e * tail, e * (tail - u / SQRT_2_PI), slope);
+}
+
+/* Below, exp(-u) is 1. */
+#define EXP_TAIL_BEGIN ((REAL)0x1p-55)
+
+/* exp(-u) for u from 0 to EXP_TAIL_END as a number about 1, which is returned, times 2^k. Where
+ * 2^k is far too small to be added to 1, *power is larger: neither it nor its square is denormal.
+ */
+static inline VEC
+FN(exp_tail)(VEC u, VEC *k, VEC *power)
+{
+    u = FN(select)(u < EXP_TAIL_BEGIN, FN(splat)(EXP_TAIL_BEGIN), u);
+    VEC r = FN(reduce)(-u, k);
+    *power = FN(exp2_integral)(FN(clamp)(*k, -HALF_EXPONENT / 2, 0));
+    return 1 + FN(expm1_reduced)(r);
+}
+
+/* z / (1 + exp(-z)): Ramachandran, Zoph & Le, "Searching for activation functions" (2017). With
+ * e = exp(-u), the tail is e / (1 + e), and the change the tail times 1 - u / (1 + e). */
+static inline VEC
+FN(silu_with_slope)(VEC z, VEC *slope)
+{
+    VEC k, power, u = FN(clamp)(FN(abs)(z), 0, EXP_TAIL_END);
+    VEC y = FN(exp_tail)(u, &k, &power), sum = 1 + y * power;
+    VEC tail = y / sum;
+    return FN(gated)(z, u, k, tail, tail * (1 - u / sum), slope);
+}
+
+/* z tanh(log(1 + exp(z))): Misra, "Mish: a self regularized non-monotonic activation function"
+ * (2019). With e = exp(-u), x = e for z < 0, else 2 e, and D = 1 + x (1 + x / 2):
+ *     z < 0     tail x (1 + x / 2) / D    change x (1 + x / 2 - u (1 + x) / D) / D
+ *     else      tail x (x / 2) / D        change x (x / 2 - u x (1 + x / 2) / D) / D */
+static inline VEC
+FN(mish_with_slope)(VEC z, VEC *slope)
+{
+    VEC k, power, u = FN(clamp)(FN(abs)(z), 0, EXP_TAIL_END);
+    VEC y = FN(exp_tail)(u, &k, &power);
+    y = FN(select)(z < 0, y, 2 * y);
+    VEC x = y * power, denominator = 1 + x * (1 + x / 2);
+    VEC numerator = FN(select)(z < 0, 1 + x / 2, x / 2);
+    VEC rise = FN(select)(z < 0, 1 + x, denominator - 1);
+    VEC tail = y / denominator;
+    return FN(gated)(z, u, k, tail * numerator, tail * (numerator - u * rise / denominator), slope);
+}
+
+/* exp(z) - 1 for z < 0; at least -1, which it is long before -64. */
+static inline VEC
+FN(expm1_below_0)(VEC z)
+{
+    return FN(expm1)(FN(clamp)(z, -64, 0));
+}
+
+/* Clevert, Unterthiner & Hochreiter, "Fast and accurate deep network learning by exponential linear
+ * units" (2015), with alpha = 1. */
+static inline VEC
+FN(elu)(VEC z)
+{
+    return FN(select)(z > 0, z, FN(expm1_below_0)(z));
+}
+
+static inline VEC
+FN(elu_derivative)(VEC a)
+{
+    return FN(select)(a > 0, FN(splat)(1), a + 1);
+}
+
+#define SELU_LAMBDA ((REAL)1.0507009873554805)
+#define SELU_LAMBDA_ALPHA ((REAL)1.7580993408473766)
+
+/* lambda z for z > 0, else lambda alpha (exp(z) - 1): Klambauer et al., "Self-normalizing neural
+ * networks" (2017). */
+static inline VEC
+FN(selu)(VEC z)
+{
+    return FN(select)(z > 0, SELU_LAMBDA * z, SELU_LAMBDA_ALPHA * FN(expm1_below_0)(z));
+}
+
+static inline VEC
+FN(selu_derivative)(VEC a)
+{
+    return FN(select)(a > 0, FN(splat)(SELU_LAMBDA), a + SELU_LAMBDA_ALPHA);
+}
+
+#define LEAK ((REAL)0.01)
+
+/* z for z > 0, else z / 100: Maas, Hannun & Ng, "Rectifier nonlinearities improve neural network
+ * acoustic models" (2013). */
+static inline VEC
+FN(leaky_relu)(VEC z)
+{
+    return FN(select)(z > 0, z, z * LEAK);
+}
+
+/* That from below at 0, as PyTorch's. */
+static inline VEC
+FN(leaky_relu_derivative)(VEC a)
+{
+    return FN(select)(a > 0, FN(splat)(1), FN(splat)(LEAK));
+}
+
+/* log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)): Dugas et al., "Incorporating second-order
+ * functional knowledge for better option pricing" (2000). From 64 on, it is z. */
+static inline VEC
+FN(softplus)(VEC z)
+{
+    VEC e = FN(exp)(FN(select)(z < 0, z, -FN(clamp)(z, 0, 64)));
+    return FN(relu)(z) + FN(log1p)(e);
+}
+
+/* 1 - exp(-a) */
+static inline VEC
+FN(softplus_derivative)(VEC a)
+{
+    return -FN(expm1_below_0)(-a);
 }
 
 /* What the list has of each activation by one of two ways: NAME and NAME_with_slope. */

@@ -88,6 +88,17 @@ FN(tanh)(VEC x)
     return FN(select)(x == x, e / (e + 2), x);
 }
 
+/* (artanh(s) / s - 1) / s^2 from the s^2 of a logarithm, by its Taylor series. */
+static inline VEC
+FN(artanh_sum)(VEC s2)
+{
+    VEC sum = FN(splat)(FN(artanh_terms)[0]);
+    for (size_t i = 1; i < sizeof FN(artanh_terms) / sizeof(REAL); i++) {
+        sum = sum * s2 + FN(artanh_terms)[i];
+    }
+    return sum;
+}
+
 /* log(x) for x > 0; -inf for 0, NaN below 0, inf and NaN kept.
  * x = 2^k m with sqrt(1/2) <= m < sqrt(2); log m = 2 artanh((m - 1) / (m + 1)). */
 static inline VEC
@@ -102,15 +113,26 @@ FN(log)(VEC x)
     k -= FN(select)(tiny, FN(splat)(DENORMAL_EXPONENT), FN(splat)(0));
     VEC s = (m - 1) / (m + 1);
     VEC s2 = s * s;
-    VEC sum = FN(splat)(FN(artanh_terms)[0]);
-    for (size_t i = 1; i < sizeof FN(artanh_terms) / sizeof(REAL); i++) {
-        sum = sum * s2 + FN(artanh_terms)[i];
-    }
-    VEC y = k * LN2_LOW + 2 * s * s2 * sum;
+    VEC y = k * LN2_LOW + 2 * s * s2 * FN(artanh_sum)(s2);
     y = k * LN2_HIGH + (2 * s + y);
     y = FN(select)(x == 0, FN(splat)(-(REAL)INFINITY), y);
     y = FN(select)(x < 0, FN(splat)((REAL)NAN), y);
     return FN(select)((x == (REAL)INFINITY) | (x != x), x, y);
+}
+
+/* Below, log(1 + x) is x. */
+#define LOG1P_BEGIN ((REAL)0x1p-55)
+
+/* log(1 + x) for 0 <= x <= 1: 2 artanh(x / (x + 2)). From sqrt(2) - 1 on, it is ln 2 and the
+ * logarithm of (1 + x) / 2, which is 2 artanh((x - 1) / (x + 3)). */
+static inline VEC
+FN(log1p)(VEC x)
+{
+    BITS_VEC large = x > (REAL)0.41421356237309505;
+    VEC y = FN(select)(large, x - 1, x) / (FN(select)(large, x + 3, x + 2) * (REAL)0.5);
+    VEC s = FN(select)(FN(abs)(y) < LOG1P_BEGIN, FN(splat)(LOG1P_BEGIN), y) * (REAL)0.5;
+    VEC s2 = s * s;
+    return FN(select)(large, FN(splat)(LN2), FN(splat)(0)) + (y + y * (s2 * FN(artanh_sum)(s2)));
 }
 
 #endif

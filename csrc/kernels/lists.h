@@ -40,12 +40,18 @@ _Static_assert((int)MLP_OF_FLOAT32 == MLP_FLOAT32 && (int)MLP_OF_FLOAT64 == MLP_
 /* Hidden activations: code, name, and what the derivative is computed from: the OUTPUT of the
  * activation, as the pass backward finds it; or the INPUT, which is gone by then, so that the pass
  * forward leaves slopes f'(z) behind. The functions are in activations.h. */
-#define MLP_ACTIVATIONS(A)        \
-    A(IDENTITY, identity, OUTPUT) \
-    A(LOGISTIC, logistic, OUTPUT) \
-    A(TANH, tanh, OUTPUT)         \
-    A(RELU, relu, OUTPUT)         \
-    A(GELU, gelu, INPUT)
+#define MLP_ACTIVATIONS(A)            \
+    A(IDENTITY, identity, OUTPUT)     \
+    A(LOGISTIC, logistic, OUTPUT)     \
+    A(TANH, tanh, OUTPUT)             \
+    A(RELU, relu, OUTPUT)             \
+    A(GELU, gelu, INPUT)              \
+    A(SILU, silu, INPUT)              \
+    A(MISH, mish, INPUT)              \
+    A(ELU, elu, OUTPUT)               \
+    A(SELU, selu, OUTPUT)             \
+    A(LEAKY_RELU, leaky_relu, OUTPUT) \
+    A(SOFTPLUS, softplus, OUTPUT)
 
 typedef enum {
 #define A(CODE, name, from) MLP_##CODE,

@@ -46,10 +46,12 @@
 #undef DENORMAL_EXPONENT
 #undef ROUNDING_SHIFT
 #undef LOG2_E
+#undef LN2
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef EXP_LOW
 #undef EXP_HIGH
+#undef EXP_TAIL_END
 #undef HALF_EXPONENT
 #undef LOW_BITS
 #undef NORMAL_BEGIN
@@ -57,7 +59,8 @@
 #undef SQRT_2_PI
 
 /* ln 2 is LN2_HIGH + LN2_LOW. LN2_HIGH ends in zeros, so that its multiples by the exponents of
- * the type are exact. exp(x) is 0 for x below EXP_LOW, and inf above EXP_HIGH. */
+ * the type are exact. exp(x) is 0 for x below EXP_LOW, and inf above EXP_HIGH; u exp(-u) is 0 for u
+ * above EXP_TAIL_END. */
 #if REAL_BITS == 32
 
 #define REAL float
@@ -75,10 +78,12 @@
 #define DENORMAL_EXPONENT 25
 #define ROUNDING_SHIFT 0x1.8p23f
 #define LOG2_E 0x1.715476p0f
+#define LN2 0x1.62e430p-1f
 #define LN2_HIGH 0x1.62e4p-1f
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define EXP_LOW -104.5f
 #define EXP_HIGH 89.0f
+#define EXP_TAIL_END 110.0f
 #define HALF_EXPONENT 64
 #define LOW_BITS 12 /* without which a number has an exact square */
 #define NORMAL_BEGIN 0x1p-30f
@@ -102,10 +107,12 @@
 #define DENORMAL_EXPONENT 54
 #define ROUNDING_SHIFT 0x1.8p52
 #define LOG2_E 0x1.71547652b82fep0
+#define LN2 0x1.62e42fefa39efp-1
 #define LN2_HIGH 0x1.62e42fefa3p-1
 #define LN2_LOW 0x1.3de6af278ece6p-42
 #define EXP_LOW -746.0
 #define EXP_HIGH 710.0
+#define EXP_TAIL_END 755.0
 #define HALF_EXPONENT 512
 #define LOW_BITS 27
 #define NORMAL_BEGIN 0x1p-30

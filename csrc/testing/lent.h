@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.h"
 
-#define MLP_LENT_FUNCTIONS(F) F(exp) F(expm1) F(log) F(sqrt) F(tanh) F(logistic)
+#define MLP_LENT_FUNCTIONS(F) F(exp) F(expm1) F(log) F(log1p) F(sqrt) F(tanh) F(logistic)
 
 enum {
 #define F(name) MLP_FUNCTION_##name,

@@ -11,8 +11,8 @@ _PARAMETERS = f"""
 hidden_layer_sizes : int or array-like of int of shape (n_hidden,), default=(100,)
     The widths of the hidden layers; an empty sequence is a linear model.
 activation : {options(ACTIVATIONS)} or list of these, default='relu'
-    The activation of all hidden layers, or one for each. scikit-learn has neither 'gelu', the
-    exact one, nor lists.
+    The activation of all hidden layers, or one for each. scikit-learn has the first four alone, and
+    no lists. 'gelu' is the exact one, 'elu' has an alpha of 1, and 'leaky_relu' a slope of 0.01.
 solver : {options(SOLVERS)}, default='adam'
     What minimises the loss:
 

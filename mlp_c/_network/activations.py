@@ -9,6 +9,12 @@ Activation = Literal[
     "tanh",
     "relu",
     "gelu",
+    "silu",
+    "mish",
+    "elu",
+    "selu",
+    "leaky_relu",
+    "softplus",
 ]
 Activations = Activation | Sequence[Activation]  # of all hidden layers, or one each
 OutputActivation = Literal["identity", "exp", "softmax", "logistic"]

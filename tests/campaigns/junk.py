@@ -21,6 +21,7 @@ WORDS = [
     "",
     "relu",
     "gelu",
+    "mish",
     "cross_entropy",
     "gaussian",
     "quantile",

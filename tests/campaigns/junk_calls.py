@@ -20,7 +20,7 @@ from support import calls, core_calls
 X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
 
 # Of networks with one hidden layer.
-ACTIVATIONS = ["relu", "gelu", ["gelu"], ("gelu",), ["logistic"]]
+ACTIVATIONS = ["relu", "gelu", ["gelu"], ("gelu",), ["logistic"], ["mish"], "softplus"]
 
 # Parameters that mean something together, by class.
 COMMON = [

@@ -7,6 +7,7 @@ own words where it has them: a new loss is a function among `OF_NUMBERS` or `OF_
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,12 @@ UNITS = {
     "tanh": torch.nn.Tanh,
     "relu": torch.nn.ReLU,
     "gelu": torch.nn.GELU,
+    "silu": torch.nn.SiLU,
+    "mish": torch.nn.Mish,
+    "elu": torch.nn.ELU,
+    "selu": torch.nn.SELU,
+    "leaky_relu": torch.nn.LeakyReLU,
+    "softplus": partial(torch.nn.Softplus, threshold=700),  # from where on it is exactly z
 }
 
 

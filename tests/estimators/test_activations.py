@@ -30,7 +30,18 @@ def bits(model):
 SPARSE = np.where(wide.X > 1, wide.X, 0)
 FORMS = {"dense": wide.X, "mostly zero": SPARSE, "sparse": csr_array(SPARSE)}
 WIDE = {"hidden_layer_sizes": (100, 64), "max_iter": 3, "batch_size": 300}
-each_wide = pytest.mark.parametrize("activation", ["gelu", ["gelu", "tanh"], ["logistic", "gelu"]])
+each_wide = pytest.mark.parametrize(
+    "activation",
+    [
+        "gelu",
+        ["gelu", "tanh"],
+        ["logistic", "gelu"],
+        ["silu", "selu"],
+        ["elu", "mish"],
+        ["softplus", "leaky_relu"],
+    ],
+    ids=str,
+)
 
 
 def seen(model, rows):
@@ -226,6 +237,7 @@ BOUNDS = [
     ((60, 60), ["gelu", "logistic"], (6, 2, 2)),
     ((60, 60), ["logistic", "gelu"], (2, 6, 6)),
     ((60, 60, 60), ("tanh", "logistic", "relu"), (6, 2, 6, 6)),
+    ((60, 60, 60), ("softplus", "silu", "logistic"), (6, 6, 2, 2)),
     ((), "gelu", (6,)),
     ((), "logistic", (2,)),
     ((), [], (6,)),

@@ -42,13 +42,18 @@ def test_activation_is_accurate_over_the_whole_range(activation, dtype, isa):
     assert_ulps(got, ACTIVATIONS[activation](x.astype(np.longdouble)), ULPS[activation][0])
 
 
-def test_slopes_of_gelu_are_accurate_over_the_whole_range(dtype, isa):
-    """To 4 u, and as it falls to 0 to 4 ulp; where it crosses 0, of the terms whose sum it is."""
+# Activations whose slopes come from their input, and where these fall to 0.
+FALLING = {"gelu": -1.5, "silu": -2, "mish": -2}
+
+
+@pytest.mark.parametrize("activation", FALLING)
+def test_slopes_of_an_input_are_accurate_over_the_whole_range(activation, dtype, isa):
+    """To 4 u, and as they fall to 0 to 16 ulp; where they cross 0, of the terms of the sum."""
     x = samples(dtype, -800, 800)
-    _, slopes = apply("gelu", x)
-    want = SLOPES["gelu"](x.astype(np.longdouble))
+    _, slopes = apply(activation, x)
+    want = SLOPES[activation](x.astype(np.longdouble))
     assert_within(slopes, want, 4 * unit(dtype))
-    falling = x < -1.5
+    falling = x < FALLING[activation]
     assert_ulps(slopes[falling], want[falling], 16)
 
 

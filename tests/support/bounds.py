@@ -25,6 +25,12 @@ ULPS = {
     "tanh": (3, 7),
     "relu": (0, 0),
     "gelu": (5, 2),
+    "silu": (4, 1),
+    "mish": (5, 2),
+    "elu": (2, 1),
+    "selu": (2, 2),
+    "leaky_relu": (1, 1),
+    "softplus": (3, 1),
 }
 
 

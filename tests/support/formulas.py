@@ -53,12 +53,53 @@ def _gelu_slope(z):
 
 # ---- hidden activations ----
 
+SELU_LAMBDA, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def _softplus(z):
+    return np.logaddexp(z, np.zeros_like(z))
+
+
+def _tail_of_exp(z):
+    """z where it may be multiplied by what falls as exp(-|z|), which is 0 beyond."""
+    return np.clip(z, -20000, 20000)
+
+
+def _silu_slope(z):
+    z = _tail_of_exp(z)
+    return _logistic(z) * (1 + z * (1 - _logistic(z)))
+
+
+def _mish(z):
+    return np.maximum(z, -20000) * np.tanh(_softplus(z))
+
+
+def _mish_slope(z):
+    z = _tail_of_exp(z)
+    slope_of_tanh = 1 - np.tanh(_softplus(z)) ** 2
+    return np.tanh(_softplus(z)) + z * slope_of_tanh * _logistic(z)
+
+
+def _elu(z):
+    return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+
+
 ACTIVATIONS = {
     "identity": lambda z: z,
-    "logistic": lambda z: 1 / (1 + np.exp(-z)),
+    "logistic": _logistic,
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
     "gelu": _gelu,
+    "silu": lambda z: np.maximum(z, -20000) * _logistic(z),
+    "mish": _mish,
+    "elu": _elu,
+    "selu": lambda z: SELU_LAMBDA * np.where(z > 0, z, SELU_ALPHA * _elu(z)),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "softplus": _softplus,
 }
 
 # The derivative in terms of the activation itself, where that tells it.
@@ -67,14 +108,20 @@ DERIVATIVES = {
     "logistic": lambda a: a * (1 - a),
     "tanh": lambda a: 1 - a**2,
     "relu": lambda a: np.where(a == 0, 0, np.ones_like(a)),
+    "elu": lambda a: np.where(a > 0, 1, a + 1),
+    "selu": lambda a: SELU_LAMBDA * np.where(a > 0, 1, a / SELU_LAMBDA + SELU_ALPHA),
+    "leaky_relu": lambda a: np.where(a > 0, np.ones_like(a), 0.01),
+    "softplus": lambda a: -np.expm1(-a),
 }
 
 # The derivative in terms of what is activated.
 SLOPES = {
     "gelu": _gelu_slope,
+    "silu": _silu_slope,
+    "mish": _mish_slope,
 } | {name: lambda z, name=name: DERIVATIVES[name](ACTIVATIONS[name](z)) for name in DERIVATIVES}
 
-# The steepest of all slopes, with some room: that of gelu at sqrt(2) is 1.129.
+# The steepest of all slopes, with some room: that of selu just below 0 is 1.758.
 STEEPEST = 1.001 * max(np.abs(f(np.linspace(-10, 10, 4001))).max() for f in SLOPES.values())
 
 
