@@ -7,6 +7,7 @@ figures of how good models are, by name.
 import argparse
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn import datasets, metrics
@@ -19,6 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.progress import progress
 from mlp_c import HiddenActivations, MLPClassifier, MLPRegressor
+from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS
 
 Figures = dict[str, float]
 
@@ -271,6 +274,35 @@ def learning_rates(seed: int) -> Figures:
     return figures
 
 
+def activations(seed: int) -> Figures:
+    """One hidden layer, and eight."""
+    figures = {}
+    for hidden, max_iter in (((100,), 100), ((50,) * 8, 30)):
+        for activation in ACTIVATIONS[1:]:
+            figures[f"{len(hidden)} layers, {activation}"] = digits_right(
+                seed, hidden, activation=activation, max_iter=max_iter
+            )
+    return figures
+
+
+def inits(seed: int) -> Figures:
+    """Sixteen hidden layers."""
+    return {
+        f"{activation}, {init}": digits_right(
+            seed, (50,) * 16, activation=activation, init=init, max_iter=30
+        )
+        for activation in ("relu", "silu", "tanh", "selu")
+        for init in INITIALIZERS
+    }
+
+
+def digits_right(seed: int, hidden: tuple[int, ...], **options: Any) -> float:
+    """How much of half of the digits a network names right that learned the other half."""
+    X_train, X_test, y_train, y_test = halves(*digits(), seed)
+    model = MLPClassifier(hidden, random_state=seed, **options)
+    return model.fit(X_train, y_train).score(X_test, y_test)
+
+
 # By the guide's headings.
 SECTIONS: dict[str, Callable[[int], Figures]] = {
     "Class weights": class_weights,
@@ -281,6 +313,8 @@ SECTIONS: dict[str, Callable[[int], Figures]] = {
     "Means and standard deviations": standard_deviations,
     "A validation set of your own": validation_rows,
     "What early stopping watches": scoring,
+    "Activations": activations,
+    "How weights are drawn": inits,
     "Initial weights": initial_weights,
     "Schedules of the learning rate": learning_rates,
     "Hidden layers as features": hidden_activations,

@@ -78,8 +78,8 @@ n_iter_no_change : int or inf, default=10
 max_fun : int, default=15000
     The most evaluations of the loss by 'lbfgs'.
 init : {options(INITIALIZERS)}, default='glorot_uniform'
-    How the weights are drawn: as in scikit-learn, or from a normal distribution of variance
-    ``2 / n_in`` with biases zero.
+    How the weights are drawn: 'glorot_uniform' as in scikit-learn, biases too; the others as
+    ``mlp_c.kernels.initialize`` says, with biases zero.
 compute_dtype : {{'float32', 'float64'}} or None, default=None
     The dtype of the weights and the arithmetic of a stochastic solver; None for float32 where the
     training rows are float32, else float64. Dense rows of another dtype are converted a batch

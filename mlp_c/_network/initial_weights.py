@@ -10,31 +10,115 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
+from mlp_c import _core
 from mlp_c._network.activations import Activations, initial_activations
 from mlp_c._network.widths import check_widths
 from mlp_c._system.blocks import Array, blocks
+from mlp_c._system.docstrings import documented, options
 
-Init = Literal["glorot_uniform", "he_normal"]
-Draw = Callable[[tuple[int, ...]], Array]
-Initializer = Callable[[Any, int, int, str], tuple[Draw, Draw]]
+Init = Literal[
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+]
+Fill = Callable[[Array], None]  # sets all elements of an array
+Initializer = Callable[[Any, int, int, str], tuple[Fill, Fill]]
 
 
-def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
-    scale = np.sqrt(2.0 / n_in)
-    return lambda shape: random.standard_normal(shape) * scale, np.zeros
+def _from(draw: Callable[[int], Array]) -> Fill:
+    """Fill an array with what `draw` gives of one stream, a block at a time."""
+
+    def fill(array: Array) -> None:
+        for block in blocks(array.reshape(-1)):
+            block[...] = draw(block.size)
+
+    return fill
 
 
-def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Draw, Draw]:
+def _zeros(array: Array) -> None:
+    array.fill(0)
+
+
+def _uniform(random: Any, bound: float) -> Fill:
+    return _from(partial(random.uniform, -bound, bound))
+
+
+def _normal(random: Any, variance: float) -> Fill:
+    scale = np.sqrt(variance)
+    return _from(lambda n: random.standard_normal(n) * scale)
+
+
+def _glorot_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
     factor = 2.0 if activation == "logistic" else 6.0
-    bound = np.sqrt(factor / (n_in + n_out))
-    draw = partial(random.uniform, -bound, bound)
-    return draw, draw
+    fill = _uniform(random, np.sqrt(factor / (n_in + n_out)))
+    return fill, fill
 
 
-# By name, what draws weights, and what biases, of a shape.
+def _glorot_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
+    return _normal(random, 2.0 / (n_in + n_out)), _zeros
+
+
+def _he_uniform(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
+    return _uniform(random, np.sqrt(6.0 / n_in)), _zeros
+
+
+def _he_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
+    return _normal(random, 2.0 / n_in), _zeros
+
+
+def _lecun_normal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
+    return _normal(random, 1.0 / n_in), _zeros
+
+
+def _orthogonal(random: Any, n_in: int, n_out: int, activation: str) -> tuple[Fill, Fill]:
+    return partial(_fill_orthogonal, random), _zeros
+
+
+def _fill_orthogonal(random: Any, array: Array) -> None:
+    rows = np.empty(sorted(array.shape))
+    _normal(random, 1.0)(rows)
+    _orthonormalize(rows)
+    array[...] = rows if rows.shape == array.shape else rows.T
+
+
+_PANEL = 32  # rows
+
+
+def _orthonormalize(rows: Array) -> None:
+    """Make rows orthonormal, each a positive number times what those before leave of it.
+
+    Of normal numbers, all orthonormal rows are then alike likely (Mezzadri, "How to generate random
+    matrices from the classical compact groups", 2007). Gram and Schmidt make them so, a panel at a
+    time, and twice: rounding leaves no more to do (Giraud et al., "The loss of orthogonality in the
+    Gram-Schmidt orthogonalization process", 2005). The bits of LAPACK's QR decomposition would
+    depend on the number of its threads.
+    """
+    for begin in range(0, len(rows), _PANEL):
+        before, panel = rows[:begin], rows[begin : begin + _PANEL]
+        for _ in range(2):
+            if begin > 0:
+                panel -= _product(_product(panel, before.T), before)
+            for i, row in enumerate(panel):
+                row -= np.einsum("j,ji->i", np.einsum("ji,i->j", panel[:i], row), panel[:i])
+                row /= np.sqrt(np.einsum("i,i->", row, row))
+
+
+def _product(a: Array, b: Array) -> Array:
+    layers: list[Array] = _core.forward(a, [b], [np.zeros(b.shape[1])], "identity", None, None, 1)
+    return layers[0]
+
+
+# By name, what fills weights, and what biases.
 INITIALIZERS: dict[Init, Initializer] = {
     "glorot_uniform": _glorot_uniform,
+    "glorot_normal": _glorot_normal,
+    "he_uniform": _he_uniform,
     "he_normal": _he_normal,
+    "lecun_normal": _lecun_normal,
+    "orthogonal": _orthogonal,
 }
 
 
@@ -48,20 +132,15 @@ def draw(
     weights, biases = [], []
     activations = initial_activations(activation, len(widths) - 2)
     for (n_in, n_out), name in zip(pairwise(widths), activations, strict=True):
-        draw_weights, draw_biases = INITIALIZERS[init](random, n_in, n_out, name)
-        weights.append(_drawn(draw_weights, (n_in, n_out), dtype))
-        biases.append(_drawn(draw_biases, (n_out,), dtype))
+        fill_weights, fill_biases = INITIALIZERS[init](random, n_in, n_out, name)
+        weights.append(np.empty((n_in, n_out), dtype))
+        fill_weights(weights[-1])
+        biases.append(np.empty(n_out, dtype))
+        fill_biases(biases[-1])
     return weights, biases
 
 
-def _drawn(draw: Draw, shape: tuple[int, ...], dtype: Any) -> Array:
-    """What `draw(shape)` gives, cast; from the same stream, a block at a time."""
-    array = np.empty(shape, dtype)
-    for block in blocks(array.reshape(-1)):
-        block[...] = draw(block.shape)
-    return array
-
-
+@documented(inits=options(INITIALIZERS))
 def initialize(
     layer_sizes: ArrayLike,
     *,
@@ -71,16 +150,24 @@ def initialize(
 ) -> tuple[list[Array], list[Array]]:
     r"""Draws the initial weights and biases of a network.
 
-    'he_normal' draws :math:`W_{ij} \sim N(0, 2 / n_{in})` and sets the biases to
-    zero; 'glorot_uniform' draws weights, then biases, layer by layer from
-    :math:`U(-r, r)` with :math:`r = \sqrt{6 / (n_{in} + n_{out})}`, as
-    scikit-learn does. Draws are made in float64 and then cast.
+    Layer by layer, weights are drawn from
+
+    - glorot_uniform: :math:`U(-r, r)` with :math:`r = \sqrt{6 / (n_{in} + n_{out})}`, and
+      then biases, too, as scikit-learn does
+    - glorot_normal: :math:`N(0, 2 / (n_{in} + n_{out}))`
+    - he_uniform: :math:`U(-r, r)` with :math:`r = \sqrt{6 / n_{in}}`
+    - he_normal: :math:`N(0, 2 / n_{in})`
+    - lecun_normal: :math:`N(0, 1 / n_{in})`
+    - orthogonal: the matrices whose columns, or rows where these are fewer, are
+      orthonormal, all alike likely
+
+    Biases are zero but for glorot_uniform's. Draws are made in float64 and then cast.
 
     Parameters
     ----------
     layer_sizes : array-like of int of shape (n_layers + 1,)
         The widths from the input to the output, each at least 1.
-    init : {'he_normal', 'glorot_uniform'}, default='he_normal'
+    init : {inits}, default='he_normal'
         The distribution.
     random_state : int, RandomState, Generator or None, default=None
         Where the numbers come from. A RandomState or Generator goes on from where
@@ -102,7 +189,10 @@ def initialize(
     ----------
     He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015), section 2.2.
     Glorot & Bengio, "Understanding the difficulty of training deep feedforward
-    neural networks" (2010), equation 16.
+    neural networks" (2010), equations 12 and 16.
+    LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998), section 4.6.
+    Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning
+    in deep linear neural networks" (2013), section 3.
 
     Examples
     --------

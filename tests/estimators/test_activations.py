@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor
 from mlp_c._network.activations import ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS
 from support import wide
 from support.activations import CLASSES, MIXED, X, each_class, make
 from support.states import outcome
@@ -275,10 +276,11 @@ def test_lists_draw_the_weights_that_scikit_learn_draws_for_the_name(activation,
         assert bits(model.fit(X, CLASSES)) == bits(theirs)
 
 
-def test_weights_of_he_do_not_depend_on_activations():
-    """'he_normal' has one scale for all."""
+@pytest.mark.parametrize("init", sorted(INITIALIZERS.keys() - {"glorot_uniform"}))
+def test_other_weights_do_not_depend_on_activations(init):
+    """They have one scale for all."""
     models = [
-        make(MLPRegressor, a, init="he_normal", max_iter=1, solver="sgd", learning_rate_init=1e-300)
+        make(MLPRegressor, a, init=init, max_iter=1, solver="sgd", learning_rate_init=1e-300)
         for a in ("logistic", ["gelu", "logistic", "tanh"])
     ]
     first, second = (model.fit(X, CLASSES).coefs_ for model in models)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier as Theirs
 
 from mlp_c import MLPClassifier, MLPRegressor, kernels
+from mlp_c._network.initial_weights import INITIALIZERS
 from support import calls
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -25,11 +26,15 @@ def given(dtype=float):
     }
 
 
+@pytest.mark.parametrize("init", INITIALIZERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_a_fit_from_what_it_would_draw_is_the_fit(solver):
+def test_a_fit_from_what_it_would_draw_is_the_fit(solver, dtype, init):
     """`initialize` draws from the seed what a fit draws; the rows keep their order."""
-    drawn = MLPClassifier(**OPTIONS, solver=solver).fit(X, Y)
-    model = MLPClassifier(**OPTIONS, solver=solver).fit(X, Y, **given())
+    rows, options = X.astype(dtype), OPTIONS | {"solver": solver}
+    weights, biases = kernels.initialize([5, 8, 6, 3], init=init, random_state=0, dtype=dtype)
+    drawn = MLPClassifier(**options, init=init).fit(rows, Y)
+    model = MLPClassifier(**options).fit(rows, Y, coefs_init=weights, intercepts_init=biases)
     assert calls.bits([model.coefs_, model.intercepts_]) == calls.bits(
         [drawn.coefs_, drawn.intercepts_]
     )
