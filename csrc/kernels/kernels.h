@@ -50,9 +50,10 @@ typedef struct {
 } mlp_loss_rows;
 
 enum {
-    MLP_MAX_PARTS = 4,    /* of the first layer's columns: see network/slices.h */
-    MLP_PART_COLS = 16,   /* a part of the first layer begins at a multiple of so many columns */
-    MLP_SQUARE_LANES = 16 /* partial sums of squares, the same on every instruction set */
+    MLP_MAX_PARTS = 4,     /* of the first layer's columns: see network/slices.h */
+    MLP_PART_COLS = 16,    /* a part of the first layer begins at a multiple of so many columns */
+    MLP_SQUARE_LANES = 16, /* partial sums of squares, the same on every instruction set */
+    MLP_SQUARE_ROWS = 8    /* rows of a gradient whose squares have a sum together */
 };
 
 /* Where the sums of a matrix's squared elements go, by row and, in a row, by part: sums of
@@ -73,8 +74,10 @@ typedef struct {
 typedef struct {
     const mlp_rule *rule;
     double learning_rate;
-    double l2;      /* l2 * value is added to the gradient */
-    int64_t number; /* of the step, counted from 1 */
+    double l2;              /* l2 * value is added to the gradient */
+    double gradient_factor; /* which is then multiplied with this, 1 for none */
+    double decay;           /* decay * value is taken from the value, before the step */
+    int64_t number;         /* of the step, counted from 1 */
 } mlp_step;
 
 /* Rows of a dense array whose pairs are counted or listed, and the room that a member has for one
@@ -191,6 +194,11 @@ typedef void mlp_update_kernel(mlp_worker *worker, const mlp_step *step,
 typedef void mlp_add_l2_kernel(mlp_worker *worker, double l2, const mlp_update_rows *rows,
                                const mlp_matrix *out, const mlp_squares *squares);
 
+/* Writes the sums of squares of gradient + l2 * value, in double: none of float32 overflows. There
+ * is one for MLP_SQUARE_ROWS rows, or what is left of them, and not for each row. */
+typedef void mlp_square_gradient_kernel(mlp_worker *worker, double l2, const mlp_update_rows *rows,
+                                        const mlp_squares *squares);
+
 #define MLP_KERNELS(K)           \
     K(load_rows)                 \
     K(list_rows)                 \
@@ -211,7 +219,8 @@ typedef void mlp_add_l2_kernel(mlp_worker *worker, double l2, const mlp_update_r
     K(softmax)                   \
     K(softmax_cross_entropy)     \
     K(update)                    \
-    K(add_l2)
+    K(add_l2)                    \
+    K(square_gradient)
 
 /* The kernels of one dtype and instruction set, and the sizes that fit them. */
 typedef struct {

@@ -149,10 +149,13 @@ typedef struct {
     R(SGD, sgd, 0, MLP_NO_CONSTANTS)                 \
     R(MOMENTUM, momentum, 1, MLP_MOMENTUM_CONSTANTS) \
     R(NESTEROV, nesterov, 1, MLP_MOMENTUM_CONSTANTS) \
-    R(ADAM, adam, 2, MLP_ADAM_CONSTANTS)
+    R(ADAM, adam, 2, MLP_ADAM_CONSTANTS)             \
+    R(ADAMW, adamw, 2, MLP_ADAM_CONSTANTS)           \
+    R(RMSPROP, rmsprop, 1, MLP_RMSPROP_CONSTANTS)
 
 #define MLP_MOMENTUM_CONSTANTS(C) C(real, momentum)
 #define MLP_ADAM_CONSTANTS(C) C(real, beta_1) C(real, beta_2) C(real, epsilon)
+#define MLP_RMSPROP_CONSTANTS(C) C(real, beta_2) C(real, epsilon)
 
 typedef enum {
 #define R(CODE, name, n_moments, constants) MLP_##CODE,

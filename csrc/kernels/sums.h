@@ -59,4 +59,39 @@ FN(sum_squares)(mlp_worker *worker, const mlp_matrix *m, ptrdiff_t i, const mlp_
     }
 }
 
+/* ---- in double ---- */
+
+#define DOUBLE_LANES (MLP_VECTOR_BYTES / (ptrdiff_t)sizeof(double))
+#define DOUBLES FN(doubles)
+#define FEW FN(few)
+
+typedef double DOUBLES __attribute__((vector_size(MLP_VECTOR_BYTES)));
+typedef REAL FEW __attribute__((vector_size(DOUBLE_LANES * sizeof(REAL)))); /* as many of REAL */
+
+/* Adds the squares of LANES numbers to as many sums. */
+static inline void
+FN(add_squares)(VEC numbers, DOUBLES sums[])
+{
+    FEW parts[LANES / DOUBLE_LANES];
+    memcpy(parts, &numbers, sizeof parts);
+    for (ptrdiff_t i = 0; i < LANES / DOUBLE_LANES; i++) {
+        DOUBLES part = __builtin_convertvector(parts[i], DOUBLES);
+        sums[i] += part * part;
+    }
+}
+
+/* The sum of MLP_SQUARE_LANES lanes, by halves. */
+static inline double
+FN(sum_doubles)(const DOUBLES sums[])
+{
+    double lanes[MLP_SQUARE_LANES];
+    memcpy(lanes, sums, sizeof lanes);
+    for (ptrdiff_t half = MLP_SQUARE_LANES / 2; half > 0; half /= 2) {
+        for (ptrdiff_t i = 0; i < half; i++) {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    return lanes[0];
+}
+
 #endif

@@ -8,7 +8,8 @@
  * 2^-E the smallest normal number, the thresholds are
  *
  *     deltas             2^-80, 2^-500   so that their products with weights are normal
- *     weights            2^-46, 2^-522   the rest of E; only where the L2 term is strong, see below
+ *     weights            2^-46, 2^-511   the rest of E, and so that their squares are normal; only
+ *                                        where they decay, or the L2 term is strong, see below
  *     velocities         2^-(E - 26)     so that their products with a momentum are normal
  *     gradients squared  2^-(E / 2 - 8)  their squares, times 1 - beta_2 of 2^-10, reach the next
  *     second moments     2^-(E - 6)      by their roots, which are at hand
@@ -48,7 +49,7 @@
 #define TINY_DELTA 0x1p-500
 #define LOG_TINY_DELTA -347.0
 #define TINY_VELOCITY 0x1p-996
-#define TINY_WEIGHT 0x1p-522
+#define TINY_WEIGHT 0x1p-511
 #define TINY_SQUARED_GRADIENT 0x1p-503
 #define TINY_FIRST_MOMENT 0x1p-508
 #endif

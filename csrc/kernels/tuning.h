@@ -40,5 +40,6 @@ enum {
 _Static_assert((FN(TILE_COLS) & (FN(TILE_COLS) - 1)) == 0, "a panel's width is a power of two");
 _Static_assert(MLP_PART_COLS % LANES == 0, "a vector lies in one part of a layer");
 _Static_assert(MLP_SQUARE_LANES % LANES == 0, "partial sums of squares are whole vectors");
+_Static_assert(FN(BLOCK_UNITS) % MLP_SQUARE_ROWS == 0, "a task has whole sums of squares");
 
 #endif

@@ -14,7 +14,9 @@ typedef struct {
     int n_moments;
     const void *constants;
     REAL l2;
-    bool drops_weights; /* that are tiny: tiny.h. Known to the compiler */
+    bool is_plain; /* the rest is nothing. Known to the compiler */
+    REAL gradient_factor, decay;
+    REAL least_weight; /* smaller ones are dropped: tiny.h */
 } APPLIED;
 
 /* A row of a parameter, its gradient and its moments. */
@@ -36,8 +38,15 @@ FN(with_l2)(REAL l2, VEC value, VEC gradient)
 static inline ALWAYS_INLINE VEC
 FN(apply_rule)(FN(rule) * rule, APPLIED with, VEC value, VEC gradient, VEC moments[])
 {
-    VEC new = rule(with.constants, value, FN(with_l2)(with.l2, value, gradient), moments);
-    return with.drops_weights ? FN(drop_tiny)(new, TINY_WEIGHT) : new;
+    gradient = FN(with_l2)(with.l2, value, gradient);
+    if (with.is_plain) {
+        return rule(with.constants, value, gradient, moments);
+    }
+    gradient *= with.gradient_factor;
+    if (with.decay != 0) { /* 0 * inf would be NaN */
+        value -= with.decay * value;
+    }
+    return FN(drop_tiny)(rule(with.constants, value, gradient, moments), with.least_weight);
 }
 
 /* Applies a rule to LANES elements of a row from j on, or as many as there are. With `whole`, there
@@ -138,20 +147,23 @@ static void
 FN(update)(mlp_worker *worker, const mlp_step *step, const mlp_update_rows *rows,
            const mlp_squares *squares)
 {
-    const REAL l2 = (REAL)step->l2;
+    const REAL l2 = (REAL)step->l2, factor = (REAL)step->gradient_factor;
+    const REAL decay = (REAL)step->decay;
+    const bool keeps_weights = step->l2 < STRONG_L2 && step->decay == 0;
+    const REAL least_weight = keeps_weights ? 0 : TINY_WEIGHT;
     switch (step->rule->code) {
-#define R(CODE, name, n_moments, list)                                    \
-    case MLP_##CODE: {                                                    \
-        const FN(name##_constants) constants = FN(name##_begin)(step);    \
-        const APPLIED plain = {n_moments, &constants, l2, false};         \
-        const APPLIED dropping = {n_moments, &constants, l2, true};       \
-        if (step->l2 < STRONG_L2) {                                       \
-            FN(apply_to_rows)(worker, FN(name), plain, rows, squares);    \
-        }                                                                 \
-        else {                                                            \
-            FN(apply_to_rows)(worker, FN(name), dropping, rows, squares); \
-        }                                                                 \
-        break;                                                            \
+#define R(CODE, name, n_moments, list)                                                         \
+    case MLP_##CODE: {                                                                         \
+        const FN(name##_constants) constants = FN(name##_begin)(step);                         \
+        const APPLIED plain = {n_moments, &constants, l2, .is_plain = true};                   \
+        const APPLIED whole = {n_moments, &constants, l2, false, factor, decay, least_weight}; \
+        if (keeps_weights && step->gradient_factor == 1) {                                     \
+            FN(apply_to_rows)(worker, FN(name), plain, rows, squares);                         \
+        }                                                                                      \
+        else {                                                                                 \
+            FN(apply_to_rows)(worker, FN(name), whole, rows, squares);                         \
+        }                                                                                      \
+        break;                                                                                 \
     }
         MLP_RULES(R)
 #undef R
@@ -176,6 +188,49 @@ FN(add_l2)(mlp_worker *worker, double l2, const mlp_update_rows *rows, const mlp
         }
         if (squares->sums != NULL) {
             FN(sum_squares)(worker, value, i, squares);
+        }
+    }
+}
+
+/* Adds the squares of a row of gradient + l2 * value to MLP_SQUARE_LANES sums; not of all of it
+ * where the team is to stop. */
+static inline ALWAYS_INLINE void
+FN(add_gradient_squares)(mlp_worker *worker, REAL l2, ROW value, ROW gradient, DOUBLES sums[])
+{
+    for (mlp_segment some = {0}; mlp_next_segment(worker, value.n, &some);) {
+        for (ptrdiff_t begin = some.begin; begin < some.end; begin += MLP_SQUARE_LANES) {
+            for (ptrdiff_t at = 0; at < MLP_SQUARE_LANES && begin + at < some.end; at += LANES) {
+                const ptrdiff_t j = begin + at, count = value.n - j;
+                VEC p = FN(load)(value.data + j * value.stride, value.stride, count);
+                VEC g = FN(load)(gradient.data + j * gradient.stride, gradient.stride, count);
+                FN(add_squares)(FN(with_l2)(l2, p, g), &sums[at / DOUBLE_LANES]);
+            }
+        }
+    }
+}
+
+static void
+FN(square_gradient)(mlp_worker *worker, double l2, const mlp_update_rows *rows,
+                    const mlp_squares *squares)
+{
+    mlp_poller poller = {worker, 0};
+    ptrdiff_t n = rows->value.rows;
+    for (ptrdiff_t first = 0; first < n; first += MLP_SQUARE_ROWS) {
+        ptrdiff_t end = mlp_min(first + MLP_SQUARE_ROWS, n), begin_col = 0;
+        if (mlp_poll_after(&poller, (end - first) * rows->value.cols)) {
+            return;
+        }
+        for (ptrdiff_t part = 0; part < squares->n_parts; part++) {
+            const mlp_block block = {first, end, begin_col, squares->ends[part]};
+            const mlp_matrix value = mlp_block_of(&rows->value, &block);
+            const mlp_matrix gradient = mlp_block_of(&rows->gradient, &block);
+            DOUBLES sums[MLP_SQUARE_LANES / DOUBLE_LANES] = {0};
+            for (ptrdiff_t i = 0; i < value.rows; i++) {
+                FN(add_gradient_squares)
+                (worker, (REAL)l2, FN(row_of)(&value, i), FN(row_of)(&gradient, i), sums);
+            }
+            squares->sums[part * squares->stride + first / MLP_SQUARE_ROWS] = FN(sum_doubles)(sums);
+            begin_col = squares->ends[part];
         }
     }
 }

@@ -1,6 +1,8 @@
 #include "network/batches.h"
 
+#include <assert.h>
 #include <float.h>
+#include <math.h>
 
 #include "kernels/poll.h"
 #include "network/row_room.h"
@@ -149,26 +151,60 @@ mlp_add_row_losses(const mlp_member *m, const mlp_cursor *cursor, double loss)
     return sum;
 }
 
-/* ---- the L2 term ---- */
+/* ---- squares: of gradients, and of weights for the L2 term ---- */
 
-mlp_squares
-mlp_squares_of(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin)
+/* Where the squares of a layer go, of the first layer those of the member's slice: sums of a part
+ * are `stride` apart from those of the next. */
+static mlp_squares
+squares_in(const mlp_member *m, ptrdiff_t layer, double *sums, ptrdiff_t stride)
 {
-    const mlp_matrix *weights = &m->group->layers[layer].weights.value;
-    mlp_squares squares = {.sums = m->plan->squares[layer] + begin,
-                           .stride = weights->rows,
+    mlp_squares squares = {.sums = sums,
+                           .stride = stride,
                            .n_parts = 1,
-                           .ends = {weights->cols}};
+                           .ends = {mlp_layer_units(&m->group->layers[layer])}};
     if (layer == 0) {
         const mlp_slice *slice = &m->group->slice;
         ptrdiff_t cols = mlp_layer_units(&m->plan->spec.network->layers[0]);
-        squares.sums += slice->first_part * weights->rows;
+        squares.sums += slice->first_part * stride;
         squares.n_parts = slice->n_parts;
         for (int part = 0; part < slice->n_parts; part++) {
             squares.ends[part] = mlp_part_end(cols, slice->first_part + part) - slice->begin;
         }
     }
     return squares;
+}
+
+mlp_squares
+mlp_squares_of(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin)
+{
+    ptrdiff_t inputs = mlp_layer_inputs(&m->group->layers[layer]);
+    return squares_in(m, layer, m->plan->squares[layer] + begin, inputs);
+}
+
+mlp_squares
+mlp_gradient_squares_of(const mlp_member *m, const mlp_task *task)
+{
+    ptrdiff_t of_weights = mlp_count_gradient_sums(&m->group->layers[task->layer]);
+    ptrdiff_t first = task->is_bias ? of_weights : task->begin / MLP_SQUARE_ROWS;
+    assert(task->begin % MLP_SQUARE_ROWS == 0);
+    return squares_in(m, task->layer, m->plan->gradient_squares[task->layer] + first,
+                      of_weights + 1);
+}
+
+double
+mlp_gradient_norm(const mlp_member *m)
+{
+    const mlp_network *network = m->plan->spec.network;
+    double sum = 0;
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        ptrdiff_t n = (mlp_count_gradient_sums(&network->layers[l]) + 1) * mlp_count_parts(l);
+        for (mlp_segment some = {0}; mlp_next_segment(m->worker, n, &some);) {
+            for (ptrdiff_t i = some.begin; i < some.end; i++) {
+                sum += m->plan->gradient_squares[l][i];
+            }
+        }
+    }
+    return sqrt(sum);
 }
 
 double

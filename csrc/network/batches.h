@@ -54,6 +54,12 @@ double mlp_add_row_losses(const mlp_member *m, const mlp_cursor *cursor, double 
  * of the member's slice. */
 mlp_squares mlp_squares_of(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin);
 
+/* The same for the gradient of a task. */
+mlp_squares mlp_gradient_squares_of(const mlp_member *m, const mlp_task *task);
+
+/* The norm of all gradients, whose squares are there: the same to all members. */
+double mlp_gradient_norm(const mlp_member *m);
+
 /* l2 / 2 times the sum of all squared weights, in order of the parts; of some of them where the
  * team is to stop. */
 double mlp_l2_loss(const mlp_member *m, double l2);

@@ -11,7 +11,8 @@ prepare(mlp_train_epoch_args *args, int n_members, bool is_epoch)
     ptrdiff_t batch_rows = mlp_min(args->batch_size, args->data.n);
     mlp_plan_spec spec =
         mlp_training_spec(args->kernels, &args->network, &args->data, batch_rows, n_members);
-    spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS;
+    spec.squares_gradients = args->max_gradient_norm != 0;
+    spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS || spec.squares_gradients;
     spec.copies_slices = is_epoch; /* which pays in many batches */
     spec.drops_tiny = is_epoch;    /* as the public kernels do not */
     args->plan = mlp_make_plan(&args->memory, &spec);
@@ -69,25 +70,32 @@ copy_slices(const mlp_member *m, copy_direction direction)
 
 /* ---- UPDATE ---- */
 
-/* One step of the update rule, and the L2 term of a batch of so much weight. */
-typedef struct {
-    const mlp_rule *rule;
-    double learning_rate;
-    double l2;
-    int64_t number;
-} batch_step;
+/* The step of a batch for one parameter. */
+static mlp_step
+step_of(const mlp_parameter *parameter, const mlp_step *batch)
+{
+    mlp_step step = *batch;
+    step.learning_rate *= parameter->rate_factor;
+    step.l2 = mlp_decay_of(parameter, batch->l2);
+    step.decay = mlp_decay_of(parameter, batch->decay * parameter->rate_factor);
+    return step;
+}
+
+/* The parameter that a task's gradient is of. */
+static const mlp_parameter *
+parameter_of(const mlp_member *m, const mlp_task *task)
+{
+    const mlp_layer *layer = &m->group->layers[task->layer];
+    return task->is_bias ? &layer->biases : &layer->weights;
+}
 
 /* Updates what a task's gradient belongs to, and packs it anew. */
 static void
-update_task(const mlp_member *m, const mlp_task *task, const batch_step *batch,
+update_task(const mlp_member *m, const mlp_task *task, const mlp_step *batch,
             const mlp_matrix *gradient)
 {
-    const mlp_layer *layer = &m->group->layers[task->layer];
-    const mlp_parameter *parameter = task->is_bias ? &layer->biases : &layer->weights;
-    mlp_step step = {.rule = batch->rule,
-                     .learning_rate = batch->learning_rate * parameter->rate_factor,
-                     .l2 = mlp_decay_of(parameter, batch->l2),
-                     .number = batch->number};
+    const mlp_parameter *parameter = parameter_of(m, task);
+    const mlp_step step = step_of(parameter, batch);
     mlp_update_rows rows = {.value = mlp_rows_of(&parameter->value, task->begin, task->end),
                             .gradient = *gradient};
     for (int i = 0; i < MLP_MAX_MOMENTS; i++) {
@@ -106,7 +114,7 @@ update_task(const mlp_member *m, const mlp_task *task, const batch_step *batch,
 /* GRADIENT and UPDATE of a batch's last chunk, task by task. What is begun is finished, unless a
  * stop has to wait for it too long. */
 static void
-update_batch(mlp_member *m, const mlp_rows *rows, bool accumulate, const batch_step *batch)
+update_batch(mlp_member *m, const mlp_rows *rows, bool accumulate, const mlp_step *batch)
 {
     ptrdiff_t n_done = 0;
     m->worker->finishing = true;
@@ -116,6 +124,63 @@ update_batch(mlp_member *m, const mlp_rows *rows, bool accumulate, const batch_s
         if (mlp_poll(m->worker)) { /* the gradient may not be whole */
             break;
         }
+        update_task(m, task, batch, &gradient);
+    }
+    m->worker->finishing = false;
+}
+
+/* ---- REDUCE: between the two, what needs all gradients of a batch at once ---- */
+
+/* Squares a task's gradient, with that of the L2 term. */
+static void
+square_task(const mlp_member *m, const mlp_task *task, const mlp_step *batch,
+            const mlp_matrix *gradient)
+{
+    const mlp_parameter *parameter = parameter_of(m, task);
+    mlp_squares squares = mlp_gradient_squares_of(m, task);
+    mlp_update_rows rows = {.value = mlp_rows_of(&parameter->value, task->begin, task->end),
+                            .gradient = *gradient};
+    m->kernels->square_gradient(m->worker, mlp_decay_of(parameter, batch->l2), &rows, &squares);
+}
+
+/* GRADIENT of a batch's last chunk, task by task, and the squares of each. Past the barrier, whose
+ * answer it returns, the batch can be reduced. */
+static mlp_command
+square_batch(mlp_member *m, const mlp_rows *rows, bool accumulate, const mlp_step *batch)
+{
+    ptrdiff_t n_done = 0;
+    for (const mlp_task *task; (task = mlp_next_task(m, &n_done)) != NULL;) {
+        mlp_matrix gradient = mlp_task_gradient(m, task);
+        mlp_compute_gradient(m, rows, task, accumulate, &gradient);
+        square_task(m, task, batch, &gradient);
+        if (mlp_poll(m->worker)) {
+            break;
+        }
+    }
+    return mlp_barrier(m->worker);
+}
+
+/* What gradients are multiplied with so that their norm is at most `most`, as PyTorch clips them;
+ * NaN where float64 does not hold it: a fit that has lost its way is not to go on in silence. */
+static double
+clip(const mlp_member *m, double most)
+{
+    double norm = mlp_gradient_norm(m);
+    return isfinite(norm) ? fmin(1, most / (norm + 1e-6)) : (double)NAN;
+}
+
+/* REDUCE, and UPDATE of gradients that are kept. Every member computes the norm: to wait for that
+ * of one would take longer. What is begun is finished as above; past the time for it, the norm may
+ * be of some gradients alone, and is not used. */
+static void
+update_reduced(mlp_member *m, double max_norm, mlp_step *batch)
+{
+    ptrdiff_t n_done = 0;
+    m->worker->finishing = true;
+    batch->gradient_factor = clip(m, max_norm);
+    for (const mlp_task *task;
+         !mlp_poll(m->worker) && (task = mlp_next_task(m, &n_done)) != NULL;) {
+        mlp_matrix gradient = mlp_task_gradient(m, task);
         update_task(m, task, batch, &gradient);
     }
     m->worker->finishing = false;
@@ -161,16 +226,26 @@ run_batches(mlp_member *m, const mlp_train_epoch_args *args, epoch_total *total)
         if (is_first_member) {
             loss = mlp_add_row_losses(m, &chunk, loss);
         }
-        if (is_last) {
-            batch_step batch = {.rule = &args->rule,
-                                .learning_rate =
-                                    args->learning_rates[chunk.batch / args->batch_size],
-                                .l2 = args->objective.l2 / chunk.weight_sum,
-                                .number = args->first_step + total->steps + 1};
-            update_batch(m, rows, !is_first, &batch);
+        if (!is_last) {
+            mlp_compute_gradients(m, rows, !is_first);
         }
         else {
-            mlp_compute_gradients(m, rows, !is_first);
+            double learning_rate = args->learning_rates[chunk.batch / args->batch_size];
+            mlp_step batch = {.rule = &args->rule,
+                              .learning_rate = learning_rate,
+                              .l2 = args->objective.l2 / chunk.weight_sum,
+                              .gradient_factor = 1,
+                              .decay = learning_rate * args->weight_decay,
+                              .number = args->first_step + total->steps + 1};
+            if (!m->plan->spec.squares_gradients) {
+                update_batch(m, rows, !is_first, &batch);
+            }
+            else if (square_batch(m, rows, !is_first, &batch) == MLP_GO_ON) {
+                update_reduced(m, args->max_gradient_norm, &batch);
+            }
+            else {
+                return;
+            }
         }
         buffer = (buffer + 1) % m->group->n_buffers;
         more = mlp_load_next_chunk(m, args->batch_size, &next, &m->buffers[buffer]);

@@ -97,6 +97,8 @@ typedef struct {
     mlp_objective objective;
     ptrdiff_t batch_size;
     mlp_rule rule;
+    double weight_decay;          /* of a step of learning rate 1 */
+    double max_gradient_norm;     /* of a batch's gradients, L2 term included; 0 for any */
     const double *learning_rates; /* of each batch, passed over or not */
     int64_t first_step;           /* steps made before */
     struct mlp_plan *plan;

@@ -225,7 +225,7 @@ alloc_scratches(mlp_arena *arena, mlp_plan *plan)
     }
 }
 
-/* Sums of squared weights, which all members see. */
+/* Sums of squared weights, and of gradients where these are squared, which all members see. */
 static void
 alloc_squares(mlp_arena *arena, mlp_plan *plan)
 {
@@ -233,6 +233,11 @@ alloc_squares(mlp_arena *arena, mlp_plan *plan)
     for (ptrdiff_t l = 0; l < network->n_layers; l++) {
         ptrdiff_t inputs = mlp_layer_inputs(&network->layers[l]);
         plan->squares[l] = mlp_alloc(arena, inputs, mlp_count_parts(l), sizeof(double));
+        if (plan->spec.squares_gradients) {
+            plan->gradient_squares[l] =
+                mlp_alloc(arena, mlp_count_gradient_sums(&network->layers[l]) + 1,
+                          mlp_count_parts(l), sizeof(double));
+        }
     }
 }
 

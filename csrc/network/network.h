@@ -10,7 +10,7 @@ typedef struct {
     mlp_matrix gradient;                 /* of a whole batch, where one is kept */
     mlp_matrix moments[MLP_MAX_MOMENTS]; /* as many as the update rule keeps */
     double rate_factor;                  /* of an epoch's learning rates */
-    double decay_factor;                 /* of the L2 term */
+    double decay_factor;                 /* of the L2 term, and of the weight decay */
 } mlp_parameter;
 
 /* A layer maps rows of weights.value.rows inputs to rows of weights.value.cols units. */
@@ -32,11 +32,11 @@ typedef struct {
     double gradient_scale; /* what the gradient of the loss is multiplied with, 1 for none */
 } mlp_objective;
 
-/* l2 for a parameter: 0 where it has no L2 term, be l2 infinite. */
+/* The L2 term or the decay for a parameter: 0 where it has none, be they infinite. */
 static inline double
-mlp_decay_of(const mlp_parameter *parameter, double l2)
+mlp_decay_of(const mlp_parameter *parameter, double decay)
 {
-    return parameter->decay_factor == 0 ? 0 : l2 * parameter->decay_factor;
+    return parameter->decay_factor == 0 ? 0 : decay * parameter->decay_factor;
 }
 
 static inline ptrdiff_t

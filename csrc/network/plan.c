@@ -13,7 +13,9 @@ mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer)
     }
     ptrdiff_t cols = group->slice.end - group->slice.begin;
     ptrdiff_t bytes = (cols + 1) * plan->spec.network->layers[0].weights.value.item;
-    return 2 * (MLP_SUMS_BYTES / 2 / bytes + 1);
+    ptrdiff_t units = 2 * (MLP_SUMS_BYTES / 2 / bytes + 1);
+    return plan->spec.squares_gradients ? mlp_ceil_div(units, MLP_SQUARE_ROWS) * MLP_SQUARE_ROWS
+                                        : units;
 }
 
 /* The input units of a layer that have weights: none where it has no units. */
@@ -109,6 +111,7 @@ alloc_tables(mlp_arena *arena, mlp_plan *plan)
                              sizeof(mlp_layer_rows));
     plan->tasks = mlp_alloc(arena, count_tasks(plan), 1, sizeof(mlp_task));
     plan->squares = mlp_alloc(arena, n_layers, 1, sizeof(double *));
+    plan->gradient_squares = mlp_alloc(arena, n_layers, 1, sizeof(double *));
     for (int g = 0; g < spec->n_groups; g++) {
         mlp_group *group = &plan->groups[g];
         group->layers = mlp_alloc(arena, n_layers, 1, sizeof(mlp_layer));

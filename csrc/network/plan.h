@@ -79,10 +79,11 @@ typedef struct {
     bool packs_weights; /* unless rows are few */
     bool packs_tails;   /* only where weights have no whole vectors */
     bool goes_backward;
-    bool copies_slices;   /* of the first layer, to avoid false sharing where they meet */
-    bool keeps_gradients; /* of a whole batch */
-    bool drops_tiny;      /* deltas, lest training become slow: see kernels/tiny.h */
-    bool has_own_layers;  /* each member */
+    bool copies_slices;     /* of the first layer, to avoid false sharing where they meet */
+    bool keeps_gradients;   /* of a whole batch */
+    bool squares_gradients; /* which are kept, for their norm */
+    bool drops_tiny;        /* deltas, lest training become slow: see kernels/tiny.h */
+    bool has_own_layers;    /* each member */
     /* Sets out the memory: see network/layout.h. */
     void (*lay_out)(mlp_arena *arena, struct mlp_plan *plan);
 } mlp_plan_spec;
@@ -96,6 +97,7 @@ typedef struct mlp_plan {
     mlp_task_list shared_tasks; /* on all layers but the first; members claim them */
     double *row_losses;         /* of the rows in work */
     double **squares;           /* sums of squared weights, by layer: see mlp_squares */
+    double **gradient_squares;  /* the same of gradients: of weights, then of biases */
 } mlp_plan;
 
 /* What a plan is made for that trains on batches of so many rows; the rest of it is for the caller
@@ -116,8 +118,15 @@ mlp_count_parts(ptrdiff_t layer)
     return layer == 0 ? MLP_MAX_PARTS : 1;
 }
 
+/* Sums of squares that are kept of the gradients of a layer's weights, in each part. */
+static inline ptrdiff_t
+mlp_count_gradient_sums(const mlp_layer *layer)
+{
+    return mlp_ceil_div(mlp_layer_inputs(layer), MLP_SQUARE_ROWS);
+}
+
 /* Input units in a task on the weights of a layer. Of sparse rows whole pairs, whose sums stay in
- * the first-level cache. */
+ * the first-level cache. Where gradients are squared, whole sums of their squares. */
 ptrdiff_t mlp_task_units(const mlp_plan *plan, const mlp_group *group, ptrdiff_t layer);
 
 #endif

@@ -197,7 +197,8 @@ run_sgd_step(mlp_worker *worker, void *arguments)
 {
     mlp_sgd_step_args *args = arguments;
     const mlp_rule sgd = {.code = MLP_SGD};
-    const mlp_step step = {.rule = &sgd, .learning_rate = args->learning_rate, .number = 1};
+    const mlp_step step = {
+        .rule = &sgd, .learning_rate = args->learning_rate, .gradient_factor = 1, .number = 1};
     for (ptrdiff_t i = 0; i < args->n_params && !mlp_poll(worker); i++) {
         mlp_update_rows rows = {.value = share_of(worker, &args->params[i]),
                                 .gradient = share_of(worker, &args->grads[i])};

@@ -20,13 +20,16 @@
     F(integer, n_threads)
 
 /* Beside these: rule, a dict (names.h); learning_rates, a float64 array with one for each batch,
- * passed over or not; moments, a list for each that the rule keeps, of an array for every weights
- * array and then every biases array; steps, an int64 array of one element, how many were made. */
+ * passed over or not; max_grad_norm, 0 for none; moments, a list for each that the rule keeps, of
+ * an array for every weights array and then every biases array; steps, an int64 array of one
+ * element, how many were made. */
 #define TRAIN_EPOCH_FIELDS(F) \
     SHARED_FIELDS(F)          \
     F(real, l2)               \
     F(size, batch_size)       \
     F(object, rule)           \
+    F(real, weight_decay)     \
+    F(real, max_grad_norm)    \
     F(object, learning_rates) \
     F(object, moments)        \
     F(object, steps)
@@ -155,7 +158,9 @@ mlp_core_train_epoch(PyObject *module, PyObject *fields)
     mlp_call call;
     mlp_begin(&call);
     MLP_ARG_FIELDS(&call, fields, "fields of train_epoch", TRAIN_EPOCH_FIELDS, &given);
-    mlp_train_epoch_args epoch = {.batch_size = given.batch_size};
+    mlp_train_epoch_args epoch = {.batch_size = given.batch_size,
+                                  .weight_decay = given.weight_decay,
+                                  .max_gradient_norm = given.max_grad_norm};
     mlp_loss loss = mlp_arg_loss(&call, given.loss);
     epoch.objective = (mlp_objective){loss, given.l2, .gradient_scale = 1};
     epoch.rule = mlp_arg_rule(&call, given.rule);

@@ -134,7 +134,9 @@ void
 lent_update(mlp_worker *worker, void *arguments)
 {
     lent_call *call = arguments;
-    mlp_step step = {&call->rule, call->numbers[0], call->numbers[1], (int64_t)call->numbers[2]};
+    const double *numbers = call->numbers;
+    mlp_step step = {&call->rule, numbers[0], numbers[1],
+                     numbers[2],  numbers[3], (int64_t)numbers[4]};
     mlp_update_rows rows = {.value = call->arrays[0], .gradient = call->arrays[1]};
     memcpy(rows.moments, call->moments, sizeof rows.moments);
     mlp_squares squares = squares_of(&call->arrays[2], &rows.value);
@@ -148,6 +150,15 @@ lent_add_l2(mlp_worker *worker, void *arguments)
     mlp_update_rows rows = {.value = call->arrays[0], .gradient = call->arrays[1]};
     mlp_squares squares = squares_of(&call->arrays[3], &rows.value);
     call->kernels->add_l2(worker, call->numbers[0], &rows, &call->arrays[2], &squares);
+}
+
+void
+lent_square_gradient(mlp_worker *worker, void *arguments)
+{
+    lent_call *call = arguments;
+    mlp_update_rows rows = {.value = call->arrays[0], .gradient = call->arrays[1]};
+    mlp_squares squares = squares_of(&call->arrays[2], &rows.value);
+    call->kernels->square_gradient(worker, call->numbers[0], &rows, &squares);
 }
 
 /* ---- sparse rows ---- */

@@ -21,8 +21,9 @@
     K(softmax, "mm")                       \
     K(softmax_cross_entropy, "Lmtdm")      \
     K(compute_losses, "Lmt?nd?")           \
-    K(update, "RnnnmmMd")                  \
-    K(add_l2, "nmmmd")
+    K(update, "RnnnnnmmMd")                \
+    K(add_l2, "nmmmd")                     \
+    K(square_gradient, "nmmd")
 
 /* lent_NAME: one member of a team calls the kernel with the arguments of a lent_call. */
 #define K(name, signature) void lent_##name(mlp_worker *worker, void *arguments);

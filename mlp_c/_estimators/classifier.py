@@ -135,6 +135,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight=None,
         label_smoothing=0.0,
         warmup=0.0,
+        weight_decay=None,
+        max_grad_norm=None,
     ):
         self._set_parameters(locals())
 

@@ -18,10 +18,12 @@ solver : {options(SOLVERS)}, default='adam'
 
     - 'lbfgs': SciPy's L-BFGS-B, over all rows at once;
     - 'sgd': stochastic gradient descent, with batches of rows;
-    - 'adam': Adam, with batches of rows.
+    - 'adam': Adam, with batches of rows;
+    - 'adamw': Adam with `weight_decay` in the place of the L2 term, with batches of rows;
+    - 'rmsprop': RMSprop without momentum, with batches of rows.
 alpha : float, default=0.0001
     Strength of the L2 term, ``alpha / 2`` times the squared weights (not the biases) over the
-    sum of the batch's sample weights.
+    sum of the batch's sample weights. 'adamw' has none.
 batch_size : int or 'auto', default='auto'
     Rows in a batch of a stochastic solver; 'auto' is ``min(200, n_samples)``. A larger number
     than there are rows is clipped, with a warning.
@@ -68,11 +70,11 @@ early_stopping : bool, default=False
 validation_fraction : float, default=0.1
     The fraction of rows held out, in [0, 1), where ``fit`` is given none to validate with.
 beta_1 : float, default=0.9
-    Adam's decay of the first moment, in [0, 1).
+    Decay of the first moment, with 'adam' and 'adamw', in [0, 1).
 beta_2 : float, default=0.999
-    Adam's decay of the second moment, in [0, 1).
+    Decay of the second moment, with 'adam', 'adamw' and 'rmsprop', in [0, 1).
 epsilon : float, default=1e-8
-    What Adam adds to the root of the second moment.
+    What these add to the root of the second moment: 'adamw' once its bias is corrected.
 n_iter_no_change : int or inf, default=10
     Epochs without improvement that make a plateau.
 max_fun : int, default=15000
@@ -96,6 +98,12 @@ scoring : str, callable or None, default=None
     held out, negated; the name of a scorer of scikit-learn's; or a callable
     ``scoring(estimator, X, y)``, which is given a copy of these rows and returns a number: the
     greater, the better. Without `early_stopping` it has no effect.
+weight_decay : float or None, default=None
+    Before each step of a stochastic solver, weights (not biases) are multiplied with
+    ``1 - learning_rate * weight_decay``. None for 0.01 with 'adamw', else 0.
+max_grad_norm : float or None, default=None
+    The greatest norm of a batch's gradients, all layers' and the L2 term's together, with a
+    stochastic solver: longer ones are shortened to it. None for any.
 """
 
 _ATTRIBUTES = """
@@ -151,7 +159,10 @@ References
 ----------
 Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks"
 (2010); He, Zhang, Ren & Sun, "Delving deep into rectifiers" (2015); Kingma & Ba, "Adam: a
-method for stochastic optimization" (2014); Szegedy et al., "Rethinking the Inception
+method for stochastic optimization" (2014); Loshchilov & Hutter, "Decoupled weight decay
+regularization" (2019); Tieleman & Hinton, "Neural networks for machine learning", lecture 6.5
+(2012), on RMSprop; Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural
+networks" (2013), on clipped gradients; Szegedy et al., "Rethinking the Inception
 architecture for computer vision" (2016), on label smoothing; Koenker & Bassett, "Regression
 quantiles" (1978); Nix & Weigend, "Estimating the mean and variance of the target probability
 distribution" (1994).

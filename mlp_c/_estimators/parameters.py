@@ -86,6 +86,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "compute_dtype": [StrOptions({"float32", "float64"}), None],
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "warmup": [Interval(Real, 0, 1, closed="both")],
+    "weight_decay": [Interval(Real, 0, None, closed="left"), None],
+    "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
 
 

@@ -139,6 +139,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantile=0.5,
         tweedie_power=1.5,
         warmup=0.0,
+        weight_decay=None,
+        max_grad_norm=None,
     ):
         self._set_parameters(locals())
 

@@ -42,10 +42,12 @@ _LATER = {
     "class_weight": None,
     "huber_delta": 1.0,
     "label_smoothing": 0.0,
+    "max_grad_norm": None,
     "quantile": 0.5,
     "scoring": None,
     "tweedie_power": 1.5,
     "warmup": 0.0,
+    "weight_decay": None,
 }
 
 # Parameters that may be functions of the user's, and what a file, which holds none, says instead.

@@ -37,3 +37,5 @@ class Hyperparameters(Protocol):
     compute_dtype: str | None
     n_threads: int | None
     warmup: float
+    weight_decay: float | None
+    max_grad_norm: float | None

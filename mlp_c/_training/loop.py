@@ -128,6 +128,7 @@ class Stochastic:
     ) -> dict[str, Any]:
         """What an epoch takes, over all rows as they lie or in the order that was drawn."""
         model, data, optimizer = self._model, self._progress.data, self._model._optimizer
+        decay, max_norm = model.weight_decay, model.max_grad_norm
         return {
             "X": data.X,
             "y": self._loss.targets_for_kernels(data.y),
@@ -137,9 +138,11 @@ class Stochastic:
             "biases": model.intercepts_,
             "activation": model.activation,
             "loss": self._loss.for_kernels(model.coefs_[0].dtype),
-            "l2": float(model.alpha),
+            "l2": float(model.alpha) if optimizer.has_l2 else 0.0,
             "batch_size": batch_size,
             "rule": optimizer.for_kernels(),
+            "weight_decay": optimizer.weight_decay if decay is None else float(decay),
+            "max_grad_norm": 0.0 if max_norm is None else float(max_norm),
             "learning_rates": rates,
             "moments": optimizer.moments,
             "steps": optimizer.steps,

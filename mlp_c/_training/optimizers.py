@@ -40,6 +40,10 @@ class Optimizer:
         The checks of what a state holds besides the rule and the moments, by name.
     steps : ndarray of int64 of shape (1,)
         How many steps were made, which the kernels count.
+    has_l2 : bool
+        Whether the L2 term belongs to the gradient that it follows.
+    weight_decay : float
+        What ``weight_decay=None`` stands for.
     """
 
     rule: ClassVar[str]
@@ -49,6 +53,8 @@ class Optimizer:
         "learning_rate_init": checks.not_negative,
         "steps": checks.counter,
     }
+    has_l2: ClassVar[bool] = True
+    weight_decay: ClassVar[float] = 0.0
 
     def __init__(
         self, moments: tuple[Arrays, ...], schedule: Schedule, values: Mapping[str, Any]
@@ -150,6 +156,29 @@ class Adam(Optimizer):
     }
 
 
+@stored_optimizer
+class AdamW(Adam):
+    """Adam with decoupled weight decay in the place of the L2 term."""
+
+    rule = "adamw"
+    has_l2 = False
+    weight_decay = 0.01
+
+
+@stored_optimizer
+class RMSprop(Optimizer):
+    """RMSprop, whose steps are scaled by an estimate of the squared gradient."""
+
+    rule = "rmsprop"
+    n_moments = 1
+    constants = ("beta_2", "epsilon")
+    stored: ClassVar = {
+        **Optimizer.stored,
+        "beta_2": checks.fraction,
+        "epsilon": checks.not_negative,
+    }
+
+
 def _sgd_rule(model: Hyperparameters) -> type[Optimizer]:
     if model.momentum == 0:
         return SGD
@@ -162,4 +191,6 @@ ChooseRule = Callable[[Hyperparameters], type[Optimizer]]
 RULES: dict[str, ChooseRule] = {
     "sgd": _sgd_rule,
     "adam": lambda model: Adam,
+    "adamw": lambda model: AdamW,
+    "rmsprop": lambda model: RMSprop,
 }

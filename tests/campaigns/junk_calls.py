@@ -32,6 +32,8 @@ COMMON = [
     {"activation": ["gelu"]},
     {"learning_rate": "one_cycle", "warmup": 0.5},
     {"learning_rate": lambda t: factors(t), "solver": "sgd"},
+    {"solver": "adamw", "weight_decay": 0.1},
+    {"solver": "rmsprop", "max_grad_norm": 0.5},
 ]
 PARAMS = {
     mlp_c.MLPClassifier: [

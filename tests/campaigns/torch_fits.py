@@ -281,7 +281,8 @@ OF_LABELS = (classes, two_classes, labels, columns)
 
 
 def set_rate(optimizer, rate):
-    optimizer.param_groups[0]["lr"] = rate
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def scale_gradients(optimizer, rate):
@@ -289,8 +290,9 @@ def scale_gradients(optimizer, rate):
 
     PyTorch multiplies the velocity by the rate of each step.
     """
-    for p in optimizer.param_groups[0]["params"]:
-        p.grad *= rate
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad *= rate
 
 
 @dataclass
@@ -302,13 +304,17 @@ class Rule:
     params : dict
         The solver's parameters.
     optimizer : callable or None
-        Parameters of the network -> PyTorch's optimizer; None where SciPy minimises.
+        Groups of parameters, the weights and the biases -> PyTorch's optimizer; None where SciPy
+        minimises.
     before_step : callable
         Is given the optimizer and the number of the step.
     set_rate : callable
         Is given the optimizer and the learning rate of the step.
     power_t : float
         The power of the rows seen that the rate is divided by at the end of an epoch; 0 for none.
+    decays_itself : bool
+        Whether the optimizer's own weight decay is meant, decoupled, which then takes the place of
+        the L2 term.
     """
 
     params: dict[str, Any]
@@ -316,6 +322,7 @@ class Rule:
     before_step: Callable[[torch.optim.Optimizer, int], None] = lambda optimizer, number: None
     set_rate: Callable[[torch.optim.Optimizer, float], None] = set_rate
     power_t: float = 0.0
+    decays_itself: bool = False
 
 
 def sgd(rng):
@@ -348,7 +355,8 @@ def adam(rng):
     epsilon = choose(rng, 1e-8, 1e-3)
 
     def correct_epsilon(optimizer, number):
-        optimizer.param_groups[0]["eps"] = epsilon / np.sqrt(1 - betas[1] ** number)
+        for group in optimizer.param_groups:
+            group["eps"] = epsilon / np.sqrt(1 - betas[1] ** number)
 
     params = {"learning_rate_init": rate, "beta_1": betas[0], "beta_2": betas[1]}
     return Rule(
@@ -358,12 +366,32 @@ def adam(rng):
     )
 
 
+def adamw(rng):
+    rate, betas = 10 ** rng.uniform(-3, -1.5), (rng.uniform(0, 0.95), rng.uniform(0.9, 0.999))
+    epsilon = choose(rng, 1e-8, 1e-3)
+    params = {"learning_rate_init": rate, "beta_1": betas[0], "beta_2": betas[1]}
+    return Rule(
+        {"solver": "adamw", "epsilon": epsilon} | params,
+        lambda groups: torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon),
+        decays_itself=True,
+    )
+
+
+def rmsprop(rng):
+    rate, beta = 10 ** rng.uniform(-3.5, -2), rng.uniform(0.8, 0.999)
+    epsilon = choose(rng, 1e-8, 1e-3)
+    return Rule(
+        {"solver": "rmsprop", "learning_rate_init": rate, "beta_2": beta, "epsilon": epsilon},
+        lambda groups: torch.optim.RMSprop(groups, lr=rate, alpha=beta, eps=epsilon),
+    )
+
+
 def lbfgs(rng):
     """SciPy's, which takes losses and gradients from PyTorch here."""
     return Rule({"solver": "lbfgs"}, None)
 
 
-RULES = (sgd, momentum, nesterov, adam, lbfgs)
+RULES = (sgd, momentum, nesterov, adam, adamw, rmsprop, lbfgs)
 
 
 # ---- courses of the learning rate ----
@@ -450,6 +478,8 @@ class Setting:
     epochs: int
     batch_size: int
     alpha: float
+    weight_decay: float | None
+    max_grad_norm: float | None
     is_sparse: bool
     n_threads: int
 
@@ -460,6 +490,8 @@ class Setting:
             "hidden_layer_sizes": [len(b) for b in self.biases[:-1]],
             "activation": self.activations,
             "alpha": self.alpha,
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
             "batch_size": self.batch_size,
             "max_iter": self.epochs,
             "n_iter_no_change": np.inf,
@@ -543,7 +575,7 @@ def draw_setting(rng):
     problem = make_problem(rng, signal)
     hidden = rng.choice([1, 4, 7, 16, 33], rng.integers(4)).tolist()
     widths = [n_in, *hidden, problem.n_outputs]
-    rule = make_rule(rng)
+    rule, has_steps = make_rule(rng), make_rule is not lbfgs
     return Setting(
         name=f"{make_problem.__name__} by {make_rule.__name__}",
         problem=problem,
@@ -558,6 +590,8 @@ def draw_setting(rng):
         epochs=int(rng.integers(1, 6)),
         batch_size=min(n, choose(rng, 1, 4, 7, 16, 50)),
         alpha=choose(rng, 0.0, 1e-3, 0.3),
+        weight_decay=choose(rng, None, 0.0, 0.1, 3.0) if has_steps else None,
+        max_grad_norm=choose(rng, None, None, 0.01, 1.0, 100.0) if has_steps else None,
         is_sparse=choose(rng, False, False, True),
         n_threads=choose(rng, 1, 2, 3),
     )
@@ -638,7 +672,8 @@ class Fit:
         """What a solver follows the gradient of, and the loss that it reports."""
         problem, targets, weight = self._problem, self._targets[rows], self._weight[rows]
         terms = (problem.smoothed or problem.terms)(self.network(self._X[rows]), targets)
-        penalty = self._setting.alpha / 2 * sum((w.weight**2).sum() for w in self.linears)
+        alpha = 0 if self._setting.rule.decays_itself else self._setting.alpha
+        penalty = alpha / 2 * sum((w.weight**2).sum() for w in self.linears)
         rows_losses = terms.sum(dim=1), problem.losses(terms, targets)
         return [(weight @ losses + penalty) / weight.sum() for losses in rows_losses]
 
@@ -656,7 +691,11 @@ class Fit:
     def _step(self):
         """Batch by batch."""
         setting, rule = self._setting, self._setting.rule
-        optimizer = rule.optimizer(self.network.parameters())
+        weights, biases = zip(*((w.weight, w.bias) for w in self.linears), strict=True)
+        optimizer = rule.optimizer([{"params": weights}, {"params": biases, "weight_decay": 0.0}])
+        decay = setting.weight_decay
+        if rule.decays_itself and decay is not None:
+            optimizer.param_groups[0]["weight_decay"] = decay
         n, rate, number = len(setting.X), rule.params["learning_rate_init"], 0
         factors = iter(setting.course.factors(setting.epochs * -(-n // setting.batch_size)))
         for epoch in range(setting.epochs):
@@ -672,6 +711,12 @@ class Fit:
                 total, n_counted = total + n_rows * float(reported), n_counted + n_rows
                 optimizer.zero_grad()
                 followed.backward()
+                if setting.max_grad_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(self.network.parameters(), setting.max_grad_norm)
+                if decay is not None and not rule.decays_itself:
+                    with torch.no_grad():
+                        for weight in weights:
+                            weight *= 1 - now * decay
                 rule.set_rate(optimizer, now)
                 rule.before_step(optimizer, number)
                 optimizer.step()

@@ -155,6 +155,8 @@ WRONG = {
     ],
     "tweedie_power": [0.99, 2.01, np.nan, "odd"],
     "warmup": [-0.1, 1.1, np.nan, "odd", None],
+    "weight_decay": [-0.1, np.nan, "odd"],
+    "max_grad_norm": [0.0, -1.0, np.nan, "odd"],
 }
 HUGE, HUGE_TO_TELL = 10**400, 10**5000  # more than float64, and than a text holds
 COUNTS = {"batch_size", "max_iter", "n_iter_no_change", "max_fun", "n_threads", "verbose"}

@@ -128,6 +128,12 @@ RULES = {
         {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6},
     ),
 }
+RULES["adamw"] = ({"solver": "adamw"} | (of_adam := RULES["adam"][2]), 0.02, of_adam)
+RULES["rmsprop"] = (
+    {"solver": "rmsprop", "beta_2": 0.95, "epsilon": 1e-6},
+    0.01,
+    {"beta_2": 0.95, "epsilon": 1e-6},
+)
 each_rule = pytest.mark.parametrize("rule", RULES)
 
 
@@ -170,11 +176,13 @@ def assert_is_the_references_fit(
         *(network, X, targets, rule, rate),
         epochs=epochs,
         batch_size=params["batch_size"],
-        alpha=params["alpha"],
+        alpha=0 if rule == "adamw" else params["alpha"],
         sample_weight=sample_weight,
         power_t=0.5 if params.get("learning_rate") == "invscaling" else 0.0,
         course=formulas.COURSES.get(params.get("learning_rate")),
         warmup=params.get("warmup", 0.0),
+        weight_decay=params.get("weight_decay", 0.01 if rule == "adamw" else 0),
+        max_grad_norm=params.get("max_grad_norm", np.inf),
         **constants,
     )
     assert curve[-1] < curve[0]
@@ -284,6 +292,25 @@ def test_a_batch_without_weight_takes_its_part_of_the_course_with_it(learning_ra
 
 def test_a_falling_rate_is_warmed_up_as_the_references_is():
     assert_is_the_references_fit("classes", "tanh", "sgd", learning_rate="invscaling", warmup=0.3)
+
+
+@each_rule
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_a_decay_is_the_references(rule, alpha):
+    """Of the weights before the step, whose L2 term is of those before the decay."""
+    assert_is_the_references_fit(
+        "classes", "gelu, tanh, relu", rule, sample_weight=WEIGHT, weight_decay=3.0, alpha=alpha
+    )
+
+
+@each_rule
+@pytest.mark.parametrize("problem", ["classes", "numbers", "quantiles"])
+@pytest.mark.parametrize("max_grad_norm", [1e-7, 0.3, 1e3])
+@pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])
+def test_a_clipped_gradient_is_the_references(rows, max_grad_norm, problem, rule):
+    """Shorter than epsilon of Adam, than some gradients, and than none; with a decay."""
+    options = {"max_grad_norm": max_grad_norm, "weight_decay": 0.5}
+    assert_is_the_references_fit(problem, "logistic, gelu, identity", rule, rows, WEIGHT, **options)
 
 
 @pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])

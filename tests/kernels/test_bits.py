@@ -23,7 +23,7 @@ FMA_ISAS = [
 ROWS, WIDTHS = 300, (271, 141, 11)
 
 # Rules whose step depends on its number: the C library's pow is exact for the first.
-ONE_STEP = {"adam"}
+ONE_STEP = {"adam", "adamw"}
 
 
 def exact(dtype, seed=0):
@@ -72,7 +72,7 @@ def cross_entropy(kind, eps, dtype):
     return kernels.softmax_cross_entropy(logits, labels if kind == "labels" else soft, eps=eps)
 
 
-def epoch(rule, batch_size, zeros, dtype):
+def epoch(rule, batch_size, zeros, options, dtype):
     """Training; of zeros, as a sparse array."""
     X, y, _, order, weights, biases = problem(dtype)
     if zeros:
@@ -81,7 +81,7 @@ def epoch(rule, batch_size, zeros, dtype):
     moments = calls.moments(rule, weights + biases, np.abs)
     total = calls.train_epoch(
         *(X, y, weights, biases), rule=calls.rule(rule), order=order, batch_size=batch_size,
-        moments=moments, learning_rates=calls.rates(0.03125, ROWS, batch_size), l2=0.25,
+        moments=moments, learning_rates=calls.rates(0.03125, ROWS, batch_size), l2=0.25, **options,
     )  # fmt: skip
     return total, weights, biases, moments
 
@@ -114,6 +114,7 @@ def heads(dtype):
     return value, gradients, _core.predict(X, None, weights, biases, "relu", output, False, 1)
 
 
+BOTH = {"weight_decay": 0.5, "max_grad_norm": 0.25}
 CASES = {
     **{f"forward {name}": (forward, name) for name in ACTIVATIONS},
     **{f"backward {name}": (backward, name) for name in ACTIVATIONS},
@@ -122,8 +123,11 @@ CASES = {
     "cross-entropy of labels": (cross_entropy, "labels", 0.0),
     "cross-entropy of labels, eps": (cross_entropy, "labels", 1e-8),
     "cross-entropy of rows": (cross_entropy, "rows", 0.0),
-    **{rule: (epoch, rule, ROWS if rule in ONE_STEP else 64, False) for rule in RULES},
-    "sgd on zeros": (epoch, "sgd", 64, True),
+    **{rule: (epoch, rule, ROWS if rule in ONE_STEP else 64, False, {}) for rule in RULES},
+    "sgd on zeros": (epoch, "sgd", 64, True, {}),
+    "nesterov, decay": (epoch, "nesterov", 64, False, {"weight_decay": 0.5}),
+    "rmsprop, clipped": (epoch, "rmsprop", 64, False, {"max_grad_norm": 0.25}),
+    "momentum, decay, clipped on zeros": (epoch, "momentum", 64, True, BOTH),
     **{f"gradient of {loss}": (gradient, loss, {}, "rows") for loss in LOSSES},
     "gradient of three quantiles": (
         gradient,
@@ -177,6 +181,11 @@ GOLDEN = {
     "momentum": ("2e0fa1465c96", "9a26bdf99912"),
     "nesterov": ("d11a688134f0", "d9f695a42834"),
     "adam": ("6a4e973f52dc", "82e4fc39a58b"),
+    "adamw": ("02b8a2ba4268", "2d66e2355d25"),
+    "rmsprop": ("7b35fd15e046", "ea10d3832e87"),
+    "nesterov, decay": ("fa3279ff7d52", "ff61ee2ecc3b"),
+    "rmsprop, clipped": ("90036ca8f6a4", "d057ed3b8592"),
+    "momentum, decay, clipped on zeros": ("2bc4cdfe92b9", "b6663a527193"),
     "gradient of cross_entropy": ("0f1b95eb1d8a", "69bc1707a408"),
     "gradient of heads": ("6e4cd1705191", "a777adb554b3"),
     "gradient of logistic_loss": ("bf9059d47855", "daaea6697297"),

@@ -25,7 +25,7 @@ is_counted = pytest.mark.skipif(
 
 # The thresholds of csrc/kernels/tiny.h, as powers of two.
 DELTA = {"f": -80, "d": -500}
-WEIGHT = {"f": -46, "d": -522}
+WEIGHT = {"f": -46, "d": -511}
 VELOCITY = {"f": -100, "d": -996}
 GRADIENT = {"f": -55, "d": -503}
 SECOND_MOMENT = {"f": -120, "d": -1016}
@@ -77,12 +77,13 @@ def test_losses_leave_no_tiny_deltas(loss, isa, dtype):
         np.testing.assert_array_equal(of_labels[:, 1:], deltas[:, 1:])
 
 
-def updated(isa, rule, dtype, gradient, moments, value=0.0, l2=0.0, **constants):
+def updated(isa, rule, dtype, gradient, moments, value=0.0, l2=0.0, decay=0.0, rate=0.0,
+            **constants):  # fmt: skip
     """The value and the moments after a step, of one number each."""
-    value, *others = (np.full((1, 1), x, dtype) for x in (value, gradient, *moments))
+    value, gradient, *kept = (np.full((1, 1), x, dtype) for x in (value, gradient, *moments))
     named = tuple(calls.rule(rule, **constants).values())
-    testing.update(isa, named, 0.0, l2, 10**6, value, others[0], tuple(others[1:]), None)
-    return value.item(), [m.item() for m in others[1:]]
+    testing.update(isa, named, rate, l2, 1.0, decay, 10**6, value, gradient, tuple(kept), None)
+    return value.item(), [m.item() for m in kept]
 
 
 @each_isa
@@ -94,16 +95,30 @@ def test_tiny_velocities_are_dropped(rule, isa, dtype):
 
 
 @each_isa
-def test_tiny_moments_of_adam_are_dropped(isa, dtype):
+@pytest.mark.parametrize("rule", ["adam", "adamw"])
+def test_tiny_moments_of_adam_are_dropped(rule, isa, dtype):
     """And the first where the second becomes 0; and gradients whose squares would be tiny."""
     first, second = 2.0 ** FIRST_MOMENT[dtype.char], 2.0 ** SECOND_MOMENT[dtype.char]
     keep = {"beta_1": 0.5, "beta_2": 0.5}
-    assert updated(isa, "adam", dtype, 0, [2 * first, 2 * second], **keep)[1] == [first, second]
-    assert updated(isa, "adam", dtype, 0, [first, 1], **keep)[1] == [0, 0.5]
-    assert updated(isa, "adam", dtype, 0, [1, second], **keep) == (0, [0, 0])
+    assert updated(isa, rule, dtype, 0, [2 * first, 2 * second], **keep)[1] == [first, second]
+    assert updated(isa, rule, dtype, 0, [first, 1], **keep)[1] == [0, 0.5]
+    assert updated(isa, rule, dtype, 0, [1, second], **keep) == (0, [0, 0])
     least = 2.0 ** GRADIENT[dtype.char]
-    assert updated(isa, "adam", dtype, -least, [0, 0], **keep)[1] == [-least / 2, least**2 / 2]
-    assert updated(isa, "adam", dtype, least / 2, [0, 0], **keep) == (0, [0, 0])
+    assert updated(isa, rule, dtype, -least, [0, 0], **keep)[1] == [-least / 2, least**2 / 2]
+    assert updated(isa, rule, dtype, least / 2, [0, 0], **keep) == (0, [0, 0])
+
+
+@each_isa
+def test_tiny_moments_of_rmsprop_are_dropped(isa, dtype):
+    """And gradients whose squares are tiny: divided by epsilon alone, they could be large."""
+    second, least = 2.0 ** SECOND_MOMENT[dtype.char], 2.0 ** GRADIENT[dtype.char]
+    keep = {"beta_2": 0.5}
+    assert updated(isa, "rmsprop", dtype, 0, [2 * second], **keep)[1] == [second]
+    assert updated(isa, "rmsprop", dtype, 0, [second], **keep)[1] == [0]
+    assert updated(isa, "rmsprop", dtype, -least, [0], **keep)[1] == [least**2 / 2]
+    assert updated(isa, "rmsprop", dtype, least / 2, [0], **keep)[1] == [0]
+    tiny = {"beta_2": 1 - 2.0**-53, "epsilon": 0.0, "rate": 1.0}
+    assert updated(isa, "rmsprop", dtype, least, [0], **tiny) == (0, [0])
 
 
 @each_isa
@@ -115,13 +130,15 @@ def test_a_tiny_epsilon_does_not_explode(isa, dtype):
 
 @each_isa
 @pytest.mark.parametrize("rule", calls.RULES)
-def test_tiny_weights_are_dropped_under_a_strong_l2_term_alone(rule, isa, dtype):
+def test_tiny_weights_are_dropped_under_a_strong_l2_term_or_a_decay_alone(rule, isa, dtype):
     least = 2.0 ** WEIGHT[dtype.char]
     moments = [0] * calls.RULES[rule]
     for value in (least / 2, -least / 2):
         assert updated(isa, rule, dtype, 0, moments, value, 2.0**-12)[0] == 0
         assert updated(isa, rule, dtype, 0, moments, value, 0.0)[0] == value
         assert updated(isa, rule, dtype, 0, moments, value, 2.0**-13)[0] != 0
+        assert updated(isa, rule, dtype, 0, moments, value, decay=1e-9)[0] == 0
+        assert updated(isa, rule, dtype, 0, moments, 4 * value, decay=1e-9)[0] != 0
 
 
 @each_isa
@@ -178,6 +195,12 @@ SOLVERS = {
     "nesterov": {"solver": "sgd", "learning_rate_init": 0.05},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
     "adam": {"learning_rate_init": 0.005},
+    "adamw": {"solver": "adamw", "learning_rate_init": 0.005},
+    "adamw, strong decay": {"solver": "adamw", "learning_rate_init": 0.005, "weight_decay": 30.0},
+    "rmsprop": {"solver": "rmsprop", "learning_rate_init": 0.001},
+    "rmsprop, strong L2": {"solver": "rmsprop", "learning_rate_init": 0.005, "alpha": 1.0},
+    "sgd, strong decay": {"solver": "sgd", "learning_rate_init": 0.05, "weight_decay": 1.0},
+    "adam, clipped": {"learning_rate_init": 0.005, "max_grad_norm": 1e-3},
     "adam, strong L2": {"learning_rate_init": 0.005, "alpha": 1.0},
     "sgd, strong L2": {"solver": "sgd", "learning_rate_init": 0.05, "alpha": 10.0},
 }

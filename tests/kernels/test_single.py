@@ -130,7 +130,10 @@ def digest_of_everything(isa, dtype):
         value, gradient, moments = parameters(rule, dtype, 5, 41)
         squares = np.empty((1, 5))
         named = entry(calls.rule(rule))
-        testing.update(isa, named, 0.01, 0.1, 1, value, gradient, tuple(moments), squares)
+        testing.update(isa, named, 0.01, 0.1, 1, 0, 1, value, gradient, tuple(moments), squares)
+        results += [x.copy() for x in (value, *moments, squares)]
+        testing.update(isa, named, 0.01, 0.1, 0.3, 0.2, 1, value, gradient, tuple(moments), None)
+        testing.square_gradient(isa, 0.1, value, gradient, squares)
         results += [value, *moments, squares]
     return [x.tobytes() for x in results]
 

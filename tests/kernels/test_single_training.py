@@ -166,9 +166,11 @@ def parameters(rule, dtype, n, k):
 
 @each_isa
 @each_rule
+@pytest.mark.parametrize("decay", [0.0, 0.125])
+@pytest.mark.parametrize("factor", [1.0, 0.375])
 @pytest.mark.parametrize("l2", [0.0, 0.25])
 @pytest.mark.parametrize("place", [np.copy, strided], ids=["contiguous", "strided"])
-def test_updates_are_those_of_the_oracle(place, l2, rule, isa, dtype):
+def test_updates_are_those_of_the_oracle(place, l2, factor, decay, rule, isa, dtype):
     named, step = calls.rule(rule), RULES[rule][1]
     constants = calls.constants_of(named)
     for k in SIZES:
@@ -176,11 +178,12 @@ def test_updates_are_those_of_the_oracle(place, l2, rule, isa, dtype):
         new, new_moments = place(value), [place(m) for m in moments]
         squares = np.full((1, 3), np.nan)
         testing.update(
-            isa, entry(named), 0.01, l2, 7, new, place(gradient), tuple(new_moments), squares
+            *(isa, entry(named), 0.01, l2, factor, decay, 7),
+            *(new, place(gradient), tuple(new_moments), squares),
         )
         want_moments = [wide(m) for m in moments]
-        regularized = wide(gradient) + l2 * wide(value)
-        want = wide(value) + step(regularized, want_moments, 0.01, 7, **constants)
+        followed = factor * (wide(gradient) + l2 * wide(value))
+        want = (1 - decay) * wide(value) + step(followed, want_moments, 0.01, 7, **constants)
         # Constants, products and sums are rounded; beta_2 near 1 leaves 1 - beta_2 as it is.
         assert_close(new, want, 4 * np.finfo(dtype).eps * (np.abs(wide(value)) + 1))
         for m, want_m in zip(new_moments, want_moments, strict=True):
@@ -195,7 +198,7 @@ def test_updates_of_tails_have_the_bits_of_the_whole(rule, isa, dtype):
     named = entry(calls.rule(rule))
 
     def update(arrays):
-        testing.update(isa, named, 0.01, 0.1, 3, *arrays[:2], tuple(arrays[2:]), None)
+        testing.update(isa, named, 0.01, 0.1, 0.9, 0.2, 3, *arrays[:2], tuple(arrays[2:]), None)
         return [x.tobytes() for x in arrays]
 
     value, gradient, moments = parameters(rule, dtype, 1, max(SIZES))
@@ -213,7 +216,7 @@ def test_without_l2_infinite_weights_leave_gradients_alone(isa, dtype):
     gradient, out = np.ones_like(value), np.empty_like(value)
     testing.add_l2(isa, 0.0, value, gradient, out, None)
     np.testing.assert_array_equal(out, gradient)
-    testing.update(isa, ("sgd",), 0.5, 0.0, 1, value, gradient, (), None)
+    testing.update(isa, ("sgd",), 0.5, 0.0, 1, 0, 1, value, gradient, (), None)
     np.testing.assert_array_equal(value, np.array([[np.inf, -np.inf, 0.5, 1.5, 2.5]], dtype))
 
 
@@ -225,3 +228,44 @@ def test_l2_terms_and_squares_are_exact_of_integers(isa, dtype):
         testing.add_l2(isa, 0.5, value, strided(gradient), out, squares)
         np.testing.assert_array_equal(out, gradient + value / 2)
         np.testing.assert_array_equal(squares[0], (value**2).sum(axis=1))
+
+
+@each_isa
+def test_without_decay_infinite_weights_stay_infinite(isa, dtype):
+    """Where something else is asked for: 0 times infinity would be NaN."""
+    value = np.array([[np.inf, -np.inf, 1]], dtype)
+    testing.update(isa, ("sgd",), 0.5, 0.0, 0.5, 0.0, 1, value, np.ones_like(value), (), None)
+    np.testing.assert_array_equal(value, np.array([[np.inf, -np.inf, 0.75]], dtype))
+
+
+@each_isa
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+@pytest.mark.parametrize("place", [np.copy, strided], ids=["contiguous", "strided"])
+def test_squares_of_gradients_are_exact_of_integers(place, l2, isa, dtype):
+    """A sum for each eight rows, and of those that are left."""
+    for k in SIZES:
+        value, gradient = integers(dtype, 19, k), integers(dtype, 19, k, seed=1)
+        squares = np.full((1, 4), np.nan)
+        testing.square_gradient(isa, l2, place(value), place(gradient), squares)
+        want = ((gradient + l2 * value) ** 2).sum(axis=1)
+        want = [want[:8].sum(), want[8:16].sum(), want[16:].sum(), np.nan]
+        np.testing.assert_array_equal(squares[0], want)
+
+
+@each_isa
+@pytest.mark.parametrize("size", [3e38, 1.0 + 2.0**-23, 1e-38])
+def test_squares_of_float32_gradients_are_exact(size, isa):
+    """In double, which no square of float32 leaves, and which has all its digits."""
+    gradient, squares = np.full((1, 3), size, np.float32), np.empty((1, 1))
+    testing.square_gradient(isa, 0.0, np.zeros_like(gradient), gradient, squares)
+    assert squares[0, 0] == 3 * float(gradient[0, 0]) ** 2
+
+
+@each_isa
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_squares_of_what_is_not_finite_are_not(odd, isa, dtype):
+    for k in SIZES:
+        gradient, squares = np.ones((1, k), dtype), np.zeros((1, 1))
+        gradient[0, -1] = odd
+        testing.square_gradient(isa, 0.0, np.ones_like(gradient), gradient, squares)
+        np.testing.assert_array_equal(squares, [[odd * odd]])

@@ -180,7 +180,7 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 
 # By parameter that came later: its default.
 LATER = {"huber_delta": 1.0, "label_smoothing": 0.0, "quantile": 0.5, "tweedie_power": 1.5}
-LATER |= {"warmup": 0.0}
+LATER |= {"warmup": 0.0, "weight_decay": None, "max_grad_norm": None}
 
 
 @each_case
@@ -206,6 +206,8 @@ def test_a_parameter_that_the_first_format_does_not_know_is_left_out_at_its_defa
     model = cls()
     assert name not in model.__getstate__()["parameters"]
     for value in (1.25, 1, None, np.float32(1.5)):
+        if value is LATER[name]:
+            continue
         model.set_params(**{name: value})
         state = model.__getstate__()
         assert state["format"] == 2

@@ -140,6 +140,7 @@ def fields(function, X, y, weights, biases, **options):
     if given.get("order") is not None:
         n = len(given["order"])
     epoch = {"l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}
+    epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
     epoch |= {"learning_rates": rates(0.1, n, batch_size), "moments": ()}
     return shared | epoch | {"steps": np.zeros(1, np.int64)} | given
 

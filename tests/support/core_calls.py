@@ -45,9 +45,11 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     sparse = {"X": csr, "sample_weight": ones, "activation": gelu}
     end = {"n_threads": n_threads}
     epoch = shared | {"l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
+    epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
     epoch |= {"learning_rates": calls.rates(0.001, n, 7), "moments": ()}
     epoch |= {"steps": np.zeros(1, np.int64)} | end
     adam = sparse | {"order": order, "l2": 0.1, "rule": calls.rule("adam")}
+    adam |= {"weight_decay": 0.1, "max_grad_norm": 0.5}
     adam |= {"moments": calls.moments("adam", weights + biases), "steps": np.zeros(1, np.int64)}
     gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
     gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end

@@ -388,11 +388,24 @@ def _adam(gradient, moments, rate, t, *, beta_1, beta_2, epsilon):
     return -rate * mean / (np.sqrt(square) + epsilon)
 
 
+def _adamw(gradient, moments, rate, t, *, beta_1, beta_2, epsilon):
+    epsilon = epsilon * np.sqrt(1 - beta_2**t)
+    return _adam(gradient, moments, rate, t, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+
+
+def _rmsprop(gradient, moments, rate, t, *, beta_2, epsilon):
+    square = moments[0]
+    square[...] = beta_2 * square + (1 - beta_2) * gradient**2
+    return -rate * gradient / (np.sqrt(square) + epsilon)
+
+
 RULES = {
     "sgd": (0, lambda gradient, moments, rate, t: -rate * gradient),
     "momentum": (1, _momentum),
     "nesterov": (1, _nesterov),
     "adam": (2, _adam),
+    "adamw": (2, _adamw),
+    "rmsprop": (1, _rmsprop),
 }
 
 

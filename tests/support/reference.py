@@ -95,8 +95,14 @@ def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
 # ---- a fit ----
 
 
+def clipped(gradient, max_norm):
+    """A gradient whose norm is at most `max_norm`, of all parameters together."""
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradient))
+    return [g * min(1, max_norm / (norm + 1e-6)) for g in gradient]
+
+
 def fit(network, X, y, rule, rate, *, epochs, batch_size, alpha, sample_weight=None, power_t=0.0,
-        course=None, warmup=0.0, **constants):  # fmt: skip
+        course=None, warmup=0.0, weight_decay=0.0, max_grad_norm=np.inf, **constants):  # fmt: skip
     """Trains a network in place; returns the mean loss of each epoch.
 
     After an epoch, the rate is divided by a power of the rows seen so far and one: 0 is no power.
@@ -126,6 +132,9 @@ def fit(network, X, y, rule, rate, *, epochs, batch_size, alpha, sample_weight=N
                 network, X[batch], y[batch], sample_weight[batch], alpha
             )
             total, counted = total + loss * len(X[batch]), counted + len(X[batch])
+            gradient = clipped(gradient, max_grad_norm)
+            for w in network.weights:
+                w *= 1 - now * weight_decay
             for p, g, kept in zip(network.params, gradient, moments, strict=True):
                 p += step(g, kept, now, t, **constants)
         curve.append(total / counted)

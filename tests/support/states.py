@@ -23,6 +23,8 @@ NAMES = pd.DataFrame({"animal": TEXT, "number": COLUMNS[:, 1]})
 # Constructor parameters, rows, targets.
 CASES = {
     "adam": (MLPClassifier, {}, X, TEXT),
+    "adamw": (MLPClassifier, {"solver": "adamw", "weight_decay": 0.5}, X, TEXT),
+    "rmsprop": (MLPRegressor, {"solver": "rmsprop", "max_grad_norm": 0.1}, X, NUMBERS),
     "sgd": (MLPRegressor, {"solver": "sgd", "learning_rate": "adaptive"}, X, NUMBERS),
     "momentum": (MLPClassifier, {"solver": "sgd", "nesterovs_momentum": False}, X, CLASSES),
     "no momentum": (MLPRegressor, {"solver": "sgd", "momentum": 0.0}, X, NUMBERS),
