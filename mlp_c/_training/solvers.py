@@ -71,6 +71,8 @@ def _float64(dtype: np.dtype[Any]) -> np.dtype[Any]:
 # Parameters that are of steps, and whether a value asks for anything.
 OF_STEPS: dict[str, Callable[[Any], bool]] = {
     **NEED_LENGTH,
+    "weight_decay": bool,
+    "max_grad_norm": bool,
 }
 
 SOLVERS = {"lbfgs": Solver(LBFGS.begin, None, _float64, refused=OF_STEPS)}

@@ -144,3 +144,17 @@ def test_partial_fit_goes_on(solver):
     assert calls.bits([model.coefs_, model.intercepts_]) == calls.bits(
         [whole.coefs_, whole.intercepts_]
     )
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize("params", [{"weight_decay": 0.1}, {"max_grad_norm": 1.0}], ids=repr)
+def test_lbfgs_refuses_what_is_of_steps(params):
+    """By its name; None and a decay of 0 ask for nothing."""
+    name = next(iter(params))
+    model = MLPClassifier((3,), solver="lbfgs", max_iter=2, **params)
+    with pytest.raises(ValueError, match=f"solver='lbfgs', which makes no steps, takes no {name}="):
+        model.fit(X, Y)
+    assert not hasattr(model, "coefs_")
+    clone(model).set_params(weight_decay=0.0, max_grad_norm=None).fit(X, Y)
