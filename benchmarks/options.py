@@ -303,6 +303,53 @@ def digits_right(seed: int, hidden: tuple[int, ...], **options: Any) -> float:
     return model.fit(X_train, y_train).score(X_test, y_test)
 
 
+def of_diabetes(
+    seed: int, *, unit: float = 100, **params: Any
+) -> tuple[MLPRegressor, np.ndarray, np.ndarray]:
+    """Two layers of 200 units, fitted to half of the patients, and the others."""
+    X, y = datasets.load_diabetes(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=seed)
+    X_train, X_test = scaled(X_train, X_test)
+    model = MLPRegressor(
+        hidden_layer_sizes=(200, 200), max_iter=100, tol=0, random_state=seed, **params
+    )
+    return model.fit(X_train, y_train / unit), X_test, y_test / unit
+
+
+def weight_decay(seed: int) -> Figures:
+    """Of a network that has room for all rows; and of one that classifies."""
+    figures = {}
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
+    X_train, X_test = scaled(X_train, X_test)
+    for decay in (0.01, 1.0, 10.0):
+        params: dict[str, Any] = {"solver": "adamw", "weight_decay": decay}
+        model, rows, targets = of_diabetes(seed, **params)
+        figures[f"R², {decay}"] = model.score(rows, targets)
+        classifier = MLPClassifier((200, 200), max_iter=100, tol=0, random_state=seed, **params)
+        probabilities = classifier.fit(X_train, y_train).predict_proba(X_test)
+        figures[f"log loss of tumours, {decay}"] = metrics.log_loss(y_test, probabilities)
+        figures[f"right of tumours, {decay}"] = classifier.score(X_test, y_test)
+    for alpha in (1.0, 10.0):
+        model, rows, targets = of_diabetes(seed, alpha=alpha)
+        figures[f"R² of adam, alpha={alpha}"] = model.score(rows, targets)
+    return figures
+
+
+def clipping(seed: int) -> Figures:
+    """Of targets as they are, up to 346, for which steps of sgd are too long."""
+    params: dict[str, Any] = {"solver": "sgd", "unit": 1}
+    figures = {"fitted, None": 1.0}
+    try:
+        of_diabetes(seed, **params)
+    except ValueError:  # weights that are not finite
+        figures["fitted, None"] = 0.0
+    for norm in (1.0, 10.0, 100.0):
+        model, rows, targets = of_diabetes(seed, max_grad_norm=norm, **params)
+        figures[f"R², {norm}"] = model.score(rows, targets)
+    return figures
+
+
 # By the guide's headings.
 SECTIONS: dict[str, Callable[[int], Figures]] = {
     "Class weights": class_weights,
@@ -317,6 +364,8 @@ SECTIONS: dict[str, Callable[[int], Figures]] = {
     "How weights are drawn": inits,
     "Initial weights": initial_weights,
     "Schedules of the learning rate": learning_rates,
+    "Weight decay": weight_decay,
+    "Clipped gradients": clipping,
     "Hidden layers as features": hidden_activations,
 }
 
