@@ -35,7 +35,7 @@ from mlp_c._training.solvers import (
     refuse_parameters,
     solver_named,
 )
-from mlp_c._training.stopping import CURVE, RATES, RECORD
+from mlp_c._training.stopping import CURVE, RECORD
 from mlp_c._training.validation import VALIDATION
 
 
@@ -276,8 +276,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
             self.coefs_, self.intercepts_ = draw(
                 self.init, widths, self.activation, random_state, dtype
             )
-        parts = (CURVE, RATES, RECORD, VALIDATION)
-        for name in ("_optimizer", *chain.from_iterable(part.checks for part in parts)):
+        for name in ("_optimizer", *CURVE.checks, *RECORD.checks, *VALIDATION.checks):
             self.__dict__.pop(name, None)
 
     def _choose_output(self) -> Any:

@@ -154,6 +154,8 @@ def test_snapshots_are_the_models_of_shorter_fits_and_stay_as_they_are(cls, solv
         assert (snapshot.n_iter_, snapshot.loss_) == (epochs, shorter.loss_)
         if solver != "lbfgs":
             assert snapshot.loss_curve_ == shorter.loss_curve_
+            assert snapshot.learning_rate_curve_ == shorter.learning_rate_curve_
+            assert snapshot.n_steps_ == shorter.n_steps_
 
 
 class Continues(Recorder):

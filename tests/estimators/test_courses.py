@@ -77,7 +77,8 @@ def test_a_rate_rises_to_what_it_is_otherwise(warmup, solver, monkeypatch):
     """In a number of steps that is rounded, and may be none."""
     n = round(float(warmup) * STEPS)
     ramp = np.minimum(1, np.arange(1, STEPS + 1) / n) if n > 0 else np.ones(STEPS)
-    rates = rates_of(make(warmup=warmup, solver=solver), monkeypatch)
+    with np.errstate(divide="raise"):
+        rates = rates_of(make(warmup=warmup, solver=solver), monkeypatch)
     np.testing.assert_array_equal(rates, 0.001 * ramp)
     rates = rates_of(make(warmup=warmup, solver=solver, learning_rate=rises), monkeypatch)
     np.testing.assert_allclose(rates, 0.001 * ramp * rises(T), rtol=1e-15)
@@ -194,7 +195,7 @@ def test_what_is_no_factors_is_refused(what):
     returned, got = UNSUITABLE[what]
     message = r"^learning_rate must return an array of shape \(3,\) of numbers( that are finite "
     message += rf"and not negative)?, got {got}"
-    with pytest.raises(ValueError, match=message):
+    with np.errstate(all="raise"), pytest.raises(ValueError, match=message):
         make(learning_rate=returned).fit(X, CLASSES)
 
 

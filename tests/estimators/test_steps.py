@@ -118,3 +118,10 @@ def test_the_curve_of_a_warm_start_goes_on():
     theirs = sklearn.neural_network.MLPClassifier(max_iter=2, random_state=0).fit(X, CLASSES)
     ours = from_sklearn(theirs).partial_fit(X, CLASSES)
     np.testing.assert_array_equal(ours.learning_rate_curve_, [np.nan, np.nan, 0.001])
+
+
+def test_a_curve_that_was_edited_is_not_known():
+    model = make("adam", warm_start=True).fit(X, NUMBERS)
+    model.learning_rate_curve_.pop()
+    model.fit(X, NUMBERS)
+    np.testing.assert_array_equal(model.learning_rate_curve_, [np.nan] * EPOCHS + [0.001] * EPOCHS)

@@ -270,6 +270,7 @@ def test_a_state_of_format_1_is_read(number):
     assert model.predict([[1.0, -1.0]]) == pytest.approx([4 * np.tanh(-0.5) + 0.25], rel=1e-14)
     assert outcome(restored(model, model.__getstate__())) == outcome(model)
     assert model.n_steps_ == 0  # of which format 1 knows nothing
+    assert model.__getstate__()["format"] == 2
     for part in ("parameters", "fitted"):
         assert model.__getstate__()[part].keys() == OF_FORMAT_1[part].keys()
     assert model.__getstate__()["optimizer"].keys() == {*OF_FORMAT_1["optimizer"], "steps"}
