@@ -303,7 +303,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         """Steps of a stochastic solver in the last fit, and in each ``partial_fit`` since."""
         optimizer = getattr(self, "_optimizer", None)
         if optimizer is None:
-            raise AttributeError(f"this {type(self).__name__} has no n_steps_: no solver made any")
+            raise AttributeError(
+                f"this {type(self).__name__} has no n_steps_: no stochastic solver has fitted it"
+            )
         return int(optimizer.steps[0])
 
     def _check_partial_fit(self) -> bool:

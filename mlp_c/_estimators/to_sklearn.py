@@ -78,8 +78,6 @@ def to_sklearn(model: Any) -> Any:
                 f"{name} must be one of {sorted(known)} for scikit-learn, which has no other, got "
                 f"{value!r}"
             )
-    if is_course(params["learning_rate"]):
-        params["learning_rate"] = "constant"
     if is_classifier(model) and model._has_columns():
         raise ValueError(
             f"y has had labels in {len(model.classes_)} columns, and scikit-learn's MLPClassifier "
@@ -87,7 +85,8 @@ def to_sklearn(model: Any) -> Any:
         )
     name = "MLPClassifier" if is_classifier(model) else "MLPRegressor"
     converted = convert(model, SKLEARN_CLASSES[name])
-    converted.set_params(learning_rate=params["learning_rate"])
+    if is_course(converted.learning_rate):
+        converted.set_params(learning_rate="constant")
     if not is_classifier(model):
         converted.set_params(loss=params["loss"])
     if isinstance(model.random_state, np.random.Generator):

@@ -31,7 +31,7 @@ COURSES: dict[str, Factors] = {
 
 
 def is_course(learning_rate: Any) -> bool:
-    """Whether a parameter `learning_rate` is a course: a name of one, or a callable."""
+    """Whether the parameter `learning_rate` is a course: the name of one, or a callable."""
     return callable(learning_rate) or (isinstance(learning_rate, str) and learning_rate in COURSES)
 
 
@@ -63,7 +63,7 @@ class Course:
         factors = model.learning_rate
         if isinstance(factors, str):
             factors = COURSES.get(factors)
-        return cls(factors, model.warmup, n_epochs)
+        return cls(factors, float(model.warmup), n_epochs)  # float32 would round the steps
 
     def scale(self, rates: Array, epoch: int) -> Array:
         """Multiply the rates of an epoch's steps; epochs count from 0.

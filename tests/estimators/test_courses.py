@@ -129,6 +129,8 @@ def test_a_fit_without_end_is_at_its_beginning(max_iter, monkeypatch):
     assert len(rates) == 3 * AN_EPOCH
     greatest = 0.001 if max_iter < 10**300 else 3 * AN_EPOCH * 0.001 / 1e8
     assert 0 < max(rates) <= greatest
+    model.set_params(warmup=np.float32(1e-30))  # in float32, so many steps are infinite
+    assert max(rates_of(model, monkeypatch)) > 0
 
 
 @each_solver
@@ -385,11 +387,20 @@ def test_lbfgs_takes_what_scikit_learns_does(learning_rate):
     assert model.loss_ == pytest.approx(theirs.loss_, rel=1e-6)
 
 
+class Falling(MLPRegressor):
+    """A subclass without the parameter."""
+
+    def __init__(self):
+        super().__init__(learning_rate="cosine", max_iter=2)
+
+
 @pytest.mark.parametrize("params", NEED_LENGTH, ids=named)
 def test_scikit_learns_model_has_a_constant_rate(params):
     model = make(**params).fit(X, CLASSES)
     theirs = model.to_sklearn()
     assert theirs.learning_rate == "constant"
     np.testing.assert_allclose(theirs.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+    theirs = Falling().fit(X, NUMBERS).to_sklearn()
+    assert theirs.learning_rate == "constant"
     model = make(learning_rate="adaptive").fit(X, CLASSES)
     assert model.to_sklearn().learning_rate == "adaptive"

@@ -79,7 +79,7 @@ def test_without_a_stochastic_fit_there_are_no_steps():
     for model in (MLPClassifier(), make("lbfgs").fit(X, NUMBERS)):
         assert not hasattr(model, "n_steps_")
         assert not hasattr(model, "learning_rate_curve_")
-        with pytest.raises(AttributeError, match=r"^this MLP\w+ has no n_steps_: no solver made"):
+        with pytest.raises(AttributeError, match=r"^this MLP\w+ has no n_steps_: no stochastic"):
             _ = model.n_steps_
 
 
