@@ -121,7 +121,7 @@ def test_early_stopping_takes_rows_out_of_the_course(monkeypatch):
     np.testing.assert_allclose(rates, 0.001 * rises(np.arange(n) / n), rtol=1e-15)
 
 
-@pytest.mark.parametrize("max_iter", [10**9, 10**30, 10**400])
+@pytest.mark.parametrize("max_iter", [10**9, 10**30, 10**400], ids=["9", "30", "400"])
 def test_a_fit_without_end_is_at_its_beginning(max_iter, monkeypatch):
     model = make(learning_rate="cosine", warmup=1e-300, max_iter=max_iter)
     model.set_params(tol=9.0, n_iter_no_change=1)
