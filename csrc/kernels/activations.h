@@ -82,12 +82,12 @@ FN(gelu_with_slope)(VEC z, VEC *slope)
     return FN(gated)(z, u, k, e * tail, e * (tail - u / SQRT_2_PI), slope);
 }
 
-/* Below, exp(-u) is 1. */
+/* Below, exp(-u) is 1, and 1 - exp(-u) is u: no power of a smaller u is computed, which might be
+ * denormal. */
 #define EXP_TAIL_BEGIN ((REAL)0x1p-55)
 
 /* exp(-u) for u from 0 to EXP_TAIL_END as a number about 1, which is returned, times 2^k. Where
- * 2^k is far too small to be added to 1, *power is larger: neither it nor its square is denormal.
- */
+ * 2^k is far too small to be added to 1, *power is larger, lest its square be denormal. */
 static inline VEC
 FN(exp_tail)(VEC u, VEC *k, VEC *power)
 {
@@ -125,19 +125,13 @@ FN(mish_with_slope)(VEC z, VEC *slope)
     return FN(gated)(z, u, k, tail * numerator, tail * (numerator - u * rise / denominator), slope);
 }
 
-/* exp(z) - 1 for z < 0; at least -1, which it is long before -64. */
-static inline VEC
-FN(expm1_below_0)(VEC z)
-{
-    return FN(expm1)(FN(clamp)(z, -64, 0));
-}
-
 /* Clevert, Unterthiner & Hochreiter, "Fast and accurate deep network learning by exponential linear
- * units" (2015), with alpha = 1. */
+ * units" (2015), with alpha = 1: z for z > 0, else exp(z) - 1, which is -1 long before -64. */
 static inline VEC
 FN(elu)(VEC z)
 {
-    return FN(select)(z > 0, z, FN(expm1_below_0)(z));
+    VEC below_0 = FN(expm1)(FN(clamp)(z, -64, -EXP_TAIL_BEGIN));
+    return FN(select)(z > -EXP_TAIL_BEGIN, z, below_0);
 }
 
 static inline VEC
@@ -154,7 +148,7 @@ FN(elu_derivative)(VEC a)
 static inline VEC
 FN(selu)(VEC z)
 {
-    return FN(select)(z > 0, SELU_LAMBDA * z, SELU_LAMBDA_ALPHA * FN(expm1_below_0)(z));
+    return FN(select)(z > 0, SELU_LAMBDA * z, SELU_LAMBDA_ALPHA * FN(elu)(z));
 }
 
 static inline VEC
@@ -185,7 +179,8 @@ FN(leaky_relu_derivative)(VEC a)
 static inline VEC
 FN(softplus)(VEC z)
 {
-    VEC e = FN(exp)(FN(select)(z < 0, z, -FN(clamp)(z, 0, 64)));
+    VEC u = FN(clamp)(FN(abs)(z), EXP_TAIL_BEGIN, (REAL)INFINITY);
+    VEC e = FN(exp)(FN(select)(z > 64, FN(splat)(-64), -u));
     return FN(relu)(z) + FN(log1p)(e);
 }
 
@@ -193,7 +188,7 @@ FN(softplus)(VEC z)
 static inline VEC
 FN(softplus_derivative)(VEC a)
 {
-    return -FN(expm1_below_0)(-a);
+    return -FN(elu)(-a);
 }
 
 /* What the list has of each activation by one of two ways: NAME and NAME_with_slope. */

@@ -190,6 +190,35 @@ def counts_of_epochs(monkeypatch, model, X, y, first):
     return counts
 
 
+# Activations that compute exponentials in steps: up to which size, in float32 and in float64, a
+# number below 0 has an activation and a slope that are normal.
+NORMAL = {
+    "gelu": (12, 37),
+    "silu": (80, 690),
+    "mish": (80, 690),
+    "elu": (80, 690),
+    "selu": (80, 690),
+    "softplus": (80, 690),
+}
+
+
+@is_counted
+@pytest.mark.parametrize("isa", [isa for isa in testing.ISAS if isa != "baseline"])
+@pytest.mark.parametrize("activation", NORMAL)
+def test_activations_that_are_normal_lead_to_none(activation, isa, dtype):
+    """From small numbers to the largest.
+
+    Where nothing is fused, the last product may be denormal before it is added.
+    """
+    end, finfo = NORMAL[activation][dtype == np.float64], np.finfo(dtype)
+    sizes = np.geomspace(finfo.tiny * 2.0**20, end, 4000)
+    large = np.geomspace(end, finfo.max / 2, 4000)
+    z = np.concatenate([sizes, -sizes, large]).astype(dtype)
+    a, slopes = np.empty_like(z), np.empty_like(z)
+    found = testing.count_denormals(lambda: testing.activate(isa, activation, z, a, slopes))
+    assert found == 0
+
+
 SOLVERS = {
     "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.05},
     "nesterov": {"solver": "sgd", "learning_rate_init": 0.05},
