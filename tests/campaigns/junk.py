@@ -22,6 +22,7 @@ WORDS = [
     "relu",
     "gelu",
     "mish",
+    "orthogonal",
     "cross_entropy",
     "gaussian",
     "quantile",

@@ -20,6 +20,20 @@ CONFIGURATIONS = [
     {"solver": "adam", "activation": "gelu"},
     {"solver": "adam", "hidden_layer_sizes": (10, 5), "activation": ["gelu", "tanh"]},
     {"solver": "lbfgs", "hidden_layer_sizes": (10, 5), "activation": ("logistic", "gelu")},
+    {"solver": "adam", "activation": "silu", "init": "he_uniform"},
+    {"solver": "adam", "activation": "selu", "init": "lecun_normal"},
+    {
+        "solver": "adam",
+        "hidden_layer_sizes": (10, 5),
+        "activation": ["mish", "leaky_relu"],
+        "init": "orthogonal",
+    },
+    {
+        "solver": "adam",
+        "hidden_layer_sizes": (10, 5),
+        "activation": ["elu", "softplus"],
+        "init": "glorot_normal",
+    },
 ]
 SEEDED = TRAINED | {"random_state": 0}  # the checks seed no estimator of an estimator
 LOSSES = [{"loss": loss} for loss in REGRESSION_LOSSES if loss != "squared_error"]
