@@ -55,6 +55,7 @@ mlp_labels_of(const mlp_targets *targets, ptrdiff_t row)
 /* Rows, their targets and weights. */
 typedef struct {
     mlp_input x;
+    double dropout; /* of their elements: a probability, 0 for none */
     mlp_targets targets;
     const void *sample_weight; /* one a row of x, of the kernel's dtype; NULL: all 1 */
     const int64_t *order;      /* n row numbers of x, or NULL: 0 .. n-1 */
@@ -114,14 +115,25 @@ typedef struct {
     ptrdiff_t strip_rows, n_strips; /* none where they are not listed */
 } mlp_pairs;
 
+/* Which elements of some rows of a layer are dropped, if any: dropout.h says how these numbers
+ * choose. */
+typedef struct {
+    double probability;
+    uint64_t seed;
+    int64_t step;        /* of the fit, counted from 0 */
+    ptrdiff_t layer;     /* 0: the inputs; then the hidden layers */
+    ptrdiff_t row, unit; /* of the batch and the layer, where the rows begin */
+} mlp_mask;
+
 /* The rows in work: one member's view, of memory that its group shares, its team, or nobody. */
 typedef struct {
     mlp_span span;
     ptrdiff_t load_begin, load_end; /* of them, those that the member loads */
     ptrdiff_t begin, end;           /* and those that it takes forward */
     bool is_sparse;
+    mlp_mask mask;       /* of the elements; of what layers make of them, but for the layer */
     mlp_matrix x;        /* their elements, where all are multiplied */
-    mlp_matrix gathered; /* room for x where its rows are scattered or to be converted */
+    mlp_matrix gathered; /* room for x where its rows are not used in place */
     mlp_pairs pairs;     /* otherwise */
 } mlp_rows;
 
@@ -129,7 +141,7 @@ typedef struct {
 static inline bool
 mlp_is_in_place(const mlp_data *data, mlp_dtype dtype)
 {
-    return data->order == NULL && (int)data->x.element == (int)dtype;
+    return data->order == NULL && (int)data->x.element == (int)dtype && data->dropout == 0;
 }
 
 /* Whether the rows that the member takes forward are worth multiplying by columns: where most

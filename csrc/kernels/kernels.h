@@ -100,7 +100,7 @@ typedef struct {
 /* ---- rows (load.h, strips.h, rows.h, nonzeros.h) ---- */
 
 /* Loads rows load_begin to load_end of the span: dense rows are gathered and converted unless they
- * are used in place; of sparse ones pairs are loaded. */
+ * are used in place; of sparse ones pairs are loaded. Then elements of the mask are dropped. */
 typedef void mlp_load_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
 
 /* Lists the same rows, whole strips, by column, once they are loaded. */
@@ -149,7 +149,7 @@ typedef void mlp_multiply_pairs_transposed_kernel(mlp_worker *worker, const mlp_
 typedef void mlp_sum_rows_kernel(mlp_worker *worker, const mlp_matrix *m, bool accumulate,
                                  const mlp_matrix *out);
 
-/* ---- activations (activations.h) ---- */
+/* ---- activations (activations.h, dropout.h) ---- */
 
 /* a = f(z), where a may be z; and slopes = f'(z), unless they are absent. */
 typedef void mlp_activate_kernel(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
@@ -160,6 +160,10 @@ typedef void mlp_activate_kernel(mlp_worker *worker, mlp_activation activation, 
 typedef void mlp_apply_slopes_kernel(mlp_worker *worker, mlp_activation activation,
                                      const mlp_matrix *a, const mlp_matrix *slopes, bool drops_tiny,
                                      const mlp_matrix *deltas);
+
+/* values *= the factors of a mask, 0 or 1 / (1 - its probability); and slopes, unless absent. */
+typedef void mlp_drop_kernel(mlp_worker *worker, const mlp_mask *mask, const mlp_matrix *values,
+                             const mlp_matrix *slopes);
 
 /* to = from, of one shape. Does not poll. */
 typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
@@ -213,6 +217,7 @@ typedef void mlp_square_gradient_kernel(mlp_worker *worker, double l2, const mlp
     K(sum_rows)                  \
     K(activate)                  \
     K(apply_slopes)              \
+    K(drop)                      \
     K(copy)                      \
     K(apply_output)              \
     K(compute_losses)            \

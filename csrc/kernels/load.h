@@ -2,6 +2,7 @@
 #ifndef MLP_LOAD_TEMPLATE
 #define MLP_LOAD_TEMPLATE
 
+#include "kernels/dropout.h"
 #include "kernels/pairs.h"
 #include "kernels/poll.h"
 #include "kernels/rows.h"
@@ -60,6 +61,11 @@ FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)
         }
         ptrdiff_t row = mlp_data_row(data, span->first + i);
         ptrdiff_t n = FN(load_pairs_of_row)(worker, &data->x, row, pairs, i, slot);
+        if (rows->mask.probability > 0) {
+            PAIR *dropped = (PAIR *)pairs->pair_slots + slot;
+            FN(drop_pairs)(worker, &rows->mask, i, pairs->columns[i], n, pairs->pairs[i], dropped);
+            pairs->pairs[i] = dropped;
+        }
         stop = mlp_poll_after(&poller, data->x.values == NULL ? data->x.cols : n);
         slot += n;
     }

@@ -3,6 +3,7 @@
 #define MLP_ROWS_TEMPLATE
 
 #include "base/arena.h"
+#include "kernels/dropout.h"
 #include "kernels/elements.h"
 #include "kernels/poll.h"
 #include "kernels/tuning.h"
@@ -90,7 +91,8 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
     FN(prefetch)((const char *)x->columns + begin * x->column_bytes, n * x->column_bytes);
 }
 
-/* Gathers and converts dense rows begin to end, unless they are used in place. */
+/* Gathers and converts the member's dense rows, unless they are used in place, and drops elements.
+ */
 static void
 FN(load_dense_rows)(mlp_worker *worker, const mlp_rows *rows)
 {
@@ -101,6 +103,9 @@ FN(load_dense_rows)(mlp_worker *worker, const mlp_rows *rows)
         ptrdiff_t row = rows->span.first + i;
         FN(prefetch_row)(data, row + FN(DENSE_AHEAD));
         FN(convert_row)(worker, &data->x, mlp_data_row(data, row), FN(at)(&rows->gathered, i, 0));
+        if (rows->mask.probability > 0) {
+            FN(drop_row)(&rows->mask, i, FN(row_of)(&rows->gathered, i), (ROW){0});
+        }
         if (mlp_poll_after(&poller, data->x.cols)) {
             return;
         }

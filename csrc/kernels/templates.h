@@ -10,6 +10,7 @@
 #undef MLP_OUTPUTS_TEMPLATE
 #undef MLP_COMPRESS_TEMPLATE
 #undef MLP_CROSS_ENTROPY_TEMPLATE
+#undef MLP_DROPOUT_TEMPLATE
 #undef MLP_PAIRS_TEMPLATE
 #undef MLP_REAL_TEMPLATE
 #undef MLP_ROWS_TEMPLATE
@@ -27,6 +28,7 @@
 /* Those that have kernels; they include the others. */
 #include "kernels/activations.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/dropout.h"
 #include "kernels/gemm.h"
 #include "kernels/load.h"
 #include "kernels/losses.h"

@@ -53,6 +53,9 @@ next_chunk(const mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor)
         if (cursor->weight_sum < least) {
             cursor->first += cursor->batch_rows;
         }
+        else {
+            cursor->n_batches++;
+        }
     }
     cursor->n = mlp_min(cursor->batch + cursor->batch_rows - cursor->first, MLP_CHUNK_ROWS);
     return true;
@@ -107,6 +110,11 @@ mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor, mlp
     if (!next_chunk(m, batch_size, cursor)) {
         return false;
     }
+    const mlp_plan_spec *spec = &m->plan->spec;
+    rows->mask = (mlp_mask){.probability = spec->data->dropout,
+                            .seed = spec->seed,
+                            .step = spec->first_step + cursor->n_batches - 1,
+                            .row = cursor->first - cursor->batch};
     mlp_load_chunk(m, cursor->first, cursor->n, rows);
     return true;
 }
@@ -134,7 +142,7 @@ mlp_run_chunk(const mlp_member *m, const mlp_objective *objective, const mlp_row
         }
     }
     mlp_share(worker->size, worker->rank, n, m->kernels->tile_rows, &losses.begin, &losses.end);
-    if (!mlp_forward_others(m, losses.begin, losses.end)) {
+    if (!mlp_forward_others(m, rows, losses.begin, losses.end)) {
         m->kernels->compute_losses(worker, &objective->loss, &losses);
         mlp_backward_rows(m, losses.begin, losses.end);
     }

@@ -20,7 +20,8 @@
 typedef struct {
     ptrdiff_t first, n;
     ptrdiff_t batch, batch_rows;
-    double weight_sum; /* of the batch */
+    double weight_sum;   /* of the batch */
+    ptrdiff_t n_batches; /* with weight, up to this one */
 } mlp_cursor;
 
 /* The sum of the sample weights of n rows from `first` on, in order; of some of them where the team

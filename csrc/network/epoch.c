@@ -15,6 +15,8 @@ prepare(mlp_train_epoch_args *args, int n_members, bool is_epoch)
     spec.keeps_gradients = batch_rows > MLP_CHUNK_ROWS || spec.squares_gradients;
     spec.copies_slices = is_epoch; /* which pays in many batches */
     spec.drops_tiny = is_epoch;    /* as the public kernels do not */
+    spec.seed = args->seed;
+    spec.first_step = args->first_step;
     args->plan = mlp_make_plan(&args->memory, &spec);
     return args->plan != NULL;
 }

@@ -71,6 +71,15 @@ typedef struct {
 } mlp_softmax_cross_entropy_args;
 extern const mlp_job mlp_softmax_cross_entropy_job;
 
+/* values *= the factors of a mask. Rows are shared out. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_mask mask;
+    mlp_matrix values;
+} mlp_drop_args;
+extern const mlp_job mlp_drop_job;
+
 /* params[i] updated in place from grads[i], of its shape, by stochastic gradient descent. Its rows
  * are shared out, or the elements of a single one. A stop leaves the rest as it was. */
 typedef struct {
@@ -101,6 +110,7 @@ typedef struct {
     double max_gradient_norm;     /* of a batch's gradients, L2 term included; 0 for any */
     const double *learning_rates; /* of each batch, passed over or not */
     int64_t first_step;           /* steps made before */
+    uint64_t seed;                /* of dropout's masks */
     struct mlp_plan *plan;
     /* written: */
     double

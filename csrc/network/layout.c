@@ -148,12 +148,13 @@ alloc_outputs(mlp_arena *arena, const mlp_plan_spec *spec, ptrdiff_t n, mlp_laye
     }
 }
 
-/* Slopes of the hidden layers that need them. */
+/* Slopes of the hidden layers that need them, as those with dropout do. */
 static void
 alloc_slopes(mlp_arena *arena, const mlp_plan_spec *spec, mlp_layer_rows layers[])
 {
     for (ptrdiff_t l = 0; l < spec->network->n_layers - 1; l++) {
-        if (mlp_needs_slopes(spec->network->layers[l].activation)) {
+        const mlp_layer *layer = &spec->network->layers[l];
+        if (mlp_needs_slopes(layer->activation) || layer->dropout > 0) {
             layers[l].slopes = alloc_by_unit(arena, spec, l);
         }
     }

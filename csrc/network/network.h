@@ -17,6 +17,7 @@ typedef struct {
 typedef struct {
     mlp_parameter weights, biases;
     mlp_activation activation; /* of an output layer the identity: its outputs are logits */
+    double dropout;            /* of a hidden layer's outputs: a probability, 0 for none */
 } mlp_layer;
 
 typedef struct {

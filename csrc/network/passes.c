@@ -51,14 +51,30 @@ forward_linear(const mlp_member *m, ptrdiff_t layer, const mlp_matrix *input, co
     return m->kernels->multiply_few(m->worker, input, weights, biases, out);
 }
 
-/* outputs = f(z), which may be outputs; and the slopes, where these are kept. */
+/* The mask of what a layer makes of `rows` from `begin` on, in its units from `unit` on. */
+static mlp_mask
+mask_of(const mlp_member *m, ptrdiff_t layer, const mlp_rows *rows, ptrdiff_t begin, ptrdiff_t unit)
+{
+    mlp_mask mask = rows->mask;
+    mask.probability = m->group->layers[layer].dropout;
+    mask.layer = layer + 1;
+    mask.row += begin;
+    mask.unit = unit;
+    return mask;
+}
+
+/* outputs = f(z), which may be outputs; and the slopes, where these are kept. Drops some of them.
+ */
 static bool
 forward_activation(const mlp_member *m, ptrdiff_t layer, const mlp_matrix *z,
-                   const mlp_layer_rows *to)
+                   const mlp_layer_rows *to, const mlp_mask *mask)
 {
     mlp_activation activation = m->group->layers[layer].activation;
     if (z->data != to->outputs.data || activation != MLP_IDENTITY || to->slopes.data != NULL) {
         m->kernels->activate(m->worker, activation, z, &to->outputs, &to->slopes);
+    }
+    if (mask->probability > 0) {
+        m->kernels->drop(m->worker, mask, &to->outputs, &to->slopes);
     }
     return mlp_poll(m->worker);
 }
@@ -82,7 +98,8 @@ mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
         mlp_matrix input = mlp_rows_of(&rows->x, begin, end);
         stop = forward_linear(m, 0, &input, &z);
     }
-    return stop || forward_activation(m, 0, &z, &to);
+    mlp_mask mask = mask_of(m, 0, rows, begin, group->slice.begin);
+    return stop || forward_activation(m, 0, &z, &to, &mask);
 }
 
 bool
@@ -95,18 +112,19 @@ mlp_forward_block(const mlp_member *m, mlp_rows *rows)
     if (rows->is_sparse && rows->pairs.n_strips > 0 && m->kernels->list_rows(m->worker, rows)) {
         return true;
     }
-    return mlp_forward_first(m, rows) || mlp_forward_others(m, 0, rows->end);
+    return mlp_forward_first(m, rows) || mlp_forward_others(m, rows, 0, rows->end);
 }
 
 bool
-mlp_forward_others(const mlp_member *m, ptrdiff_t begin, ptrdiff_t end)
+mlp_forward_others(const mlp_member *m, const mlp_rows *rows, ptrdiff_t begin, ptrdiff_t end)
 {
     for (ptrdiff_t l = 1; l < m->plan->spec.network->n_layers; l++) {
         mlp_matrix input = mlp_rows_of(&m->layers[l - 1].outputs, begin, end);
         mlp_layer_rows to = {.outputs = mlp_rows_of(&m->layers[l].outputs, begin, end),
                              .slopes = mlp_rows_of(&m->layers[l].slopes, begin, end)};
+        mlp_mask mask = mask_of(m, l, rows, begin, 0);
         if (forward_linear(m, l, &input, &to.outputs)
-            || forward_activation(m, l, &to.outputs, &to)) {
+            || forward_activation(m, l, &to.outputs, &to, &mask)) {
             return true;
         }
     }

@@ -17,15 +17,16 @@ void mlp_pack_weights(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin, ptr
 /* Packs all weights, a share each. Past the next barrier they are ready. */
 void mlp_pack_network(const mlp_member *m);
 
-/* outputs[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its slice.
+/* outputs[0] = f(x weights[0] + biases[0]) for the member's rows and the columns of its slice; with
+ * a layer's dropout, that times the factors of its mask, as are the slopes.
  * Where groups meet in the outputs, z is written to memory of each group's own first, to avoid
  * false sharing; and where the outputs of sparse rows are the caller's, to memory that is padded.
  */
 bool mlp_forward_first(const mlp_member *m, const mlp_rows *rows);
 
-/* outputs[l] = f(outputs[l - 1] weights[l] + biases[l]) for all layers but the first and the rows
+/* outputs[l] = f(outputs[l - 1] weights[l] + biases[l]) for all layers but the first and `rows`
  * begin to end. f is left out of the network's last layer. */
-bool mlp_forward_others(const mlp_member *m, ptrdiff_t begin, ptrdiff_t end);
+bool mlp_forward_others(const mlp_member *m, const mlp_rows *rows, ptrdiff_t begin, ptrdiff_t end);
 
 /* Loads a block of rows, of which the member has all, and takes it forward. */
 bool mlp_forward_block(const mlp_member *m, mlp_rows *rows);

@@ -20,7 +20,8 @@ enum {
 /* What a layer makes of the rows in work. */
 typedef struct {
     mlp_matrix outputs; /* the activations; of the last layer the logits */
-    mlp_matrix slopes;  /* f'(z); absent where the pass backward computes it from the outputs */
+    mlp_matrix slopes;  /* f'(z), times the mask's factor where there is dropout; absent where the
+                           pass backward computes it from the outputs */
     mlp_matrix deltas;  /* gradients in z */
     mlp_packed packed_deltas; /* of all layers but the first, whose deltas are by group */
 } mlp_layer_rows;
@@ -71,7 +72,9 @@ typedef struct {
     const mlp_kernels *kernels;
     const mlp_network *network;
     const mlp_data *data;
-    ptrdiff_t n_rows; /* the most rows in work at a time */
+    ptrdiff_t n_rows;   /* the most rows in work at a time */
+    uint64_t seed;      /* of dropout's masks */
+    int64_t first_step; /* steps of the fit that were made before */
     int n_members;
     int n_groups; /* of the members, a slice of the first layer each */
     bool is_sparse;

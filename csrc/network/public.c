@@ -1,5 +1,5 @@
-/* The jobs behind the public kernels: forward, backward, softmax, softmax_cross_entropy, sgd_step;
- * and the pairs of a dense array. */
+/* The jobs behind the public kernels: forward, backward, softmax, softmax_cross_entropy,
+ * dropout_mask, sgd_step; and the pairs of a dense array. */
 #include "base/arena.h"
 #include "network/batches.h"
 #include "network/layout.h"
@@ -178,6 +178,20 @@ run_softmax_cross_entropy(mlp_worker *worker, void *arguments)
 }
 
 const mlp_job mlp_softmax_cross_entropy_job = {prepare_nothing, run_softmax_cross_entropy};
+
+static void
+run_drop(mlp_worker *worker, void *arguments)
+{
+    const mlp_drop_args *args = arguments;
+    ptrdiff_t begin, end;
+    mlp_share(worker->size, worker->rank, args->values.rows, 1, &begin, &end);
+    mlp_matrix rows = mlp_rows_of(&args->values, begin, end), no_slopes = {0};
+    mlp_mask mask = args->mask;
+    mask.row += begin;
+    args->kernels->drop(worker, &mask, &rows, &no_slopes);
+}
+
+const mlp_job mlp_drop_job = {prepare_nothing, run_drop};
 
 /* The member's share of a parameter: some of its rows; of a vector, some elements. */
 static mlp_matrix

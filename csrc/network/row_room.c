@@ -27,7 +27,7 @@ alloc_pairs(mlp_arena *arena, const mlp_plan_spec *spec)
 {
     const mlp_input *x = &spec->data->x;
     ptrdiff_t rows = spec->n_rows, slots = most_slots(spec->data, rows);
-    ptrdiff_t pair_slots = x->is_paired ? 0 : slots;
+    ptrdiff_t pair_slots = x->is_paired && spec->data->dropout == 0 ? 0 : slots;
     return (mlp_pairs){
         .cols = mlp_count_pair_columns(x->cols),
         .pairs = mlp_alloc_uncleared(arena, rows, 1, sizeof(void *)),

@@ -1,7 +1,5 @@
 #include "python/fields.h"
 
-#include "kernels/lists.h"
-
 /* What no other thread may change while it is looked at. Where there is the GIL, that is held. */
 #ifndef Py_BEGIN_CRITICAL_SECTION
 #define Py_BEGIN_CRITICAL_SECTION(obj) {

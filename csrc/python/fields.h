@@ -13,11 +13,13 @@
 #ifndef MLP_PYFIELDS_H
 #define MLP_PYFIELDS_H
 
+#include "kernels/lists.h"
 #include "python/arrays.h"
 
 /* What a field may be: anything, which the call keeps; a number with a value that fits. */
 typedef PyObject *mlp_object_field;
 typedef double mlp_real_field;
+typedef mlp_reals_constant mlp_reals_field;
 typedef Py_ssize_t mlp_size_field;
 typedef int mlp_integer_field;
 

@@ -213,6 +213,36 @@ mlp_core_sgd_step(PyObject *module, PyObject *args)
     return result;
 }
 
+/* drop(values, dropout, seed, step, layer, n_threads) */
+PyObject *
+mlp_core_drop(PyObject *module, PyObject *args)
+{
+    PyObject *values, *result = NULL;
+    double dropout;
+    Py_ssize_t seed, step, layer;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "Odnnni:drop", &values, &dropout, &seed, &step, &layer,
+                          &n_threads)) {
+        return NULL;
+    }
+    mlp_call call;
+    mlp_begin(&call);
+    mlp_drop_args drop = {
+        .mask = {.probability = mlp_check_probability(&call, "dropout", MLP_ANY, dropout),
+                 .seed = (uint64_t)seed,
+                 .step = step,
+                 .layer = layer}};
+    drop.values = mlp_arg_matrix(&call, values, "values", MLP_ANY, MLP_ANY, MLP_WRITE);
+    drop.kernels = mlp_kernels_for(module, &call);
+    double work = WORK_OF_UPDATE * (double)drop.values.rows * (double)drop.values.cols;
+    if (mlp_ready(&call)
+        && mlp_run_job(module, &mlp_drop_job, &drop, mlp_threads_for(n_threads, work))) {
+        result = Py_NewRef(Py_None);
+    }
+    mlp_end(&call);
+    return result;
+}
+
 /* train_step(X, y, rows, weights, biases, activation, eps, learning_rate, n_threads) -> loss */
 PyObject *
 mlp_core_train_step(PyObject *module, PyObject *args)

@@ -87,6 +87,19 @@ mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *act
     return network;
 }
 
+/* ---- dropout ---- */
+
+double
+mlp_check_probability(mlp_call *call, const char *name, ptrdiff_t i, double given)
+{
+    if (!call->failed && !(given >= 0 && given < 1)) {
+        mlp_expectation expected = {.name = name, .index = i};
+        mlp_reject(call, PyExc_ValueError, &expected, "be a probability of at least 0, less than 1",
+                   PyFloat_FromDouble(given));
+    }
+    return given;
+}
+
 /* ---- what is kept of each parameter ---- */
 
 void

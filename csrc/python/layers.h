@@ -17,6 +17,9 @@ mlp_list mlp_arg_biases(mlp_call *call, PyObject *obj, mlp_list weights, mlp_acc
 mlp_network mlp_arg_network(mlp_call *call, mlp_list weights, mlp_list biases, PyObject *activation,
                             ptrdiff_t n_hidden);
 
+/* A probability that elements are dropped with, of item i of an argument (or MLP_ANY). */
+double mlp_check_probability(mlp_call *call, const char *name, ptrdiff_t i, double given);
+
 /* Where the gradients of a network's parameters go. */
 void mlp_set_gradients(mlp_network *network, mlp_list weights, mlp_list biases);
 

@@ -138,6 +138,7 @@ static PyMethodDef module_methods[] = {
     {"softmax", mlp_core_softmax, METH_VARARGS, NULL},
     {"softmax_cross_entropy", mlp_core_softmax_cross_entropy, METH_VARARGS, NULL},
     {"backward", mlp_core_backward, METH_VARARGS, NULL},
+    {"drop", mlp_core_drop, METH_VARARGS, NULL},
     {"sgd_step", mlp_core_sgd_step, METH_VARARGS, NULL},
     {"train_step", mlp_core_train_step, METH_VARARGS, NULL},
     {"train_epoch", mlp_core_train_epoch, METH_O, NULL},

@@ -30,6 +30,7 @@ PyObject *mlp_core_forward(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args);
 PyObject *mlp_core_backward(PyObject *module, PyObject *args);
+PyObject *mlp_core_drop(PyObject *module, PyObject *args);
 PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);

@@ -22,7 +22,8 @@
 /* Beside these: rule, a dict (names.h); learning_rates, a float64 array with one for each batch,
  * passed over or not; max_grad_norm, 0 for none; moments, a list for each that the rule keeps, of
  * an array for every weights array and then every biases array; steps, an int64 array of one
- * element, how many were made. */
+ * element, how many were made; dropout, a list of a probability for the inputs and one for each
+ * hidden layer, and the seed of its masks. */
 #define TRAIN_EPOCH_FIELDS(F) \
     SHARED_FIELDS(F)          \
     F(real, l2)               \
@@ -32,7 +33,9 @@
     F(real, max_grad_norm)    \
     F(object, learning_rates) \
     F(object, moments)        \
-    F(object, steps)
+    F(object, steps)          \
+    F(reals, dropout)         \
+    F(size, seed)
 
 #define LOSS_GRADIENT_FIELDS(F) \
     SHARED_FIELDS(F)            \
@@ -135,6 +138,24 @@ arg_moments(mlp_call *call, PyObject *obj, const mlp_rule *rule, problem *p)
     }
 }
 
+/* Takes the probabilities of dropout, which have been read. */
+static void
+arg_dropout(mlp_call *call, mlp_reals_constant given, problem *p)
+{
+    ptrdiff_t n = call->failed ? 0 : p->network.n_layers;
+    if (!call->failed && given.n != n) {
+        PyErr_Format(PyExc_ValueError,
+                     "dropout must hold %zd probabilities, of the inputs and each hidden layer, "
+                     "got %zd",
+                     (Py_ssize_t)n, (Py_ssize_t)given.n);
+        call->failed = true;
+    }
+    for (ptrdiff_t i = 0; i < n && !call->failed; i++) {
+        double *to = i == 0 ? &p->data.dropout : &p->network.layers[i - 1].dropout;
+        *to = mlp_check_probability(call, "dropout", i, given.values[i]);
+    }
+}
+
 /* How many batches there are of n rows. */
 static ptrdiff_t
 count_batches(mlp_call *call, ptrdiff_t n, ptrdiff_t batch_size)
@@ -166,6 +187,8 @@ mlp_core_train_epoch(PyObject *module, PyObject *fields)
     epoch.rule = mlp_arg_rule(&call, given.rule);
     problem p = arg_problem(&call, SHARED_OF_GIVEN, &loss, MLP_WRITE);
     arg_moments(&call, given.moments, &epoch.rule, &p);
+    arg_dropout(&call, given.dropout, &p);
+    epoch.seed = (uint64_t)given.seed;
     ptrdiff_t n = p.data.n, n_batches = count_batches(&call, n, given.batch_size);
     epoch.learning_rates = mlp_arg_rates(&call, MLP_NAMED(given, learning_rates), n_batches);
     int64_t *steps = mlp_arg_count(&call, MLP_NAMED(given, steps), &epoch.first_step);

@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 #include "testing/lent.h"
 
-enum { MOST_ARRAYS = 8, MOST_NUMBERS = 5, MOST_REALS = 8 };
+enum { MOST_ARRAYS = 8, MOST_NUMBERS = 7, MOST_REALS = 8 };
 
 /* The arguments of a call, in the order of the kernel's signature by kind. */
 typedef struct {

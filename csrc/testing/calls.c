@@ -39,6 +39,21 @@ lent_apply_slopes(mlp_worker *worker, void *arguments)
                                 call->numbers[0] != 0, &a[2]);
 }
 
+/* The seed comes in halves of 32 bits, lest a double round it. */
+void
+lent_drop(mlp_worker *worker, void *arguments)
+{
+    lent_call *call = arguments;
+    const double *n = call->numbers;
+    mlp_mask mask = {.probability = n[0],
+                     .seed = (uint64_t)n[1] | (uint64_t)n[2] << 32,
+                     .step = (int64_t)n[3],
+                     .layer = (ptrdiff_t)n[4],
+                     .row = (ptrdiff_t)n[5],
+                     .unit = (ptrdiff_t)n[6]};
+    call->kernels->drop(worker, &mask, &call->arrays[0], &call->arrays[1]);
+}
+
 /* c = start + a b, with b packed: its rows and columns after the first apart, too, so as to be
  * packed in the midst of others. */
 void

@@ -12,6 +12,7 @@
     K(map, "Fmm")                          \
     K(activate, "Amm?")                    \
     K(apply_slopes, "A??nm")               \
+    K(drop, "m?nnnnnnn")                   \
     K(multiply, "mm?nm")                   \
     K(multiply_few, "mmmm")                \
     K(multiply_pairs, "mmmnm")             \

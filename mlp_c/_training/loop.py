@@ -146,6 +146,8 @@ class Stochastic:
             "learning_rates": rates,
             "moments": optimizer.moments,
             "steps": optimizer.steps,
+            "dropout": [0.0] * len(model.coefs_),
+            "seed": 0,
             "n_threads": n_threads,
         }
 

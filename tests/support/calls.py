@@ -142,6 +142,7 @@ def fields(function, X, y, weights, biases, **options):
     epoch = {"l2": 0.0, "batch_size": batch_size, "rule": rule("sgd")}
     epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
     epoch |= {"learning_rates": rates(0.1, n, batch_size), "moments": ()}
+    epoch |= {"dropout": [0.0] * len(weights), "seed": 0}
     return shared | epoch | {"steps": np.zeros(1, np.int64)} | given
 
 
