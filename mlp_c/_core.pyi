@@ -37,6 +37,9 @@ def backward(
     n_threads: int,
     /,
 ) -> tuple[list[Array], list[Array]]: ...
+def drop(
+    values: Array, dropout: float, seed: int, step: int, layer: int, n_threads: int, /
+) -> None: ...
 def sgd_step(params: Arrays, grads: Arrays, learning_rate: float, n_threads: int, /) -> None: ...
 def train_step(
     X: Array,

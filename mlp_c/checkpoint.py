@@ -15,6 +15,7 @@ from mlp_c._saving import checks, files
 from mlp_c._saving.generators import decode_generator, encode_generator
 from mlp_c._saving.state import CALLABLES
 from mlp_c._training.data import Data
+from mlp_c._training.dropout import require_masks
 from mlp_c._training.generators import random_source
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.model import Model
@@ -234,6 +235,7 @@ def _go_on(
     data.list_nonzeros(model.n_threads)
     begin_record(model)  # what a file of before does not have
     begin_rates(model)
+    require_masks(model)
     return Stochastic(model, _decode(checkpoint, model, data))
 
 

@@ -10,6 +10,8 @@ import math
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from mlp_c import _core
 from mlp_c._network.activations import ACTIVATIONS, Activations
 from mlp_c._network.initial_weights import initialize
@@ -23,6 +25,7 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "backward",
+    "dropout_mask",
     "sgd_step",
     "train_step",
 ]
@@ -321,6 +324,76 @@ def backward(
     """
     n_threads = effective_n_threads(n_threads)
     return _core.backward(X, activations, dlogits, weights, activation, slopes, out, n_threads)
+
+
+def dropout_mask(
+    shape: tuple[int, int],
+    dropout: float,
+    *,
+    seed: int,
+    step: int = 0,
+    layer: int = 0,
+    dtype: Any = np.float64,
+    n_threads: int | None = None,
+) -> Array:
+    r"""Factors with which a fit with dropout multiplies a batch's inputs or hidden outputs.
+
+    0 with probability :math:`p`, else :math:`1 / (1 - p)`. Rows of a batch have the factors of as
+    many rows from its first on; units, of as many from the first on.
+
+    Parameters
+    ----------
+    shape : tuple (n_rows, n_units) of int
+        Rows of the batch, and inputs or units.
+    dropout : float
+        The probability :math:`p` that an element is dropped, in [0, 1).
+    seed : int
+        The seed: ``dropout_seed_`` of an estimator that was fitted with dropout.
+    step : int, default=0
+        Steps that the fit has made before.
+    layer : int, default=0
+        0 for the inputs, 1 for the outputs of the first hidden layer, and so on.
+    dtype : {float32, float64}, default=float64
+        The dtype of the factors.
+    n_threads : int, default=None
+        Threads to use, at least 1; None for what this process may use. The result has the same
+        bits for any number.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_units)
+        The factors.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If `dropout` is no such probability, a size is negative, or the dtype is another.
+
+    Notes
+    -----
+    The random word of unit :math:`u` is number :math:`\lfloor u / 16 \rfloor \bmod 4` of
+    Philox 4x32-10's for the counter :math:`(16 \lfloor u / 64 \rfloor + u \bmod 16`, row, step,
+    layer), each modulo :math:`2^{32}`, with the seed as the key. An element is dropped if its word
+    is less than :math:`\lfloor 2^{32} p \rfloor`.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
+    Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
+
+    Examples
+    --------
+    >>> from mlp_c.kernels import dropout_mask
+    >>> dropout_mask((2, 6), 0.5, seed=1)
+    array([[2., 2., 0., 2., 0., 0.],
+           [2., 2., 2., 2., 0., 2.]])
+    """
+    factors = np.ones(shape, dtype)
+    n_threads = effective_n_threads(n_threads)
+    _core.drop(factors, _check_real("dropout", dropout), seed, step, layer, n_threads)
+    return factors
 
 
 def sgd_step(

@@ -131,7 +131,7 @@ typedef struct {
     ptrdiff_t load_begin, load_end; /* of them, those that the member loads */
     ptrdiff_t begin, end;           /* and those that it takes forward */
     bool is_sparse;
-    mlp_mask mask;       /* of the elements; of what layers make of them, but for the layer */
+    mlp_mask mask;       /* of the elements; layers take its seed, step and row for theirs */
     mlp_matrix x;        /* their elements, where all are multiplied */
     mlp_matrix gathered; /* room for x where its rows are not used in place */
     mlp_pairs pairs;     /* otherwise */

@@ -25,6 +25,7 @@ from mlp_c._system.blocks import Array, are_finite, as_floats
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.course import NEED_LENGTH
 from mlp_c._training.data import Data
+from mlp_c._training.dropout import probabilities
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
@@ -223,6 +224,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         """Check everything, and draw weights or check those to go on from."""
         hidden = hidden_widths(self.hidden_layer_sizes)
         layer_activations(self.activation, len(hidden))  # refuses another number of names
+        probabilities(self, len(hidden))  # likewise
         first = given.has_weights or not (goes_on and hasattr(self, "coefs_"))
         if not first:
             _take_over(self)

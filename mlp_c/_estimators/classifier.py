@@ -19,6 +19,7 @@ from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK,
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.classes import are_of_columns, as_classes
 from mlp_c._saving.registry import stored_estimator
+from mlp_c._training.dropout import DROPOUT
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.stopping import CURVE, RATES, RECORD, ROWS_SEEN
 from mlp_c._training.validation import VALIDATION
@@ -98,6 +99,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         RATES,
         RECORD,
         VALIDATION,
+        DROPOUT,
         FEATURE_NAMES,
         FINAL_LOSS,
     )
@@ -137,6 +139,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         warmup=0.0,
         weight_decay=None,
         max_grad_norm=None,
+        dropout=0.0,
+        input_dropout=0.0,
     ):
         self._set_parameters(locals())
 

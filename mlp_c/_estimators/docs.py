@@ -104,6 +104,12 @@ weight_decay : float or None, default=None
 max_grad_norm : float or None, default=None
     The greatest norm of a batch's gradients, all layers' and the L2 term's together, with a
     stochastic solver: longer ones are shortened to it. None for any.
+dropout : float or list of float, default=0.0
+    The probability that a stochastic solver drops an output of a hidden layer, in [0, 1), or
+    one for each of them: it is 0 for a row of a batch, and outputs that are kept are divided by
+    the probability of that. Predictions, scores and losses of rows held out drop nothing.
+input_dropout : float, default=0.0
+    The same of the inputs; of sparse rows, of the elements that are stored.
 """
 
 _ATTRIBUTES = """
@@ -132,6 +138,9 @@ validation_loss_curve_ : list of float
 best_iter_ : int
     Which of these epochs, counted from 1, scored best and left its weights, only where rows are
     held out; 0 if none did.
+dropout_seed_ : int
+    The seed of what is dropped, drawn from `random_state`, only with `dropout` or
+    `input_dropout`: :func:`mlp_c.kernels.dropout_mask` tells by it what a step has dropped.
 t_ : int
     Training rows seen by a stochastic solver.
 n_iter_ : int

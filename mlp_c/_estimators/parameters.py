@@ -34,6 +34,17 @@ class ListOf(Options):
         return f"a list of str among {sorted(self.options)}"
 
 
+def _as_floats(val: Any) -> list[float] | None:
+    """The real numbers of a list, tuple or array; None of anything else."""
+    is_list = isinstance(val, (list, tuple)) or (isinstance(val, np.ndarray) and val.ndim == 1)
+    if not is_list or not all(isinstance(item, Real) for item in val):
+        return None
+    try:
+        return [float(item) for item in val]
+    except OverflowError:
+        return None
+
+
 class Ascending(Options):
     """A list, tuple or array of real numbers that ascend, all between two bounds."""
 
@@ -43,18 +54,30 @@ class Ascending(Options):
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Whether a value is such a list."""
-        is_list = isinstance(val, (list, tuple)) or (isinstance(val, np.ndarray) and val.ndim == 1)
-        if not is_list or len(val) == 0 or not all(isinstance(item, Real) for item in val):
+        numbers = _as_floats(val)
+        if not numbers:
             return False
-        try:
-            numbers = [self.low, *map(float, val), self.high]
-        except OverflowError:
-            return False
-        return all(left < right for left, right in pairwise(numbers))
+        return all(left < right for left, right in pairwise([self.low, *numbers, self.high]))
 
     def __str__(self) -> str:
         """Return what scikit-learn's message says."""
         return f"a list of ascending numbers between {self.low} and {self.high}"
+
+
+class Probabilities(Options):
+    """A list, tuple or array of real numbers from 0 to below 1."""
+
+    def __init__(self) -> None:
+        super().__init__(Real, set())
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether a value is such a list."""
+        numbers = _as_floats(val)
+        return numbers is not None and all(0 <= number < 1 for number in numbers)
+
+    def __str__(self) -> str:
+        """Return what scikit-learn's message says."""
+        return "a list of numbers from 0 to below 1"
 
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -88,6 +111,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "warmup": [Interval(Real, 0, 1, closed="both")],
     "weight_decay": [Interval(Real, 0, None, closed="left"), None],
     "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), Probabilities()],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
 }
 
 

@@ -17,6 +17,7 @@ from mlp_c._estimators.parameters import Ascending
 from mlp_c._estimators.prediction import outputs_of
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
+from mlp_c._training.dropout import DROPOUT
 from mlp_c._training.guards import one_fit_at_a_time
 from mlp_c._training.losses import REGRESSION_LOSSES
 from mlp_c._training.stopping import CURVE, RATES, RECORD, ROWS_SEEN
@@ -100,6 +101,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         RATES,
         RECORD,
         VALIDATION,
+        DROPOUT,
         FEATURE_NAMES,
         FINAL_LOSS,
     )
@@ -141,6 +143,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         warmup=0.0,
         weight_decay=None,
         max_grad_norm=None,
+        dropout=0.0,
+        input_dropout=0.0,
     ):
         self._set_parameters(locals())
 

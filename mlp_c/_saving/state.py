@@ -40,7 +40,9 @@ _FORMAT_1 = {
 # have these.
 _LATER = {
     "class_weight": None,
+    "dropout": 0.0,
     "huber_delta": 1.0,
+    "input_dropout": 0.0,
     "label_smoothing": 0.0,
     "max_grad_norm": None,
     "quantile": 0.5,
@@ -54,7 +56,7 @@ _LATER = {
 CALLABLES = {"learning_rate": "constant", "scoring": None}
 
 # What a fit sets that format 1 does not know.
-_LATER_FITTED = {"learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
+_LATER_FITTED = {"dropout_seed_", "learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
 
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"

@@ -39,3 +39,5 @@ class Hyperparameters(Protocol):
     warmup: float
     weight_decay: float | None
     max_grad_norm: float | None
+    dropout: Any  # a number, or a sequence of one for each hidden layer
+    input_dropout: float

@@ -13,6 +13,7 @@ from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
+from mlp_c._training.dropout import DROPOUT
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Validation
 from mlp_c._training.stopping import (
@@ -59,6 +60,7 @@ class LBFGS:
         """
         data.list_nonzeros(model.n_threads)
         drop(RATES, model)
+        drop(DROPOUT, model)
         if not (model.early_stopping and says_what_to_watch(model, data)):
             begin_curve(model)
             drop(VALIDATION, model)

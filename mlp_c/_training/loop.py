@@ -14,6 +14,7 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.course import Course
 from mlp_c._training.data import Data
+from mlp_c._training.dropout import begin_masks, probabilities
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
@@ -47,6 +48,7 @@ class Stochastic:
         self._progress = progress
         self.data = progress.data
         self._loss = model._choose_loss()
+        self._dropout = probabilities(model, len(model.coefs_) - 1)
         self._watched = watch(model, progress.validation)
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
@@ -65,6 +67,7 @@ class Stochastic:
             validation = hold_out(model, data, random_state)
             if says_what_to_watch(model, data):
                 compare_record(model, validation)
+        begin_masks(model, random_state, goes_on=False)
         return cls(model, Progress(data, random_state, np.arange(data.n), validation))
 
     @classmethod
@@ -74,8 +77,10 @@ class Stochastic:
         """Begin a fit of one epoch, which goes on with the moments that there are."""
         params = model.coefs_ + model.intercepts_
         optimizer = getattr(model, "_optimizer", None)
-        if not (isinstance(optimizer, Optimizer) and optimizer.adapt(params)):
+        goes_on = isinstance(optimizer, Optimizer) and optimizer.adapt(params)
+        if not goes_on:
             model._optimizer = _begin_rule(choose_rule, model)
+        begin_masks(model, random_state, goes_on=goes_on)
         begin_record(model)
         begin_rates(model)
         model.n_iter_ = 0
@@ -146,8 +151,8 @@ class Stochastic:
             "learning_rates": rates,
             "moments": optimizer.moments,
             "steps": optimizer.steps,
-            "dropout": [0.0] * len(model.coefs_),
-            "seed": 0,
+            "dropout": self._dropout,
+            "seed": getattr(model, "dropout_seed_", 0),  # without dropout there is none
             "n_threads": n_threads,
         }
 

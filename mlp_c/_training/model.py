@@ -27,6 +27,7 @@ class Model(Hyperparameters, Protocol):
     best_validation_score_: Any  # a float, or None there
     validation_loss_curve_: list[float]  # where the score is watched, as the next
     best_iter_: int
+    dropout_seed_: int  # only where there is dropout
     _no_improvement_count: int
     _optimizer: Optimizer
     _progress: Progress

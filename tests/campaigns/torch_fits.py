@@ -25,6 +25,7 @@ from mlp_c._estimators.parameters import CONSTRAINTS
 from mlp_c._training.course import COURSES as OUR_COURSES
 from mlp_c._training.losses import REGRESSION_LOSSES
 from support.calls import assert_have
+from support.formulas import dropout_mask
 
 TermsOfRows = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 UNITS = {
@@ -40,6 +41,10 @@ UNITS = {
     "leaky_relu": torch.nn.LeakyReLU,
     "softplus": partial(torch.nn.Softplus, threshold=700),  # from where on it is exactly z
 }
+
+
+# What a fit draws dropout's seed from, where its weights and rows to validate with are given.
+SEED = 7
 
 
 def choose(rng, *options):
@@ -473,6 +478,8 @@ class Setting:
     sample_weight: np.ndarray | None
     held_out: HeldOut | None
     activations: list[str]
+    dropout: float | list[float]
+    input_dropout: float
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     epochs: int
@@ -489,6 +496,8 @@ class Setting:
         return {
             "hidden_layer_sizes": [len(b) for b in self.biases[:-1]],
             "activation": self.activations,
+            "dropout": self.dropout,
+            "input_dropout": self.input_dropout,
             "alpha": self.alpha,
             "weight_decay": self.weight_decay,
             "max_grad_norm": self.max_grad_norm,
@@ -498,6 +507,7 @@ class Setting:
             "early_stopping": self.held_out is not None,
             "scoring": "loss",
             "shuffle": False,
+            "random_state": SEED,  # of dropout's alone
             "n_threads": self.n_threads,
             **self.problem.params,
             **self.rule.params,
@@ -565,6 +575,17 @@ def draw_held_out(rng, n, n_in):
     )
 
 
+def draw_dropout(rng, make_rule, n_hidden):
+    """Of hidden layers and inputs, or neither."""
+    if make_rule is lbfgs or rng.random() < 0.5:
+        return {"dropout": 0.0, "input_dropout": 0.0}
+    of_layers = rng.choice([0.0, 0.1, 0.5, 0.8], n_hidden).tolist()
+    return {
+        "dropout": choose(rng, 0.3, of_layers),
+        "input_dropout": choose(rng, 0.0, 0.2, 0.6),
+    }
+
+
 def draw_setting(rng):
     """A small network from random weights, with a problem, a rule and data."""
     n, n_in = choose(rng, 5, 24, 50), choose(rng, 1, 3, 8, 17)
@@ -585,6 +606,7 @@ def draw_setting(rng):
         sample_weight=draw_weights_of_rows(rng, n),
         held_out=draw_held_out(rng, n, n_in) if rng.random() < 0.5 else None,
         activations=[choose(rng, *UNITS) for _ in hidden],
+        **draw_dropout(rng, make_rule, len(hidden)),
         weights=[rng.standard_normal(shape) / np.sqrt(2 * shape[0]) for shape in pairwise(widths)],
         biases=[rng.standard_normal(width) / 3 for width in widths[1:]],
         epochs=int(rng.integers(1, 6)),
@@ -600,7 +622,7 @@ def draw_setting(rng):
 # ---- what is compared ----
 
 LEFT_OUT = {  # parameters that fits without chance, to the last epoch, have nothing to do with
-    *("random_state", "init", "validation_fraction", "tol", "warm_start", "verbose"),
+    *("init", "validation_fraction", "tol", "warm_start", "verbose"),
     "max_fun",
     "compute_dtype",  # float64
 }
@@ -665,13 +687,26 @@ class Fit:
             torch.from_numpy(problem.targets[held_out.rows]),
             torch.from_numpy(held_out.weight),
         )
+        dropout = np.broadcast_to(setting.dropout, len(setting.activations))
+        self._dropout = [setting.input_dropout, *dropout.tolist()]
+        self._seed = int(np.random.RandomState(SEED).randint(2**53, dtype=np.int64))
         self.weights, self.losses, self.losses_held_out = [], [], []
         (self._minimize if setting.rule.optimizer is None else self._step)()
 
-    def _objectives(self, rows):
+    def _logits(self, rows, step):
+        """Of a batch, with dropout's factors in the step."""
+        out, modules = self._X[rows], list(self.network)
+        for layer, (linear, unit) in enumerate(zip(modules[::2], modules[1::2], strict=True)):
+            if self._dropout[layer] > 0:
+                mask = dropout_mask(out.shape, self._dropout[layer], self._seed, step, layer)
+                out = out * torch.from_numpy(mask)
+            out = unit(linear(out))
+        return out
+
+    def _objectives(self, rows, step=0):
         """What a solver follows the gradient of, and the loss that it reports."""
         problem, targets, weight = self._problem, self._targets[rows], self._weight[rows]
-        terms = (problem.smoothed or problem.terms)(self.network(self._X[rows]), targets)
+        terms = (problem.smoothed or problem.terms)(self._logits(rows, step), targets)
         alpha = 0 if self._setting.rule.decays_itself else self._setting.alpha
         penalty = alpha / 2 * sum((w.weight**2).sum() for w in self.linears)
         rows_losses = terms.sum(dim=1), problem.losses(terms, targets)
@@ -706,7 +741,7 @@ class Fit:
                 if self._weight[rows].sum() == 0:
                     continue  # a batch without weight is passed over
                 number += 1
-                followed, reported = self._objectives(rows)
+                followed, reported = self._objectives(rows, number - 1)
                 n_rows = rows.stop - begin
                 total, n_counted = total + n_rows * float(reported), n_counted + n_rows
                 optimizer.zero_grad()

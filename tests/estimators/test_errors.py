@@ -139,6 +139,11 @@ WRONG = {
     "class_weight": ["odd", 1.0],
     "scoring": ["odd", 1.0],
     "label_smoothing": [-0.1, 1.0, np.nan, "odd"],
+    "dropout": [
+        *(-0.1, 1.0, np.nan, "odd", None, [], [0.5, 0.5], [1.0], [-0.1], [np.nan], ["odd"]),
+        *([[0.5]], np.array(0.5), np.array([[0.5]]), {0.5: 0}, [10**400], [0.5 + 0j], [None]),
+    ],
+    "input_dropout": [-0.1, 1.0, np.nan, "odd", None, [0.5]],
     "huber_delta": [0.0, -1.0, np.nan, "odd"],
     "quantile": [
         *(0.0, 1.0, np.nan, "odd", [], [0.5, 0.5], (0.9, 0.1), [0.1, 1.0], [0, 0.5], ["odd"]),

@@ -174,6 +174,7 @@ def assert_is_the_references_fit(
     network, targets = begun(problem, activation)
     curve = reference.fit(
         *(network, X, targets, rule, rate),
+        masks=masks_of(model),
         epochs=epochs,
         batch_size=params["batch_size"],
         alpha=0 if rule == "adamw" else params["alpha"],
@@ -185,13 +186,28 @@ def assert_is_the_references_fit(
         max_grad_norm=params.get("max_grad_norm", np.inf),
         **constants,
     )
-    assert curve[-1] < curve[0]
+    assert curve[-1] < curve[0] or masks_of(model)
     assert_close(model.loss_curve_, curve, tolerance)
     assert_close(model.coefs_ + model.intercepts_, network.params, tolerance)
     found = (model.predict if cls is MLPRegressor else model.predict_proba)(rows)
     found = np.hstack(found) if problem in HEADS else found.reshape(N, -1)
     outputs = predicted(network, reference.forward(network, X)[2])
     assert_close([found[:, -outputs.shape[1] :]], [outputs], tolerance)
+
+
+def masks_of(model):
+    """What the reference takes of a model with dropout; None of another."""
+    if not hasattr(model, "dropout_seed_"):
+        return None
+    dropout = np.broadcast_to(model.dropout, len(model.coefs_) - 1)
+    by_layer = [model.input_dropout, *dropout]
+
+    def masks(step):
+        return lambda layer, shape: formulas.dropout_mask(
+            shape, by_layer[layer], model.dropout_seed_, step, layer
+        )
+
+    return masks
 
 
 def predicted(network, outputs):
@@ -234,6 +250,32 @@ def test_a_fit_passes_over_batches_without_weight_as_the_reference_does(rule):
     weight = WEIGHT.copy()
     weight[16:32] = 0
     assert_is_the_references_fit("classes", "logistic, gelu, identity", rule, sample_weight=weight)
+
+
+# By name: probabilities of what is dropped.
+DROPPED = {
+    "hidden": {"dropout": 0.3},
+    "inputs": {"input_dropout": 0.2},
+    "one each": {"dropout": [0.5, 0.0, 0.1], "input_dropout": 0.4},
+}
+
+
+@each_rule
+@pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dropped", DROPPED)
+def test_a_fit_with_dropout_is_the_references(dropped, kind, rows, rule):
+    """Through every activation; of a batch that is passed over, no step is counted."""
+    weight = WEIGHT.copy()
+    weight[16:32] = 0
+    assert_is_the_references_fit(
+        "classes", kind, rule, rows, weight, tolerance=1e-12, **DROPPED[dropped]
+    )
+
+
+@each_problem
+def test_dropout_goes_with_every_loss(problem):
+    assert_is_the_references_fit(problem, "gelu, tanh, relu", "adam", **DROPPED["one each"])
 
 
 @pytest.mark.parametrize("rows", [X, csr_array(X)], ids=["dense", "sparse"])

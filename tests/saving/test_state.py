@@ -181,6 +181,7 @@ def test_requests_of_metadata_are_plain_data_and_come_back():
 # By parameter that came later: its default.
 LATER = {"huber_delta": 1.0, "label_smoothing": 0.0, "quantile": 0.5, "tweedie_power": 1.5}
 LATER |= {"warmup": 0.0, "weight_decay": None, "max_grad_norm": None}
+LATER |= {"dropout": 0.0, "input_dropout": 0.0}
 
 
 @each_case

@@ -113,6 +113,14 @@ CASES = {
     "gamma": ({"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS), None),
     "Tweedie": ({"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS), None),
     "smoothed labels": ({"label_smoothing": 0.1}, X, TEXT, WEIGHT),
+    "dropout": ({"dropout": 0.5, "solver": "sgd", "momentum": 0}, X, TEXT, WEIGHT),
+    "a dropout each": (
+        {"hidden_layer_sizes": (5, 4), "dropout": [0.2, 0.5], "input_dropout": 0.1}
+        | {"early_stopping": True},
+        csr_array(np.where(X > 0, X, 0)),
+        NUMBERS,
+        None,
+    ),
     "an instance": ({"random_state": np.random.RandomState(3)}, X, TEXT, None),
     "three threads": ({"n_threads": 3}, X, TEXT, None),
     "gelu": ({"activation": "gelu"}, X, TEXT, WEIGHT),

@@ -418,3 +418,32 @@ COURSES = {
     "exponential": lambda t: 0.01**t,
     "coslog4": lambda t: 0.5 * (1 - np.cos(2 * np.pi * np.log2(1 + 15 * t))),
 }
+
+
+# ---- dropout ----
+
+
+def philox(counter, key):
+    """Philox 4x32-10 of Salmon et al. (2011): four words of 32 bits, in arrays or not."""
+    c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
+    k0, k1 = (np.uint64(word) for word in key)
+    low, half = np.uint64(2**32 - 1), np.uint64(32)
+    for _ in range(10):
+        p0, p2 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = p2 >> half ^ c1 ^ k0, p2 & low, p0 >> half ^ c3 ^ k1, p0 & low
+        k0, k1 = k0 + np.uint64(0x9E3779B9) & low, k1 + np.uint64(0xBB67AE85) & low
+    return c0, c1, c2, c3
+
+
+def dropout_words(row, unit, seed, step, layer):
+    """The random words of rows of a batch and units, which are arrays of integers."""
+    unit, key = np.asarray(unit), (seed % 2**32, seed // 2**32)
+    counter = (unit // 64 * 16 + unit % 16, row, step, layer)
+    return np.choose(unit // 16 % 4, philox([word % 2**32 for word in counter], key))
+
+
+def dropout_mask(shape, dropout, seed, step, layer, row=0, unit=0):
+    """What a layer's inputs are multiplied with in a step, from a row and a unit on."""
+    rows, units = np.indices(shape)
+    words = dropout_words(rows + row, units + unit, seed, step, layer)
+    return np.where(words < int(dropout * 2**32), 0, 1 / (1 - dropout))

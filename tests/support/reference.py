@@ -59,22 +59,30 @@ def by_head(network, function, *arrays):
     return np.hstack([function(*of_head) for of_head in zip(*parts, strict=True)])
 
 
-def forward(network, X):
-    """What goes into each layer, what each makes of it before it is activated, and the outputs."""
-    inputs, sums = [X], []
+def no_masks(layer, shape):
+    return 1.0
+
+
+def forward(network, X, masks=no_masks):
+    """What goes into each layer, what each makes of it before it is activated, and the outputs.
+
+    `masks` gives the factors of what goes into a layer, by its number and the shape.
+    """
+    inputs, sums = [X * masks(0, X.shape)], []
     for w, b in zip(network.weights, network.biases, strict=True):
         sums.append(inputs[-1] @ w + b)
         if len(sums) < len(network.weights):
-            inputs.append(ACTIVATIONS[network.activations[len(sums) - 1]](sums[-1]))
+            activated = ACTIVATIONS[network.activations[len(sums) - 1]](sums[-1])
+            inputs.append(activated * masks(len(sums), activated.shape))
     return inputs, sums, by_head(network, OUTPUTS[LOSSES[network.loss].output], sums[-1])
 
 
-def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
+def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0, masks=no_masks):
     """The mean loss with its L2 penalty, and the gradient in order of `params`.
 
     `scale` is what the gradient of the outputs is multiplied by.
     """
-    inputs, sums, _ = forward(network, X)
+    inputs, sums, _ = forward(network, X, masks)
     total = sample_weight.sum()
     of_rows = LOSSES[network.loss]
     terms = by_head(network, partial(of_rows.terms, **network.constants), sums[-1], y)
@@ -88,7 +96,7 @@ def loss_and_gradient(network, X, y, sample_weight, alpha, scale=1.0):
         dbiases.insert(0, delta.sum(axis=0) / total)
         if layer > 0:
             slope = SLOPES[network.activations[layer - 1]](sums[layer - 1])
-            delta = (delta @ network.weights[layer].T) * slope
+            delta = (delta @ network.weights[layer].T) * slope * masks(layer, slope.shape)
     return loss, dweights + dbiases
 
 
@@ -102,12 +110,14 @@ def clipped(gradient, max_norm):
 
 
 def fit(network, X, y, rule, rate, *, epochs, batch_size, alpha, sample_weight=None, power_t=0.0,
-        course=None, warmup=0.0, weight_decay=0.0, max_grad_norm=np.inf, **constants):  # fmt: skip
+        course=None, warmup=0.0, weight_decay=0.0, max_grad_norm=np.inf, masks=None,
+        **constants):  # fmt: skip
     """Trains a network in place; returns the mean loss of each epoch.
 
     After an epoch, the rate is divided by a power of the rows seen so far and one: 0 is no power.
     `course` gives a factor of the rate for the part of the fit that is over, and `warmup` is the
-    part in which it rises. A batch whose weights are all 0 is passed over.
+    part in which it rises. `masks` gives those of a step, by how many were made before. A batch
+    whose weights are all 0 is passed over.
     """
     n_moments, step = RULES[rule]
     moments = [[np.zeros_like(p) for _ in range(n_moments)] for p in network.params]
@@ -129,7 +139,8 @@ def fit(network, X, y, rule, rate, *, epochs, batch_size, alpha, sample_weight=N
                 continue
             t += 1
             loss, gradient = loss_and_gradient(
-                network, X[batch], y[batch], sample_weight[batch], alpha
+                *(network, X[batch], y[batch], sample_weight[batch], alpha),
+                masks=no_masks if masks is None else masks(t - 1),
             )
             total, counted = total + loss * len(X[batch]), counted + len(X[batch])
             gradient = clipped(gradient, max_grad_norm)

@@ -47,6 +47,13 @@ CASES = {
     "gamma": (MLPRegressor, {"loss": "gamma"}, X, 0.1 + np.abs(NUMBERS)),
     "Tweedie": (MLPRegressor, {"loss": "tweedie", "tweedie_power": 1.2}, X, np.abs(NUMBERS)),
     "smoothed labels": (MLPClassifier, {"label_smoothing": 0.1}, X, TEXT),
+    "dropout": (MLPClassifier, {"dropout": 0.5, "input_dropout": 0.2}, X, TEXT),
+    "a dropout each": (
+        MLPRegressor,
+        {"hidden_layer_sizes": (3, 2), "dropout": [0.5, 0.0], "solver": "sgd"},
+        X,
+        NUMBERS,
+    ),
     "float32": (MLPClassifier, {}, X.astype(np.float32), CLASSES > 0),
     "two outputs": (MLPRegressor, {}, X, X[:, :2]),
     "text of any kind": (MLPClassifier, {}, X, np.array(["", "é", "\ud800"], "<U40")[CLASSES]),
