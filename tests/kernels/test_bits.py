@@ -115,6 +115,7 @@ def heads(dtype):
 
 
 BOTH = {"weight_decay": 0.5, "max_grad_norm": 0.25}
+DROPPED = {"dropout": [0.25, 0.4], "seed": 2**40 + 1}
 CASES = {
     **{f"forward {name}": (forward, name) for name in ACTIVATIONS},
     **{f"backward {name}": (backward, name) for name in ACTIVATIONS},
@@ -128,6 +129,8 @@ CASES = {
     "nesterov, decay": (epoch, "nesterov", 64, False, {"weight_decay": 0.5}),
     "rmsprop, clipped": (epoch, "rmsprop", 64, False, {"max_grad_norm": 0.25}),
     "momentum, decay, clipped on zeros": (epoch, "momentum", 64, True, BOTH),
+    "dropout": (epoch, "sgd", 64, False, DROPPED),
+    "dropout on zeros": (epoch, "sgd", 64, True, DROPPED),
     **{f"gradient of {loss}": (gradient, loss, {}, "rows") for loss in LOSSES},
     "gradient of three quantiles": (
         gradient,
@@ -178,6 +181,8 @@ GOLDEN = {
     "cross-entropy of rows": ("23fc4a0f2ae6", "9a11ee90b245"),
     "sgd": ("8265403daa8b", "da1fb2ff9a15"),
     "sgd on zeros": ("0e301153597d", "7d7dfefd5b4e"),
+    "dropout": ("976fbd143d93", "6dd9e9e5a3c6"),
+    "dropout on zeros": ("7e27b6a51b34", "9c8b1cfd3ba0"),
     "momentum": ("2e0fa1465c96", "9a26bdf99912"),
     "nesterov": ("d11a688134f0", "d9f695a42834"),
     "adam": ("6a4e973f52dc", "82e4fc39a58b"),

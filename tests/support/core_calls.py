@@ -47,10 +47,11 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     epoch = shared | {"l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
     epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
     epoch |= {"learning_rates": calls.rates(0.001, n, 7), "moments": ()}
-    epoch |= {"steps": np.zeros(1, np.int64)} | end
+    epoch |= {"steps": np.zeros(1, np.int64), "dropout": [0.0, 0.0], "seed": 0} | end
     adam = sparse | {"order": order, "l2": 0.1, "rule": calls.rule("adam")}
     adam |= {"weight_decay": 0.1, "max_grad_norm": 0.5}
     adam |= {"moments": calls.moments("adam", weights + biases), "steps": np.zeros(1, np.int64)}
+    adam |= {"dropout": [0.2, 0.5], "seed": 3}
     gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
     gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end
     evaluated = {"order": order, "output": "softmax", "outputs": draw(n, widths[-1])}
@@ -66,6 +67,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "softmax into": (logits, out),
         "softmax_cross_entropy": (logits, y, 0.0, None),
         "softmax_cross_entropy into": (logits, draw(n, widths[-1]), 0.0, out),
+        "drop": (out, 0.5, 3, 0, 1, n_threads),
         "sgd_step interleaved": ([both[::2]], [both[1::2]], 0.0, n_threads),
         "sgd_step": (weights + biases, [np.ones_like(p) for p in weights + biases], 0.0, n_threads),
         "train_step": (X, y, None, *network, 0.0, 0.0, n_threads),
@@ -101,6 +103,7 @@ WRITTEN = {
     "backward into": [6],
     "softmax into": [1],
     "softmax_cross_entropy into": [3],
+    "drop": [0],
     "sgd_step interleaved": [0],
     "sgd_step": [0],
     "train_step": [3, 4],
