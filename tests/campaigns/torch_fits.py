@@ -579,10 +579,10 @@ def draw_dropout(rng, make_rule, n_hidden):
     """Of hidden layers and inputs, or neither."""
     if make_rule is lbfgs or rng.random() < 0.5:
         return {"dropout": 0.0, "input_dropout": 0.0}
-    of_layers = rng.choice([0.0, 0.1, 0.5, 0.8], n_hidden).tolist()
+    of_layers = rng.choice([0.0, 0.1, 0.5], n_hidden).tolist()
     return {
         "dropout": choose(rng, 0.3, of_layers),
-        "input_dropout": choose(rng, 0.0, 0.2, 0.6),
+        "input_dropout": choose(rng, 0.0, 0.1, 0.2),
     }
 
 
@@ -606,7 +606,6 @@ def draw_setting(rng):
         sample_weight=draw_weights_of_rows(rng, n),
         held_out=draw_held_out(rng, n, n_in) if rng.random() < 0.5 else None,
         activations=[choose(rng, *UNITS) for _ in hidden],
-        **draw_dropout(rng, make_rule, len(hidden)),
         weights=[rng.standard_normal(shape) / np.sqrt(2 * shape[0]) for shape in pairwise(widths)],
         biases=[rng.standard_normal(width) / 3 for width in widths[1:]],
         epochs=int(rng.integers(1, 6)),
@@ -616,6 +615,7 @@ def draw_setting(rng):
         max_grad_norm=choose(rng, None, None, 0.01, 1.0, 100.0) if has_steps else None,
         is_sparse=choose(rng, False, False, True),
         n_threads=choose(rng, 1, 2, 3),
+        **draw_dropout(rng, make_rule, len(hidden)),
     )
 
 

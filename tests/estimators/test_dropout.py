@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
-from support import calls, formulas
+from mlp_c import MLPClassifier, MLPRegressor, _core, kernels, resume
+from mlp_c._saving import files
+from support import calls, checkpoints, formulas
 from support.fits import assert_same_bits_on_any_threads_and_of_sparse_rows, bits
 from support.states import CLASSES, NUMBERS, X
 
@@ -122,6 +124,27 @@ def test_another_number_of_probabilities_is_refused(dropout):
     message = rf"^dropout must be a probability or .* each of 2 hidden.*, got {len(dropout)} "
     with pytest.raises(ValueError, match=message):
         fitted(dropout=dropout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dropout", 0.1), ("dropout", [0.0, 0.1]), ("input_dropout", 0.1)]
+)
+def test_lbfgs_refuses_it_by_name(name, value):
+    message = re.escape(f"solver='lbfgs', which makes no steps, takes no {name}={value!r}")
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        fitted(solver="lbfgs", **{name: value})
+
+
+def test_a_checkpoint_of_dropout_without_its_seed_is_refused(tmp_path):
+    pytest.importorskip("safetensors")
+    path = tmp_path / "fit.safetensors"
+    checkpoints.interrupt(MLPRegressor(**OPTIONS | DROPPED), path, 2, (X, NUMBERS))
+    assert b"dropout_seed_" in path.read_bytes()
+    content = files.read(path)
+    del content["fitted"]["dropout_seed_"]
+    path.write_bytes(b"".join(files.pack(content)))
+    with pytest.raises(ValueError, match=r"^fitted of a state lacks \['dropout_seed_'\]"):
+        resume(path, X, NUMBERS)
 
 
 # ---- without it ----
