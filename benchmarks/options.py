@@ -347,6 +347,44 @@ def clipping(seed: int) -> Figures:
     for norm in (1.0, 10.0, 100.0):
         model, rows, targets = of_diabetes(seed, max_grad_norm=norm, **params)
         figures[f"R², {norm}"] = model.score(rows, targets)
+def dropout(seed: int) -> Figures:
+    """Half of the digits, a fifth of their labels drawn at random; and a network that is small."""
+    X, y = digits()
+    X_train, X_test, y_train, y_test = halves(X, y, seed)
+    rng, spoilt = np.random.default_rng(seed), y_train.copy()
+    wrong = rng.random(len(spoilt)) < 0.2
+    spoilt[wrong] = rng.integers(0, 10, wrong.sum())
+    figures = {}
+    for hidden, labels, of in (
+        ((200, 200), spoilt, "two of 200, a fifth random"),
+        ((200, 200), y_train, "two of 200"),
+        ((16,), y_train, "one of 16"),
+    ):
+        for probability in (0.0, 0.2, 0.5):
+            model = MLPClassifier(
+                *(hidden,), max_iter=60, batch_size=50, dropout=probability, random_state=seed
+            )
+            figures[f"{of}, dropout {probability}"] = model.fit(X_train, labels).score(
+                X_test, y_test
+            )
+    X, y = datasets.load_diabetes(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y / 100, test_size=0.25, random_state=seed
+    )
+    X_train, X_test = scaled(X_train, X_test)
+    for name, dropped in (
+        ("none", {}),
+        ("0.5 of units", {"dropout": 0.5}),
+        ("and 0.2 of inputs", {"dropout": 0.5, "input_dropout": 0.2}),
+    ):
+        regressor = MLPRegressor(
+            *("squared_error", (200, 200)),
+            max_iter=200,
+            batch_size=50,
+            random_state=seed,
+            **dropped,
+        )
+        figures[f"R2 of diabetes, {name}"] = regressor.fit(X_train, y_train).score(X_test, y_test)
     return figures
 
 
@@ -367,6 +405,7 @@ SECTIONS: dict[str, Callable[[int], Figures]] = {
     "Weight decay": weight_decay,
     "Clipped gradients": clipping,
     "Hidden layers as features": hidden_activations,
+    "Dropout": dropout,
 }
 
 
