@@ -347,6 +347,8 @@ def clipping(seed: int) -> Figures:
     for norm in (1.0, 10.0, 100.0):
         model, rows, targets = of_diabetes(seed, max_grad_norm=norm, **params)
         figures[f"R², {norm}"] = model.score(rows, targets)
+
+
 def dropout(seed: int) -> Figures:
     """Half of the digits, a fifth of their labels drawn at random; and a network that is small."""
     X, y = digits()

@@ -34,6 +34,7 @@ COMMON = [
     {"learning_rate": lambda t: factors(t), "solver": "sgd"},
     {"solver": "adamw", "weight_decay": 0.1},
     {"solver": "rmsprop", "max_grad_norm": 0.5},
+    {"dropout": [0.5], "input_dropout": 0.2},
 ]
 PARAMS = {
     mlp_c.MLPClassifier: [
@@ -76,6 +77,7 @@ def functions():
     """
     theirs = sklearn.neural_network.MLPClassifier(2, max_iter=1).fit(X, Y)
     sizes = {"layer_sizes": [8, 4, 3], "init": "he_normal", "random_state": 0, "dtype": "float32"}
+    masked = {"shape": (7, 5), "dropout": 0.5, "seed": 1, "step": 2, "layer": 1, "n_threads": 2}
     found = {f"kernels.{name}": (getattr(kernels, name), calls.example(name))
              for name in calls.KERNELS}  # fmt: skip
     found["kernels.forward"][1]["activation"] = ["gelu"]
@@ -88,6 +90,7 @@ def functions():
     return found | {
         "_core.set_isa": (_core.set_isa, {0: "avx2"}),
         "kernels.initialize": (kernels.initialize, sizes),
+        "kernels.dropout_mask": (kernels.dropout_mask, masked),
         "show_config": (mlp_c.show_config, {"mode": "dicts"}),
         "from_sklearn": (mlp_c.from_sklearn, {"model": theirs}),
     }

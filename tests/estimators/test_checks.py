@@ -76,6 +76,12 @@ SCHEDULED_FAILS = {
     "check_fit_score_takes_y": NO_LENGTH,
     "check_n_features_in_after_fitting": NO_LENGTH,
 }
+DROPPED = {"dropout": 0.2, "input_dropout": 0.05}
+OF_ROWS = "of a row of weight 2, and of a row that is there twice, others are dropped"
+DROPOUT_FAILS = {
+    "check_sample_weight_equivalence_on_dense_data": OF_ROWS,
+    "check_sample_weight_equivalence_on_sparse_data": OF_ROWS,
+}
 BOTH = (MLPClassifier, MLPRegressor)
 CONTRADICTED = [
     *((cls, HELD_OUT, EARLY_STOPPING_FAILS) for cls in BOTH),
@@ -83,6 +89,7 @@ CONTRADICTED = [
     (MLPRegressor, HELD_OUT | {"scoring": "loss"}, EARLY_STOPPING_FAILS),
     *((cls, SCHEDULED, SCHEDULED_FAILS) for cls in BOTH),
     (MLPClassifier, {"class_weight": "balanced"}, BALANCED_FAILS),
+    *((cls, DROPPED, DROPOUT_FAILS) for cls in BOTH),
     (MLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}, QUANTILES_FAILS),
 ]
 
