@@ -1,8 +1,6 @@
 """Dropout: with which probabilities elements are dropped, and the seed of which ones."""
 
-from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +11,6 @@ from mlp_c._training.model import Model
 
 # A seed that states and files hold, and floats.
 _SEEDS = 2**53
-
-# Parameters that ask for dropout, and whether a value does.
-ASK_FOR_DROPOUT: dict[str, Callable[[Any], bool]] = {"dropout": np.any, "input_dropout": np.any}
 
 DROPOUT = FittedPart({"dropout_seed_": checks.count})
 

@@ -13,7 +13,7 @@ from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
 from mlp_c._training.data import Data
-from mlp_c._training.dropout import ASK_FOR_DROPOUT, DROPOUT
+from mlp_c._training.dropout import DROPOUT
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Validation
 from mlp_c._training.stopping import (
@@ -57,16 +57,7 @@ class LBFGS:
 
         As in scikit-learn, early stopping alone holds out no rows: what it is to watch must be
         said.
-
-        Raises
-        ------
-        ValueError
-            If there is to be dropout, whose masks are of steps.
         """
-        for name, asks in ASK_FOR_DROPOUT.items():
-            value = getattr(model, name)
-            if asks(value):
-                raise ValueError(f"solver='lbfgs', which makes no steps, takes no {name}={value!r}")
         data.list_nonzeros(model.n_threads)
         drop(RATES, model)
         drop(DROPOUT, model)

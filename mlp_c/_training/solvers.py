@@ -73,6 +73,8 @@ OF_STEPS: dict[str, Callable[[Any], bool]] = {
     **NEED_LENGTH,
     "weight_decay": bool,
     "max_grad_norm": bool,
+    "dropout": np.any,
+    "input_dropout": bool,
 }
 
 SOLVERS = {"lbfgs": Solver(LBFGS.begin, None, _float64, refused=OF_STEPS)}
