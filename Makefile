@@ -16,7 +16,7 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
     test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard \
-    bench-options clean
+    bench-options bench-costs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -126,8 +126,9 @@ bench-kernels: ## compare the kernels one by one with NumPy
 bench-long: ## whether the last of 240 epochs take longer than the first
 bench-docs: ## measure everything and write docs/benchmarks.md
 bench-guard: ## count instructions: whether any case takes more than it did
-bench-options: ## the figures of docs/options.md
-bench-kernels bench-long bench-docs bench-guard bench-options: bench-%: $(VENV)/bench
+bench-options: ## the accuracies of docs/options.md
+bench-costs: ## what the options of docs/options.md cost, beside PyTorch
+bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 
 ## Start over
