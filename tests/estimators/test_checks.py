@@ -20,19 +20,22 @@ CONFIGURATIONS = [
     {"solver": "adam", "activation": "gelu"},
     {"solver": "adam", "hidden_layer_sizes": (10, 5), "activation": ["gelu", "tanh"]},
     {"solver": "lbfgs", "hidden_layer_sizes": (10, 5), "activation": ("logistic", "gelu")},
-    {"solver": "adam", "activation": "silu", "init": "he_uniform"},
-    {"solver": "adam", "activation": "selu", "init": "lecun_normal"},
+    {"solver": "adamw", "activation": "silu", "init": "he_uniform", "weight_decay": 0.05},
+    {"solver": "rmsprop", "activation": "selu", "init": "lecun_normal", "learning_rate_init": 0.01},
     {
-        "solver": "adam",
+        "solver": "sgd",
         "hidden_layer_sizes": (10, 5),
         "activation": ["mish", "leaky_relu"],
         "init": "orthogonal",
+        "max_grad_norm": 1.0,
     },
     {
         "solver": "adam",
         "hidden_layer_sizes": (10, 5),
         "activation": ["elu", "softplus"],
         "init": "glorot_normal",
+        "weight_decay": 0.01,
+        "max_grad_norm": 5.0,
     },
 ]
 SEEDED = TRAINED | {"random_state": 0}  # the checks seed no estimator of an estimator
