@@ -7,6 +7,7 @@ says which table lacks what, or has what the kernels do not know.
 import inspect
 import re
 from contextlib import suppress
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ from mlp_c import _core, kernels
 from mlp_c._estimators.parameters import CONSTRAINTS
 from mlp_c._estimators.to_sklearn import SKLEARN_NAMES
 from mlp_c._network.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from mlp_c._network.initial_weights import INITIALIZERS, Init
 from mlp_c._saving import state
 from mlp_c._saving.registry import OPTIMIZERS
 from mlp_c._training.course import COURSES
 from mlp_c._training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from mlp_c._training.optimizers import RULES, Optimizer
+from mlp_c._training.solvers import SOLVERS
 from support import bounds, calls, checkpoints, formulas, states
 from support.calls import assert_have
 
@@ -79,13 +82,36 @@ def test_names_of_activations_are_in_the_order_of_the_kernels():
     assert list(ACTIVATIONS) == NAMES["activations"]
 
 
-@each_estimator
-def test_docstrings_of_estimators_name_every_activation(cls):
-    """That of the parameter."""
+def said_of(parameter, cls):
+    """What the docstring of an estimator says of a parameter."""
     doc = inspect.getdoc(cls)
-    begin = doc.index("activation : ")
-    said = doc[begin : doc.index("\n", begin)]
-    assert all(f"'{name}'" in said for name in ACTIVATIONS)
+    begin = doc.index(f"\n{parameter} : ") + 1
+    return doc[begin : re.search(r"\n\S", doc[begin:]).start() + begin]
+
+
+@each_estimator
+@pytest.mark.parametrize(
+    ("parameter", "names"), [("activation", ACTIVATIONS), ("init", INITIALIZERS)]
+)
+def test_docstrings_of_estimators_name_every_option(parameter, names, cls):
+    """Where the parameter's type is told."""
+    assert all(f"'{name}'" in said_of(parameter, cls).splitlines()[0] for name in names)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "names"),
+    [("solver", SOLVERS), ("learning_rate", COURSES), ("loss", REGRESSION_LOSSES)],
+)
+def test_docstrings_of_estimators_tell_what_every_option_is(parameter, names):
+    """In a list, whose items may be of several."""
+    items = re.findall(r"^ +- ('.*?'): \S", said_of(parameter, mlp_c.MLPRegressor), re.MULTILINE)
+    assert_have(names, **{f"told_of_{parameter}": re.findall(r"'(\w+)'", " ".join(items))})
+
+
+def test_initial_weights_are_of_one_list():
+    """What draws them, their type, and the docstring of `initialize`, which tells each."""
+    told = re.findall(r"^- (\w+): ", inspect.getdoc(kernels.initialize), re.MULTILINE)
+    assert_have(INITIALIZERS, names_of_Init=get_args(Init), told=told)
 
 
 def test_scikit_learns_names_are_those_of_a_table():

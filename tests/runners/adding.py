@@ -19,6 +19,7 @@ SELECTION = (
     "tests/kernels",
     "tests/estimators/test_reference_fits.py",
     "tests/estimators/test_activations.py",
+    "tests/estimators/test_initial_weights.py",
     "tests/saving",
 )
 
