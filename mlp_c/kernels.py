@@ -7,7 +7,8 @@ any output is touched. The GIL is released while they run.
 """
 
 import math
-from numbers import Real
+import sys
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from mlp_c import _core
 from mlp_c._network.activations import ACTIVATIONS, Activations
 from mlp_c._network.initial_weights import initialize
-from mlp_c._system.blocks import Array, Arrays
+from mlp_c._system.blocks import Array, Arrays, check_dtype
 from mlp_c._system.docstrings import documented, options
 from mlp_c._system.threads import effective_n_threads
 
@@ -369,7 +370,7 @@ def dropout_mask(
     TypeError
         If an argument is of another type.
     ValueError
-        If `dropout` is no such probability, a size is negative, or the dtype is another.
+        If `dropout` is no such probability, or an integer is negative or beyond 64 bits.
 
     Notes
     -----
@@ -390,9 +391,16 @@ def dropout_mask(
     array([[2., 2., 0., 2., 0., 0.],
            [2., 2., 2., 2., 0., 2.]])
     """
-    factors = np.ones(shape, dtype)
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise TypeError(f"shape must be a tuple (n_rows, n_units), got {shape!r}")
+    sizes = [_check_count(f"shape[{i}]", size) for i, size in enumerate(shape)]
+    check_dtype(dtype)
+    probability = _check_real("dropout", dropout)
+    seed, step = _check_count("seed", seed), _check_count("step", step)
+    layer = _check_count("layer", layer)
     n_threads = effective_n_threads(n_threads)
-    _core.drop(factors, _check_real("dropout", dropout), seed, step, layer, n_threads)
+    factors = np.ones(sizes, dtype)
+    _core.drop(factors, probability, seed, step, layer, n_threads)
     return factors
 
 
@@ -540,6 +548,15 @@ def _check_eps(eps: Any) -> float:
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, got {eps!r}")
     return eps
+
+
+def _check_count(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    count = int(value)
+    if not 0 <= count <= sys.maxsize:
+        raise ValueError(f"{name} must be from 0 to {sys.maxsize}, got {count}")
+    return count
 
 
 def _check_real(name: str, value: Any) -> float:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from mlp_c import _core
 from mlp_c._network.activations import Activations, initial_activations
 from mlp_c._network.widths import check_widths
-from mlp_c._system.blocks import Array, blocks
+from mlp_c._system.blocks import Array, blocks, check_dtype
 from mlp_c._system.docstrings import documented, options
 
 Init = Literal[
@@ -212,16 +212,8 @@ def initialize(
     check_widths("layer_sizes", sizes)
     if not isinstance(init, str) or init not in INITIALIZERS:
         raise ValueError(f"init must be one of {sorted(INITIALIZERS)}, got {init!r}")
-    if not any(_is_dtype(dtype, real) for real in (np.float32, np.float64)):
-        raise TypeError(f"dtype must be float32 or float64, got {dtype!r}")
+    check_dtype(dtype)
     random = random_state
     if not isinstance(random, np.random.Generator):
         random = check_random_state(random_state)
     return draw(init, sizes, "relu", random, dtype)
-
-
-def _is_dtype(given: Any, dtype: Any) -> bool:
-    try:
-        return np.dtype(given) == np.dtype(dtype)
-    except (TypeError, ValueError):
-        return False

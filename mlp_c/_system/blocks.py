@@ -27,6 +27,19 @@ def as_floats(numbers: Any) -> Array:
     return np.require(array, dtype if dtype in (np.float32, np.float64) else np.float64, "A")
 
 
+def check_dtype(dtype: Any) -> None:
+    """Refuse the argument `dtype` if the kernels do not compute in it."""
+    if not any(_is_dtype(dtype, real) for real in (np.float32, np.float64)):
+        raise TypeError(f"dtype must be float32 or float64, got {dtype!r}")
+
+
+def _is_dtype(given: Any, dtype: Any) -> bool:
+    try:
+        return np.dtype(given) == np.dtype(dtype)
+    except (TypeError, ValueError):
+        return False
+
+
 def blocks(array: Array) -> Iterator[Array]:
     """Views of the elements of an array of one or two dimensions, in C order."""
     if array.ndim == 2 and array.shape[1] > BLOCK_ELEMENTS:
