@@ -302,7 +302,7 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
 
     @property
     def n_steps_(self) -> int:
-        """Steps of a stochastic solver in the last fit, and in each ``partial_fit`` since."""
+        """Steps of the last fit by a stochastic solver, and of each ``partial_fit`` since."""
         optimizer = getattr(self, "_optimizer", None)
         if optimizer is None:
             raise AttributeError(

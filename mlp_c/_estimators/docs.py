@@ -74,7 +74,8 @@ beta_1 : float, default=0.9
 beta_2 : float, default=0.999
     Decay of the second moment, with 'adam', 'adamw' and 'rmsprop', in [0, 1).
 epsilon : float, default=1e-8
-    What these add to the root of the second moment: 'adamw' once its bias is corrected.
+    What 'adam', 'adamw' and 'rmsprop' add to the root of the second moment; 'adamw' once the
+    moment's bias is corrected.
 n_iter_no_change : int or inf, default=10
     Epochs without improvement that make a plateau.
 max_fun : int, default=15000
@@ -106,8 +107,8 @@ max_grad_norm : float or None, default=None
     stochastic solver: longer ones are shortened to it. None for any.
 dropout : float or list of float, default=0.0
     The probability that a stochastic solver drops an output of a hidden layer, in [0, 1), or
-    one for each of them: it is 0 for a row of a batch, and outputs that are kept are divided by
-    the probability of that. Predictions, scores and losses of rows held out drop nothing.
+    one for each of them, anew for each row of a batch. Outputs that are kept are divided by the
+    probability of being kept. Predictions, scores and losses of rows held out drop nothing.
 input_dropout : float, default=0.0
     The same of the inputs; of sparse rows, of the elements that are stored.
 """
@@ -125,8 +126,8 @@ learning_rate_curve_ : list of float
     The learning rate of the last batch of every epoch of a stochastic solver: as long as
     `loss_curve_`, and NaN for what another solver, scikit-learn or an older version has done.
 n_steps_ : int
-    Steps of a stochastic solver in the last fit, and in each ``partial_fit`` since: a step for
-    each batch that has weight.
+    Steps of the last fit by a stochastic solver, and of each ``partial_fit`` since: one for each
+    batch that has weight.
 best_loss_ : float or None
     The least of them; None with `early_stopping`.
 validation_scores_ : list of float or None
