@@ -12,6 +12,7 @@ import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, _core
 from mlp_c._training.course import COURSES
 from support import formulas
+from support.checkpoints import interrupt
 from support.fits import assert_same_bits_on_any_threads_and_of_sparse_rows, bits
 from support.states import CLASSES, NUMBERS, N, X
 
@@ -134,12 +135,11 @@ def test_a_fit_without_end_is_at_its_beginning(max_iter, monkeypatch):
 
 
 @each_solver
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "params", [{"learning_rate": "one_cycle"}, {"learning_rate": rises, "warmup": 0.3}], ids=str
 )
 def test_the_bits_are_the_same(params, dtype, solver):
-    model = make(solver=solver, compute_dtype=np.dtype(dtype).name, **params)
+    model = make(solver=solver, compute_dtype=dtype.name, **params)
     assert_same_bits_on_any_threads_and_of_sparse_rows(model, X.astype(dtype), CLASSES)
 
 
@@ -278,25 +278,6 @@ def test_a_file_has_a_constant_rate_in_the_place_of_a_callable(tmp_path):
     assert loaded.n_steps_ == STEPS
 
 
-class Stop:
-    """Ends a fit after two epochs."""
-
-    def setup(self, estimator, context):
-        pass
-
-    teardown = on_fit_task_begin = setup
-
-    def on_fit_task_end(self, estimator, context):
-        if context.task_name == "epoch" and estimator.n_iter_ == 2:
-            raise RuntimeError("stopped")
-
-
-def interrupted(path, **params):
-    with pytest.raises(RuntimeError, match="stopped"):
-        make(**params).set_callbacks(mlp_c.Checkpoint(path), Stop()).fit(X, CLASSES)
-    return path
-
-
 def of_hits(estimator, X, y):
     return np.mean(estimator.predict(X) == y)
 
@@ -311,7 +292,8 @@ def of_hits(estimator, X, y):
     ids=named,
 )
 def test_a_fit_with_a_callable_goes_on_to_the_bit(params, tmp_path):
-    path = interrupted(tmp_path / "c", **params)
+    path = tmp_path / "c"
+    interrupt(make(**params), path, 2, (X, CLASSES))
     again = {name: value for name, value in params.items() if callable(value)}
     whole = make(**params).fit(X, CLASSES)
     for missing in again:
@@ -327,7 +309,8 @@ def test_a_fit_with_a_callable_goes_on_to_the_bit(params, tmp_path):
 
 @pytest.mark.parametrize("learning_rate", ["constant", "cosine"])
 def test_a_callable_that_the_fit_did_not_have_is_refused(learning_rate, tmp_path):
-    path = interrupted(tmp_path / "c", learning_rate=learning_rate)
+    path = tmp_path / "c"
+    interrupt(make(learning_rate=learning_rate), path, 2, (X, CLASSES))
     message = rf"^learning_rate must be None where the file holds it: '{learning_rate}' in '.*c'"
     with pytest.raises(ValueError, match=message):
         mlp_c.resume(path, X, CLASSES, learning_rate=rises)

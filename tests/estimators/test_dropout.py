@@ -91,7 +91,6 @@ def test_nothing_is_dropped_of_rows_held_out_nor_in_predictions(cls):
     assert len(set(dropping.loss_curve_)) == OPTIONS["max_iter"]  # each epoch drops others
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("batch_size", [3, 64, 300])
 def test_same_bits_on_any_number_of_threads_and_of_sparse_rows(batch_size, solver, dtype):

@@ -19,6 +19,8 @@ SOLVERS = {
     "sgd": {"solver": "sgd", "momentum": 0},
     "nesterov": {"solver": "sgd"},
     "momentum": {"solver": "sgd", "nesterovs_momentum": False},
+    "adamw": {"solver": "adamw"},
+    "rmsprop": {"solver": "rmsprop"},
 }
 each_solver = pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "lbfgs"])
 EPOCHS, A_BATCH = 3, 15
@@ -112,6 +114,7 @@ def test_the_curve_of_a_warm_start_goes_on():
     assert curve == [0.001] * EPOCHS  # a list of its own
     model.set_params(solver="lbfgs").fit(X, NUMBERS)
     assert not hasattr(model, "learning_rate_curve_")
+    assert model.n_steps_ == EPOCHS * AN_EPOCH  # of the last fit that made any
     model.set_params(solver="sgd").fit(X, NUMBERS)
     before = len(model.loss_curve_) - EPOCHS
     np.testing.assert_array_equal(model.learning_rate_curve_, [np.nan] * before + [0.01] * EPOCHS)
