@@ -86,8 +86,9 @@ FN(gelu_with_slope)(VEC z, VEC *slope)
  * denormal. */
 #define EXP_TAIL_BEGIN ((REAL)0x1p-55)
 
-/* exp(-u) for u from 0 to EXP_TAIL_END as a number about 1, which is returned, times 2^k. Where
- * 2^k is far too small to be added to 1, *power is larger, lest its square be denormal. */
+/* exp(-u) for u from 0 to EXP_TAIL_END as a number about 1, which is returned, times 2^k. *power is
+ * 2^k; or, where that is far too small to be added to 1, a larger one, lest its square be denormal.
+ */
 static inline VEC
 FN(exp_tail)(VEC u, VEC *k, VEC *power)
 {
@@ -167,7 +168,7 @@ FN(leaky_relu)(VEC z)
     return FN(select)(z > 0, z, z * LEAK);
 }
 
-/* That from below at 0, as PyTorch's. */
+/* At 0 it is the slope below 0, as in PyTorch. */
 static inline VEC
 FN(leaky_relu_derivative)(VEC a)
 {

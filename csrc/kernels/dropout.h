@@ -1,5 +1,5 @@
-/* Dropout: elements become 0 at random, and the others are divided by the probability of that they
- * are kept: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting"
+/* Dropout: elements become 0 at random, and the others are divided by the probability of being
+ * kept: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting"
  * (2014), in the inverted form, which leaves predictions alone.
  *
  * Which elements these are is a function of a mask's numbers alone. The random word of unit u is
@@ -70,10 +70,11 @@ FN(drop)(mlp_worker *worker, const mlp_mask *mask, const mlp_matrix *values,
         from.row += block.row;
         from.unit += block.col;
         for (ptrdiff_t i = 0; i < some.rows; i++) {
-            ROW no_slopes = {0};
-            FN(drop_row)
-            (&from, i, FN(row_of)(&some, i),
-             slopes->data == NULL ? no_slopes : FN(row_of)(&some_slopes, i));
+            ROW of_slopes = {0};
+            if (slopes->data != NULL) {
+                of_slopes = FN(row_of)(&some_slopes, i);
+            }
+            FN(drop_row)(&from, i, FN(row_of)(&some, i), of_slopes);
         }
     }
 }

@@ -4,8 +4,8 @@
  * As a network grows sure of itself, the probabilities of wrong classes, the deltas, the moments of
  * units that get no deltas, and under the L2 term their weights, fall without end. What is dropped
  * here is too small to change what a network computes, as long as adam's epsilon is far above the
- * gradients that are dropped. With E = 126 in float32 and 1022 in float64,
- * 2^-E the smallest normal number, the thresholds are
+ * gradients that are dropped. With E = 126 in float32 and 1022 in float64, 2^-E the smallest normal
+ * number, the thresholds are
  *
  *     deltas             2^-80, 2^-500   so that their products with weights are normal
  *     weights            2^-46, 2^-511   the rest of E, and so that their squares are normal; only
@@ -15,8 +15,8 @@
  *     second moments     2^-(E - 6)      by their roots, which are at hand
  *     first moments      2^-(E / 2 - 3)  such a root; what a gradient adds is larger
  *
- * Where a second moment becomes 0, so does the first: divided by an epsilon alone, it would
- * explode.
+ * Where a second moment becomes 0, so does what is divided by its root, the first moment or
+ * rmsprop's gradient: divided by an epsilon alone, it would explode.
  *
  * Under adam, weights without another gradient shrink until l2 * weight is dropped, for l2 below
  * 2^-12 a step while their products with deltas are normal; under sgd, so small an l2 takes

@@ -14,7 +14,7 @@ typedef struct {
     int n_moments;
     const void *constants;
     REAL l2;
-    bool is_plain; /* the rest is nothing. Known to the compiler */
+    bool is_plain; /* nothing of what follows is asked for. Known to the compiler */
     REAL gradient_factor, decay;
     REAL least_weight; /* smaller ones are dropped: tiny.h */
 } APPLIED;
