@@ -67,7 +67,7 @@ def bits(model):
 def test_parameters_and_defaults_are_scikit_learns_and_some_more(name):
     ours = getattr(mlp_c, name)().get_params()
     more = {"init": "glorot_uniform", "compute_dtype": None, "n_threads": None, "scoring": None}
-    more |= {"weight_decay": None, "max_grad_norm": None}
+    more |= {"warmup": 0.0, "weight_decay": None, "max_grad_norm": None}
     more |= {"dropout": 0.0, "input_dropout": 0.0}
     if name == "MLPRegressor":
         more |= {"huber_delta": 1.0, "quantile": 0.5, "tweedie_power": 1.5}

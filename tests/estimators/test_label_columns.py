@@ -422,9 +422,9 @@ def test_saved_and_copied_models_go_on_alike(y, tmp_path):
 
 
 def test_their_states_have_format_2():
-    model = MLPClassifier(**OPTIONS).fit(X, CODES)
-    assert model.__getstate__()["format"] == 2
-    assert MLPClassifier(**OPTIONS).fit(X, CODES[:, 0]).__getstate__()["format"] == 1
+    model = MLPClassifier(**OPTIONS | {"solver": "lbfgs"})  # which leaves nothing else of format 2
+    assert model.fit(X, CODES).__getstate__()["format"] == 2
+    assert model.fit(X, CODES[:, 0]).__getstate__()["format"] == 1
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def test_a_warm_start_with_other_outputs_names_y():
 def test_an_odd_solver_is_refused_without_validation_too(cls):
     with (
         sklearn.config_context(skip_parameter_validation=True),
-        pytest.raises(ValueError, match=r"^solver must be one of .*, got 'rmsprop'$"),
+        pytest.raises(ValueError, match=r"^solver must be one of .*, got 'rprop'$"),
     ):
-        fitted(cls, solver="rmsprop")
+        fitted(cls, solver="rprop")
 
 
 def test_targets_beyond_float32_are_refused_by_name():
