@@ -347,6 +347,7 @@ def clipping(seed: int) -> Figures:
     for norm in (1.0, 10.0, 100.0):
         model, rows, targets = of_diabetes(seed, max_grad_norm=norm, **params)
         figures[f"R², {norm}"] = model.score(rows, targets)
+    return figures
 
 
 def dropout(seed: int) -> Figures:
