@@ -1,9 +1,13 @@
 """Complete examples of README and guide run as they are pasted, and say what they should."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+import sklearn.neural_network
+
+import mlp_c
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,3 +52,58 @@ def test_these_are_all_complete_examples():
     assert len(examples("README.md")) == 2
     guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
     assert len(examples("docs/options.md")) == guide.count("```python")
+
+
+def parameters_of(module):
+    """The parameters of both estimators."""
+    classes = (module.MLPClassifier, module.MLPRegressor)
+    return {name for cls in classes for name in inspect.signature(cls).parameters}
+
+
+def values_of(module):
+    """The names that some of these parameters take."""
+    constraints = module.MLPRegressor._parameter_constraints
+    named = ("activation", "init", "learning_rate", "loss", "solver")
+    return {
+        value for name in named if name in constraints for value in constraints[name][0].options
+    }
+
+
+def first_cells_of_the_table_of_other_libraries():
+    """What is here, as one text."""
+    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    section = guide[guide.index("\n## From Keras") :]
+    return " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[2:])
+
+
+def test_the_guide_tells_of_every_option_that_scikit_learn_lacks():
+    """And of its values."""
+    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    parameters = parameters_of(mlp_c) - parameters_of(sklearn.neural_network)
+    assert {name for name in parameters if f"`{name}" not in guide} == set()
+    values = values_of(mlp_c) - values_of(sklearn.neural_network)
+    assert {value for value in values if f'"{value}"' not in guide} == set()
+
+
+def test_the_table_of_other_libraries_names_every_option_and_only_what_is_here():
+    """But one schedule, which they lack."""
+    cells = first_cells_of_the_table_of_other_libraries()
+    options = parameters_of(mlp_c) - parameters_of(sklearn.neural_network)
+    words = set(re.findall(r"\b\w+\b", cells))
+    assert options <= words, options - words
+    values = set(re.findall(r'"(\w+)"', cells))
+    lacking = values_of(mlp_c) - values_of(sklearn.neural_network)
+    assert lacking - values == {"coslog4"}
+    assert values <= values_of(mlp_c) | {"float32", "loss"}
+    named = set(re.findall(r"[`(, ](\w+)=", cells)) | set(re.findall(r"`(\w+)`", cells))
+    of_fit = inspect.signature(mlp_c.MLPClassifier.fit).parameters
+    here = {*parameters_of(mlp_c), *of_fit, *dir(mlp_c), *dir(mlp_c.MLPClassifier)}
+    assert named <= here, named - here
+
+
+def test_links_within_the_guide_lead_to_its_sections():
+    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^## (.*)$", guide, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    links = set(re.findall(r"\]\(#(.*?)\)", guide))
+    assert links == anchors, links ^ anchors
