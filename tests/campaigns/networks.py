@@ -1,7 +1,8 @@
 """Random networks, data and teams of threads: nothing crashes, and threads change no bit.
 
 For builds that look for errors while they run: every dtype, kind of rows, layout of weights,
-update rule and instruction set, one setting after the other until the time is up.
+update rule and instruction set, with and without dropout, decay and clipped gradients, one setting
+after the other until the time is up.
 """
 
 import copy
@@ -82,6 +83,10 @@ def draw_epoch(rng):
         l2=choose(rng, 0.0, 0.1),
         batch_size=batch_size,
         rule=calls.rule(rule),
+        weight_decay=choose(rng, 0.0, 0.1),
+        max_grad_norm=choose(rng, 0.0, 0.1, 1e-300, np.inf),
+        dropout=[choose(rng, 0.0, 0.2, 0.999) for _ in weights],
+        seed=int(rng.integers(2**53)),
         learning_rates=0.02 * rng.random(-(-2 * n // batch_size)),  # more than are read
         moments=calls.moments(rule, weights + biases),
     )
