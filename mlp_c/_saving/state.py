@@ -58,6 +58,9 @@ CALLABLES = {"learning_rate": "constant", "scoring": None}
 # What a fit sets that format 1 does not know.
 _LATER_FITTED = {"dropout_seed_", "learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
 
+# Rules whose steps format 1 does not count.
+_UNCOUNTED = ("sgd", "momentum", "nesterov")
+
 # Attributes that are parts of a state of their own.
 _OPTIMIZER, _REQUESTS = "_optimizer", "_metadata_request"
 
@@ -227,8 +230,9 @@ def _decode_optimizer(state: Any, params: Arrays) -> StoredOptimizer:
     """
     if not isinstance(state, dict):
         checks.refuse("optimizer", "a dict", state)
-    state = {"steps": np.zeros(1, np.int64), **state}  # which format 1 has of Adam alone
     cls = OPTIMIZERS[checks.one_of(*OPTIMIZERS)("optimizer.rule", state.get("rule"))]
+    if cls.rule in _UNCOUNTED:
+        state = {"steps": np.zeros(1, np.int64), **state}
     checks.entries("optimizer", state, ["rule", "moments", *cls.stored])
     moments = state["moments"]
     if not isinstance(moments, tuple) or len(moments) != cls.n_moments:

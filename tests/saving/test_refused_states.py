@@ -255,6 +255,15 @@ def test_what_predictions_do_without_is_left_out_where_it_does_not_fit(what):
         assert len(twin.loss_curve_) >= 1
 
 
+@pytest.mark.parametrize("case", ["adam", "adamw", "rmsprop"])
+def test_moments_without_their_steps_are_left_out(case):
+    """Which correct the bias of Adam's, and of which no format lacks them."""
+    model = fitted(case)[0]
+    assert hasattr(restored(model, model.__getstate__()), "_optimizer")
+    twin = restored(model, without(model.__getstate__(), ("optimizer", "steps")))
+    assert not hasattr(twin, "_optimizer")
+
+
 @pytest.mark.parametrize("what", KEPT)
 def test_parameters_that_a_fit_refuses_are_kept(what):
     """A fit refuses them still; and predictions, where they need them."""
