@@ -215,7 +215,8 @@ def _take_callable(model: BaseMLP, path: Any, name: str, value: Any, *, is_left_
             f"does not hold, got {value!r}"
         )
     held = getattr(model, name)
-    if not (is_left_out or value is None or value == held):
+    is_held = isinstance(value, str) and value == held
+    if not (is_left_out or value is None or is_held):
         raise ValueError(
             f"{name} must be None where the file holds it: {held!r} in {os.fspath(path)!r}, got "
             f"{value!r}"

@@ -312,8 +312,9 @@ def test_a_callable_that_the_fit_did_not_have_is_refused(learning_rate, tmp_path
     path = tmp_path / "c"
     interrupt(make(learning_rate=learning_rate), path, 2, (X, CLASSES))
     message = rf"^learning_rate must be None where the file holds it: '{learning_rate}' in '.*c'"
-    with pytest.raises(ValueError, match=message):
-        mlp_c.resume(path, X, CLASSES, learning_rate=rises)
+    for wrong in (rises, np.ones(2)):
+        with pytest.raises(ValueError, match=message):
+            mlp_c.resume(path, X, CLASSES, learning_rate=wrong)
     resumed = mlp_c.resume(path, X, CLASSES, learning_rate=learning_rate)
     assert bits(resumed) == bits(make(learning_rate=learning_rate).fit(X, CLASSES))
 
