@@ -8,6 +8,7 @@ from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
 from mlp_c._training.hyperparameters import Hyperparameters
 from mlp_c._training.model import Model
+from mlp_c._training.stopping import is_whole
 
 # A seed that states and files hold, and floats.
 _SEEDS = 2**53
@@ -38,7 +39,7 @@ def begin_masks(model: Model, random_state: np.random.RandomState, *, goes_on: b
     """Draw the seed of the masks, unless one goes on; a fit without dropout has none."""
     if not any(probabilities(model, len(model.coefs_) - 1)):
         vars(model).pop("dropout_seed_", None)
-    elif not (goes_on and hasattr(model, "dropout_seed_")):
+    elif not (goes_on and is_whole(DROPOUT, model)):  # which users may have edited
         model.dropout_seed_ = int(random_state.randint(_SEEDS, dtype=np.int64))
 
 

@@ -42,14 +42,14 @@ def begin_curve(model: Model) -> None:
     """Begin the curve of the losses, or go on with it in a list of its own."""
     curve = getattr(model, "loss_curve_", ())
     model.loss_curve_ = list(curve) if isinstance(curve, (list, tuple, np.ndarray)) else []
-    if not _is_whole(CURVE, model):
+    if not is_whole(CURVE, model):
         model.loss_curve_ = []
 
 
 def begin_rates(model: Model) -> None:
     """Begin the curve of the learning rates, or go on with it: NaN where they are not known."""
     n = len(model.loss_curve_)
-    if not (_is_whole(RATES, model) and len(model.learning_rate_curve_) == n):
+    if not (is_whole(RATES, model) and len(model.learning_rate_curve_) == n):
         model.learning_rate_curve_ = [np.nan] * n  # before: of lbfgs, or scikit-learn's
     model.learning_rate_curve_ = list(model.learning_rate_curve_)
 
@@ -60,16 +60,16 @@ def begin_record(model: Model) -> None:
     What users have put in the place of what a fit leaves is begun anew.
     """
     begin_curve(model)
-    if not _is_whole(ROWS_SEEN, model):
+    if not is_whole(ROWS_SEEN, model):
         model.t_ = 0
     watched = "best_validation_score_" if model.early_stopping else "best_loss_"
-    if not _is_whole(RECORD, model) or getattr(model, watched) is None:
+    if not is_whole(RECORD, model) or getattr(model, watched) is None:
         _begin_watched(model)
     if not model.early_stopping:
         drop(VALIDATION, model)
         return
     scores = model.validation_scores_
-    if not (_is_whole(VALIDATION, model) and len(model.validation_loss_curve_) == len(scores)):
+    if not (is_whole(VALIDATION, model) and len(model.validation_loss_curve_) == len(scores)):
         # of scikit-learn's, or of a file of before: the losses are not known
         model.validation_loss_curve_ = [np.nan] * len(scores)
         model.best_iter_ = 1 + int(np.argmax(scores)) if scores else 0
@@ -101,7 +101,7 @@ def compare_record(model: Model, validation: Validation) -> None:
         model.validation_loss_curve_, model.best_iter_ = [], 0
 
 
-def _is_whole(part: FittedPart, model: Model) -> bool:
+def is_whole(part: FittedPart, model: Model) -> bool:
     """Whether a model has all of a part, as a fit leaves it."""
     if not part.checks.keys() <= vars(model).keys():
         return False

@@ -207,6 +207,17 @@ def test_a_new_fit_draws_a_new_seed_and_one_without_dropout_has_none():
     assert not hasattr(model, "dropout_seed_")
 
 
+@pytest.mark.parametrize("edited", ["x", None, -1, 2**53 + 1, 2**70, 1.5, True])
+def test_a_new_seed_takes_the_place_of_what_is_none(edited):
+    """What users have put there: files do not hold it."""
+    model = MLPRegressor(**OPTIONS | DROPPED).partial_fit(X, NUMBERS)
+    model.dropout_seed_ = edited
+    seed = model.partial_fit(X, NUMBERS).dropout_seed_
+    assert type(seed) is int
+    assert 0 <= seed < 2**53
+    assert model.n_steps_ == 2 * -(-len(X) // OPTIONS["batch_size"])
+
+
 def test_an_epoch_is_told_what_the_parameters_say(monkeypatch):
     given, epoch = [], _core.train_epoch
     monkeypatch.setattr(_core, "train_epoch", lambda fields: given.append(fields) or epoch(fields))
