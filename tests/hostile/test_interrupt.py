@@ -164,6 +164,8 @@ def long_updates():
     return work, check
 
 
+CLIPPED = {"max_grad_norm": 0.1, "dropout": 0.2, "input_dropout": 0.1}
+
 # By name: the C function to interrupt, the case, and how the call ends.
 WARNS, RAISES = "Training interrupted by user.", "KeyboardInterrupt"
 CASES = {
@@ -171,6 +173,8 @@ CASES = {
     "adam": ("train_epoch", lambda: small_batches(solver="adam"), WARNS),
     "adam_early_stopping": ("train_epoch", lambda: small_batches(early_stopping=True), WARNS),
     "adam_held_out": ("evaluate", lambda: held_out(hidden_layer_sizes=(30,)), WARNS),
+    "clipped": ("train_epoch", lambda: small_batches(**CLIPPED), WARNS),
+    "clipped_whole_batch": ("train_epoch", lambda: whole_batch(**CLIPPED), WARNS),
     "lbfgs": ("loss_gradient", lbfgs, WARNS),
     "lbfgs_held_out": (
         *("evaluate", lambda: held_out(hidden_layer_sizes=(30,), solver="lbfgs")),
@@ -254,13 +258,14 @@ def watch_preparation(case):
         yield time.perf_counter() - start - delay
 
 
-def watch_steps(n_threads):
+def watch_steps(case):
     """Whether an epoch that was interrupted left what its first batches alone make, counted."""
     X = rows(400_000, 20)
     y = np.arange(len(X)) % 3
+    n_threads, *clipped = case.split()
     size = 10 if n_threads == "1" else 1000  # enough for more threads
     model = MLPClassifier(max_iter=1, batch_size=size, shuffle=False, random_state=0)
-    model.set_params(n_threads=int(n_threads))
+    model.set_params(n_threads=int(n_threads), **CLIPPED if clipped else {})
 
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     when_called("train_epoch", lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
@@ -289,10 +294,10 @@ def test_an_interrupt_stops_what_comes_before_the_kernel(case):
 
 
 @has_alarms
-@pytest.mark.parametrize("n_threads", ["1", "2"])
-def test_the_steps_of_an_epoch_that_is_interrupted_count(n_threads):
-    """Adam's bias corrections in the next epoch depend on them."""
-    assert run(watch_steps, n_threads) == [True]
+@pytest.mark.parametrize("case", ["1", "2", "1 clipped", "2 clipped"])
+def test_the_steps_of_an_epoch_that_is_interrupted_count(case):
+    """Adam's bias corrections in the next epoch depend on them, and masks."""
+    assert run(watch_steps, case) == [True]
 
 
 # ---- arrays of billions of elements ----
