@@ -78,20 +78,22 @@ class Course:
         n_steps = len(rates)
         step = epoch * n_steps + np.arange(n_steps, dtype=np.float64)
         total = float(min(self.n_epochs * n_steps, sys.float_info.max))  # of any integer
-        with np.errstate(over="ignore"):
+        errors = np.geterr()  # the caller's, which are for the callable
+        with np.errstate(all="ignore"):
             if self.factors is not None:
-                rates = rates * _call(self.factors, step / total)
+                rates = rates * _call(self.factors, step / total, errors)
             n_warmup = round(self.warmup * total)
             if n_warmup > 0:
                 rates = rates * np.minimum(1, (step + 1) / float(n_warmup))
         return rates
 
 
-def _call(factors: Factors, t: Array) -> Array:
-    """What a callable says of parts of a fit, checked."""
+def _call(factors: Factors, t: Array, errors: Any) -> Array:
+    """What a callable says of parts of a fit, checked; it is called with numpy.errstate(errors)."""
     shape = t.shape
     expected = f"learning_rate must return an array of shape {shape} of numbers"
-    found = factors(t)
+    with np.errstate(**errors):
+        found = factors(t)
     try:
         values = np.asarray(found)
     except (TypeError, ValueError) as error:  # of lists of several lengths

@@ -201,6 +201,19 @@ def test_what_is_no_factors_is_refused(what):
         make(learning_rate=returned).fit(X, CLASSES)
 
 
+def test_a_callable_is_called_under_the_errors_that_the_user_has_set():
+    """Products with tiny and huge rates are no errors of theirs."""
+    model = make(learning_rate=lambda t: 1 / (1 + np.exp(3000 * t)))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError, match=r"overflow .* exp"):
+        model.fit(X, CLASSES)
+    with np.errstate(all="ignore"):
+        assert model.fit(X, CLASSES).learning_rate_curve_[-1] == 0
+    with np.errstate(all="raise"):
+        make(learning_rate="cosine", warmup=0.5, learning_rate_init=1e-307).fit(X, CLASSES)
+        with pytest.raises(ValueError, match="non-finite"):
+            make(learning_rate=lambda t: np.full(3, 1e9), learning_rate_init=1e300).fit(X, CLASSES)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError, StopIteration, SystemExit, TypeError])
 def test_what_a_callable_raises_passes_through(error):
     def fails(t):
