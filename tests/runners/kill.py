@@ -68,15 +68,17 @@ def kill_saves(n, directory, seed=0):
 def kill_fits(n, directory, seed=0):
     """Fit with checkpoints in processes that are killed, resumed and killed, n times at least.
 
-    Each fit that comes to its end, at last, has the bits of one that nothing stopped. Returns
-    how many processes were killed, and how many of these in the midst of a file.
+    Masks, rates and moments go on: each fit that comes to its end, at last, has the bits of one
+    that nothing stopped. Returns how many processes were killed, and how many of these in the midst
+    of a file.
     """
     rng = random.Random(seed)
     path, result = Path(directory) / "fit.safetensors", Path(directory) / "result.safetensors"
     X = np.random.default_rng(0).standard_normal((500, 40))
     y = np.digitize(X[:, 0] * X[:, 1], [-0.5, 0.5])
     model = mlp_c.MLPClassifier((200,), early_stopping=True, n_iter_no_change=30, max_iter=40)
-    model.set_params(random_state=0)
+    model.set_params(solver="adamw", learning_rate="cosine", warmup=0.1, max_grad_norm=0.5)
+    model.set_params(dropout=0.2, input_dropout=0.1, random_state=0)
     whole = bits(clone(model).fit(X, y))
 
     def fit():
