@@ -203,16 +203,23 @@ def measure(dtype: str, options: list[str], threads: int, rounds: int, goal: flo
 
 
 def rows_of(seconds: Seconds, options: list[str]) -> list[tuple[str, ...]]:
-    """A header, then the medians of each option."""
-    took = {key: median(values) for key, values in seconds.items()}
+    """A header, then the medians of each option, and of its ratios in each round."""
     header = ("option", "ms", "of plain", "PyTorch ms", "of PyTorch's")
     rows: list[tuple[str, ...]] = [header]
     for option in options:
-        ours, plain = took["mlp_c", option], took["mlp_c", OPTIONS[option].of]
-        theirs = took.get(("torch", option))
-        beside = ("", "") if theirs is None else (f"{theirs * 1e3:.1f}", f"{ours / theirs:.2f}")
-        rows.append((option, f"{ours * 1e3:.1f}", f"{ours / plain:.2f}", *beside))
+        ours, theirs = seconds["mlp_c", option], seconds.get(("torch", option))
+        row = [option, in_ms(ours), ratio(ours, seconds["mlp_c", OPTIONS[option].of])]
+        row += ["", ""] if theirs is None else [in_ms(theirs), ratio(ours, theirs)]
+        rows.append(tuple(row))
     return rows
+
+
+def in_ms(seconds: list[float]) -> str:
+    return f"{median(seconds) * 1e3:.1f}"
+
+
+def ratio(seconds: list[float], others: list[float]) -> str:
+    return f"{median(ours / theirs for ours, theirs in zip(seconds, others, strict=True)):.2f}"
 
 
 def main() -> None:
@@ -220,8 +227,8 @@ def main() -> None:
     parser.add_argument("--options", nargs="+", choices=list(OPTIONS), default=list(OPTIONS))
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--goal", type=float, default=0.5, help="seconds of a fit")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--goal", type=float, default=1.0, help="seconds of a fit")
     arguments = parser.parse_args()
     needed = {OPTIONS[option].of for option in arguments.options}
     options = [option for option in OPTIONS if option in needed.union(arguments.options)]
