@@ -166,6 +166,40 @@ def test_a_grid_search_in_two_processes_finds_what_it_finds_with_scikit_learns(n
     )
 
 
+def falls(t):
+    return 1 - t
+
+
+# By parameter that steps are told by: values to search.
+OF_STEPS = {
+    "activation": ["silu", ["mish"]],
+    "init": ["lecun_normal", "orthogonal"],
+    "solver": ["adamw", "rmsprop"],
+    "learning_rate": ["cosine", falls],
+    "warmup": [0.0, 0.5],
+    "weight_decay": [None, 0.5],
+    "max_grad_norm": [None, 0.1],
+    "dropout": [0.2, [0.5]],
+    "input_dropout": [0.0, 0.3],
+}
+
+
+@both
+@pytest.mark.parametrize("parameter", OF_STEPS)
+def test_a_search_in_two_processes_scores_each_value_of_an_option(name, parameter):
+    X, y = data(name)
+    model = make(name).set_params(hidden_layer_sizes=(20,), max_iter=10, learning_rate_init=0.01)
+    options = {"cv": 3, "scoring": "neg_log_loss" if name == "MLPClassifier" else "r2"}
+    search = GridSearchCV(model, {parameter: OF_STEPS[parameter]}, n_jobs=2, **options).fit(X, y)
+    expected = [
+        cross_val_score(clone(model).set_params(**{parameter: value}), X, y, **options).mean()
+        for value in OF_STEPS[parameter]
+    ]
+    assert expected[0] != expected[1]
+    assert search.cv_results_["mean_test_score"].tolist() == expected
+    assert search.best_estimator_.get_params()[parameter] == search.best_params_[parameter]
+
+
 @both
 def test_cross_validation_scores_as_with_scikit_learns(name):
     ours, theirs = in_both(name, lambda model: cross_val_score(model, *data(name), cv=3))
