@@ -30,7 +30,7 @@ TEST_ACCURACY = "0.9739"
 # The pictures of each.
 PICTURES = {
     NOTEBOOK: {"loss_curve", "confusion_matrix", "misclassified", "seconds_per_epoch"},
-    OPTIONS: {"rare_class", "bands", "validation"},
+    OPTIONS: {"rare_class", "bands", "validation", "by_heart"},
 }
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -151,6 +151,9 @@ def assert_options_help(notebook):
     (random_held_out, random_new), (own_held_out, own_new) = (map(float, pair) for pair in losses)
     assert random_held_out < 0.1 < 0.15 < own_held_out
     assert own_new < 0.35 < random_new
+    right = re.findall(r"^([\d.]+) of the rows held out are right after 80 epochs", text, re.M)
+    nothing, decay, *dropout = map(float, right)
+    assert nothing + 0.03 < decay < min(dropout)
 
 
 def test_the_options_execute_and_do_what_their_text_says(execute, tmp_path):
