@@ -29,13 +29,7 @@ from mlp_c._training.dropout import probabilities
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
-from mlp_c._training.solvers import (
-    Begin,
-    Solver,
-    Training,
-    refuse_parameters,
-    solver_named,
-)
+from mlp_c._training.solvers import Begin, Solver, Training, refuse_parameters, solver_named
 from mlp_c._training.stopping import CURVE, RECORD
 from mlp_c._training.validation import VALIDATION
 
