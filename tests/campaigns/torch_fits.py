@@ -668,6 +668,8 @@ class Fit:
         The weights and biases, as the estimators have them, after each epoch.
     losses : list of float
         The loss of each epoch.
+    lost_gradient : bool
+        Whether L-BFGS was told a gradient of NaN.
     losses_held_out : list of float
         That of the rows held out, after each epoch.
     """
@@ -691,6 +693,7 @@ class Fit:
         self._dropout = [setting.input_dropout, *dropout.tolist()]
         self._seed = int(np.random.RandomState(SEED).randint(2**53, dtype=np.int64))
         self.weights, self.losses, self.losses_held_out = [], [], []
+        self.lost_gradient = False
         (self._minimize if setting.rule.optimizer is None else self._step)()
 
     def _logits(self, rows, step):
@@ -765,7 +768,9 @@ class Fit:
             torch.nn.utils.vector_to_parameters(torch.from_numpy(vector), parameters)
             _, reported = self._objectives(slice(None))
             gradients = torch.autograd.grad(reported, parameters)
-            return float(reported), torch.nn.utils.parameters_to_vector(gradients).numpy()
+            gradient = torch.nn.utils.parameters_to_vector(gradients).numpy()
+            self.lost_gradient |= bool(np.isnan(gradient).any())
+            return float(reported), gradient
 
         def end_iteration(intermediate_result):
             torch.nn.utils.vector_to_parameters(
