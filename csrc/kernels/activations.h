@@ -94,7 +94,7 @@ FN(exp_tail)(VEC u, VEC *k, VEC *power)
 {
     u = FN(select)(u < EXP_TAIL_BEGIN, FN(splat)(EXP_TAIL_BEGIN), u);
     VEC r = FN(reduce)(-u, k);
-    *power = FN(exp2_integral)(FN(clamp)(*k, -HALF_EXPONENT / 2, 0));
+    *power = FN(exp2_integral)(FN(clamp)(*k, (REAL)-0.5 * HALF_EXPONENT, 0));
     return 1 + FN(expm1_reduced)(r);
 }
 
@@ -289,8 +289,11 @@ FN(activate)(mlp_worker *worker, mlp_activation activation, const mlp_matrix *z,
 }
 
 /* By the derivative in terms of the activation, where there is one. */
-#define SCALE_OUTPUT(name) FN(scale_rows)(FN(name##_derivative), drops_tiny, &some_a, &some_deltas)
-#define SCALE_INPUT(name) assert(!"slopes of " #name " are not absent")
+#define SCALE_OUTPUT(CODE, name)                                                  \
+    case MLP_##CODE:                                                              \
+        FN(scale_rows)(FN(name##_derivative), drops_tiny, &some_a, &some_deltas); \
+        break;
+#define SCALE_INPUT(CODE, name)
 
 static inline ALWAYS_INLINE void
 FN(apply_some_slopes)(bool drops_tiny, mlp_worker *worker, mlp_activation activation,
@@ -305,10 +308,10 @@ FN(apply_some_slopes)(bool drops_tiny, mlp_worker *worker, mlp_activation activa
         }
         mlp_matrix some_a = mlp_block_of(a, &block);
         switch (activation) {
-#define A(CODE, name, from) \
-    case MLP_##CODE: SCALE_##from(name); break;
+#define A(CODE, name, from) SCALE_##from(CODE, name)
             MLP_ACTIVATIONS(A)
 #undef A
+        default: assert(!"slopes of the others are not absent");
         }
     }
 }

@@ -54,7 +54,7 @@ mlp_random_words(uint64_t key, const uint32_t counter[4], uint32_t words[MLP_RAN
     enum { LOW_WORDS = MLP_VECTOR_BYTES / sizeof(uint64_t) };
     mlp_low_words zero = {0}, evens = {0};
     for (uint32_t lane = 0; lane < LOW_WORDS; lane++) {
-        evens[lane] = 2 * lane;
+        evens[lane] = (uint64_t)2 * lane;
     }
     for (uint32_t i = 0; i < MLP_COUNTERS; i += 2 * LOW_WORDS) {
         /* Of counters with an even number, then of the odd ones: so the results interleave. */
