@@ -23,19 +23,21 @@ FN(sum_rows)(mlp_worker *worker, const mlp_matrix *m, bool accumulate, const mlp
     }
 }
 
-/* The sum of MLP_SQUARE_LANES lanes, by halves. */
-static inline double
-FN(sum_lanes)(const VEC sums[])
-{
-    REAL lanes[MLP_SQUARE_LANES];
-    memcpy(lanes, sums, sizeof lanes);
-    for (ptrdiff_t half = MLP_SQUARE_LANES / 2; half > 0; half /= 2) {
-        for (ptrdiff_t i = 0; i < half; i++) {
-            lanes[i] += lanes[i + half];
-        }
+/* NAME(sums): the sum of MLP_SQUARE_LANES lanes of a type, which vectors of it hold, by halves. */
+#define SUM_LANES(name, type, vector)                                      \
+    static inline double name(const vector sums[])                         \
+    {                                                                      \
+        type lanes[MLP_SQUARE_LANES];                                      \
+        memcpy(lanes, sums, sizeof lanes);                                 \
+        for (ptrdiff_t half = MLP_SQUARE_LANES / 2; half > 0; half /= 2) { \
+            for (ptrdiff_t i = 0; i < half; i++) {                         \
+                lanes[i] += lanes[i + half];                               \
+            }                                                              \
+        }                                                                  \
+        return (double)lanes[0];                                           \
     }
-    return (double)lanes[0];
-}
+
+SUM_LANES(FN(sum_lanes), REAL, VEC)
 
 /* The sums of row i of a matrix; not of all of it where the team is to stop. One function for all
  * layouts: whether the compiler fuses a product with its sum may depend on what stands around it.
@@ -80,18 +82,8 @@ FN(add_squares)(VEC numbers, DOUBLES sums[])
     }
 }
 
-/* The sum of MLP_SQUARE_LANES lanes, by halves. */
-static inline double
-FN(sum_doubles)(const DOUBLES sums[])
-{
-    double lanes[MLP_SQUARE_LANES];
-    memcpy(lanes, sums, sizeof lanes);
-    for (ptrdiff_t half = MLP_SQUARE_LANES / 2; half > 0; half /= 2) {
-        for (ptrdiff_t i = 0; i < half; i++) {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
+SUM_LANES(FN(sum_doubles), double, DOUBLES)
+
+#undef SUM_LANES
 
 #endif
