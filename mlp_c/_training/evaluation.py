@@ -1,5 +1,7 @@
 """What a network makes of rows while it is trained: their loss and its outputs."""
 
+from typing import Any
+
 import numpy as np
 
 from mlp_c import _core
@@ -10,41 +12,55 @@ from mlp_c._training.losses import Loss
 from mlp_c._training.model import Model
 
 
-def evaluate(model: Model, loss: Loss, data: Data) -> tuple[float, Array]:
-    """The mean loss of rows, weighted as scores are, without the L2 term; and the outputs.
+class Evaluation:
+    """Rows to evaluate again and again, with the weights that a model then has.
 
     Parameters
     ----------
     model : estimator
-        Its present weights are used.
+        The model.
     loss : Loss
         The loss.
     data : Data
         The rows, and the dtype to compute in.
 
-    Returns
-    -------
-    loss : float
+    Attributes
+    ----------
     outputs : ndarray of shape (data.n, n_outputs)
+        What the last evaluation has written.
     """
-    rows = None if data.takes_all else data.rows
-    outputs = np.empty((data.n, model.n_outputs_), data.dtype)
-    total = _core.evaluate(
-        {
+
+    def __init__(self, model: Model, loss: Loss, data: Data) -> None:
+        self._model, self._loss, self._data = model, loss, data
+        self._rows = None if data.takes_all else data.rows
+        weights = data.score_weight
+        if weights is not None and self._rows is not None:
+            weights = weights[self._rows]
+        self._weight_sum = data.n if weights is None else float(weights.sum(dtype=np.float64))
+        self.outputs: Array = np.empty((0, 0))
+
+    def fields(self) -> dict[str, Any]:
+        """What the kernels take to evaluate the rows, but for the number of threads."""
+        model, loss, data = self._model, self._loss, self._data
+        self.outputs = np.empty((data.n, model.n_outputs_), data.dtype)
+        return {
             "X": data.X,
             "y": loss.targets_for_kernels(data.y),
             "sample_weight": data.score_weight,
-            "order": rows,
+            "order": self._rows,
             "weights": [w.astype(data.dtype, copy=False) for w in model.coefs_],
             "biases": [b.astype(data.dtype, copy=False) for b in model.intercepts_],
             "activation": model.activation,
             "loss": loss.for_kernels(data.dtype),
             "output": model.out_activation_,
-            "outputs": outputs,
-            "n_threads": effective_n_threads(model.n_threads),
+            "outputs": self.outputs,
         }
-    )
-    if data.score_weight is None:
-        return total / data.n, outputs
-    weights = data.score_weight if rows is None else data.score_weight[rows]
-    return total / float(weights.sum(dtype=np.float64)), outputs
+
+    def run(self) -> float:
+        """Evaluate the rows; the sum of their losses, weighted as scores are, without L2 term."""
+        n_threads = effective_n_threads(self._model.n_threads)
+        return _core.evaluate({**self.fields(), "n_threads": n_threads})
+
+    def mean(self, total: float) -> float:
+        """The mean loss, of the sum that an evaluation gives."""
+        return total / self._weight_sum

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
 from mlp_c import _core
-from mlp_c._system.blocks import Array, are_finite
+from mlp_c._system.blocks import are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
 from mlp_c._training.callbacks import Tasks
@@ -20,6 +20,7 @@ from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.stopping import (
+    ValidationScore,
     begin_rates,
     begin_record,
     compare_record,
@@ -50,6 +51,8 @@ class Stochastic:
         self._loss = model._choose_loss()
         self._dropout = probabilities(model, len(model.coefs_) - 1)
         self._watched = watch(model, progress.validation)
+        self._batch_size = _batch_size(model.batch_size, progress.data.n)
+        self._course = Course.of(model, model.max_iter)
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
     @classmethod
@@ -88,22 +91,17 @@ class Stochastic:
 
     def run(self, tasks: Tasks) -> None:
         """Train, and end with the weights that scored best if a score was watched."""
-        model, progress = self._model, self._progress
-        model._progress = progress
+        model = self._model
+        model._progress = self._progress
         try:
             self._run_epochs(tasks)
         finally:
             del model._progress
-        if progress.validation is not None:
-            restore_best(model, progress.validation)
+        self.end()
 
     def _run_epochs(self, tasks: Tasks) -> None:
         model, progress, max_iter = self._model, self._progress, self._model.max_iter
-        batch_size = _batch_size(model.batch_size, progress.data.n)
         n_threads = effective_n_threads(model.n_threads)
-        in_order = progress.data.takes_all and not model.shuffle
-        n_steps = math.ceil(progress.data.n / batch_size)
-        course = Course.of(model, max_iter)
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -115,60 +113,62 @@ class Stochastic:
                     )
                     break
                 tasks.begin_epoch()
-                if model.shuffle:
-                    progress.order = shuffle(progress.order, random_state=progress.random_state)
-                rates = course.scale(model._optimizer.schedule.rates(n_steps), model.n_iter_)
-                self._record(
-                    *_core.train_epoch(self._arguments(in_order, batch_size, rates, n_threads)),
-                    rates,
-                )
-                self._end_epoch()
-                if tasks.end_epoch() or progress.one_epoch or _has_diverged(model):
+                epoch = self.start_epoch()
+                self.finish_epoch(*_core.train_epoch({**epoch, "n_threads": n_threads}))
+                if tasks.end_epoch() or progress.one_epoch or self.has_diverged:
                     break
         except KeyboardInterrupt:
             warn_caller("Training interrupted by user.")
 
-    def _arguments(
-        self, in_order: bool, batch_size: int, rates: Array, n_threads: int
-    ) -> dict[str, Any]:
-        """What an epoch takes, over all rows as they lie or in the order that was drawn."""
-        model, data, optimizer = self._model, self._progress.data, self._model._optimizer
-        decay, max_norm = model.weight_decay, model.max_grad_norm
+    # ---- an epoch, for those who run it ----
+
+    def start_epoch(self) -> dict[str, Any]:
+        """Draw the order of the rows; what the kernels take, but for the number of threads."""
+        model, progress, optimizer = self._model, self._progress, self._model._optimizer
+        if model.shuffle:
+            progress.order = shuffle(progress.order, random_state=progress.random_state)
+        data, decay, max_norm = progress.data, model.weight_decay, model.max_grad_norm
+        in_order = data.takes_all and not model.shuffle
+        n_steps = math.ceil(data.n / self._batch_size)
+        self._rates = self._course.scale(optimizer.schedule.rates(n_steps), model.n_iter_)
         return {
             "X": data.X,
             "y": self._loss.targets_for_kernels(data.y),
             "sample_weight": data.sample_weight,
-            "order": None if in_order else data.rows[self._progress.order],
+            "order": None if in_order else data.rows[progress.order],
             "weights": model.coefs_,
             "biases": model.intercepts_,
             "activation": model.activation,
             "loss": self._loss.for_kernels(model.coefs_[0].dtype),
             "l2": float(model.alpha) if optimizer.has_l2 else 0.0,
-            "batch_size": batch_size,
+            "batch_size": self._batch_size,
             "rule": optimizer.for_kernels(),
             "weight_decay": optimizer.weight_decay if decay is None else float(decay),
             "max_grad_norm": 0.0 if max_norm is None else float(max_norm),
-            "learning_rates": rates,
+            "learning_rates": self._rates,
             "moments": optimizer.moments,
             "steps": optimizer.steps,
             "dropout": self._dropout,
             "seed": getattr(model, "dropout_seed_", 0),  # without dropout there is none
-            "n_threads": n_threads,
         }
 
-    def _record(self, total_loss: float, n_counted: int, rates: Array) -> None:
-        model = self._model
+    def evaluation_fields(self) -> dict[str, Any] | None:
+        """What the kernels take to evaluate the rows held out after an epoch, if there are any."""
+        watched = self._watched
+        return watched.evaluation.fields() if isinstance(watched, ValidationScore) else None
+
+    def finish_epoch(
+        self, total_loss: float, n_counted: int, held_out_total: float | None = None
+    ) -> None:
+        """Record what the kernels made of an epoch, and decide whether there is to be another."""
+        model, progress, schedule = self._model, self._progress, self._model._optimizer.schedule
         model.n_iter_ += 1
-        model.t_ += self._progress.data.n
+        model.t_ += progress.data.n
         model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
         model.loss_curve_.append(model.loss_)
-        model.learning_rate_curve_.append(float(rates[-1]))
+        model.learning_rate_curve_.append(float(self._rates[-1]))
         say(model, f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-
-    def _end_epoch(self) -> None:
-        """Note whether the epoch brought progress, move the learning rate, and decide."""
-        model, progress, schedule = self._model, self._progress, self._model._optimizer.schedule
-        plateau = end_epoch(model, self._watched)
+        plateau = end_epoch(model, self._watched, held_out_total)
         schedule.end_epoch(model.t_)
         if plateau:
             progress.converged, answer = schedule.answer_plateau()
@@ -176,10 +176,22 @@ class Stochastic:
             if not progress.converged:
                 model._no_improvement_count = 0
 
+    @property
+    def has_diverged(self) -> bool:
+        """Whether no epoch will make the weights finite again."""
+        model = self._model
+        return not (math.isfinite(model.loss_) or are_finite(model.coefs_ + model.intercepts_))
 
-def _has_diverged(model: Model) -> bool:
-    """Whether no epoch will make the weights finite again."""
-    return not (math.isfinite(model.loss_) or are_finite(model.coefs_ + model.intercepts_))
+    @property
+    def is_over(self) -> bool:
+        """Whether there is to be no other epoch."""
+        model = self._model
+        return self._progress.converged or model.n_iter_ >= model.max_iter or self.has_diverged
+
+    def end(self) -> None:
+        """Give the model the weights that scored best, if a score was watched."""
+        if self._progress.validation is not None:
+            restore_best(self._model, self._progress.validation)
 
 
 def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
-from mlp_c._training.evaluation import evaluate
+from mlp_c._training.evaluation import Evaluation
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Validation
 from mlp_c._training.validation import VALIDATION, score_for
@@ -124,8 +124,14 @@ class Watch(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def measure(self) -> float:
-        """Return the number of the epoch that has ended."""
+    def measure(self, held_out_total: float | None = None) -> float:
+        """Return the number of the epoch that has ended.
+
+        Parameters
+        ----------
+        held_out_total : float, default=None
+            What an evaluation of the rows held out has given, if one ran since.
+        """
 
     @abstractmethod
     def report(self, value: float) -> str | None:
@@ -148,7 +154,7 @@ class TrainingLoss(Watch):
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def measure(self) -> float:
+    def measure(self, held_out_total: float | None = None) -> float:
         """Return the loss, which the epoch has given."""
         return self._model.loss_
 
@@ -172,13 +178,16 @@ class ValidationScore(Watch):
 
     def __init__(self, model: Model, validation: Validation) -> None:
         self._model, self._validation = model, validation
-        self._loss = model._choose_loss().unsmoothed()
+        loss = model._choose_loss().unsmoothed()
+        self.evaluation = Evaluation(model, loss, validation.data)
         self._score = score_for(model, validation.data)
 
-    def measure(self) -> float:
+    def measure(self, held_out_total: float | None = None) -> float:
         """Score the present weights."""
-        self._last_loss, outputs = evaluate(self._model, self._loss, self._validation.data)
-        return self._score(self._last_loss, outputs)
+        if held_out_total is None:
+            held_out_total = self.evaluation.run()
+        self._last_loss = self.evaluation.mean(held_out_total)
+        return self._score(self._last_loss, self.evaluation.outputs)
 
     def report(self, value: float) -> str:
         """Return the score in words."""
@@ -201,7 +210,7 @@ class ValidationScore(Watch):
             model.best_iter_ = len(model.validation_scores_)
 
 
-def watch(model: Model, validation: Validation | None) -> Watch:
+def watch(model: Model, validation: Validation | None) -> TrainingLoss | ValidationScore:
     """What decides about stopping in a fit."""
     return TrainingLoss(model) if validation is None else ValidationScore(model, validation)
 
@@ -209,9 +218,9 @@ def watch(model: Model, validation: Validation | None) -> Watch:
 # ---- deciding ----
 
 
-def end_epoch(model: Model, watched: Watch) -> bool:
+def end_epoch(model: Model, watched: Watch, held_out_total: float | None = None) -> bool:
     """Measure and record an epoch; whether too many have brought no improvement."""
-    value = watched.measure()
+    value = watched.measure(held_out_total)
     say(model, watched.report(value))
     improved = watched.improves(value)
     watched.record(value)
