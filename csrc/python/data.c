@@ -2,106 +2,13 @@
 
 #include "network/zeros.h"
 #include "python/integers.h"
+#include "python/vectors.h"
 
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #define PY_ARRAY_UNIQUE_SYMBOL mlp_numpy_api
 #define NO_IMPORT_ARRAY
 #include <numpy/arrayobject.h>
-
-/* What the elements of a contiguous array are to be: of the call's dtype, also in pairs, a matrix
- * of two columns; double; or integers of 2, 4 or 8 bytes. */
-typedef enum { REALS, REALS_OR_PAIRS, DOUBLES, INTEGERS } element_type;
-
-/* A contiguous array. */
-typedef struct {
-    const char *data; /* NULL if the call failed */
-    ptrdiff_t n;      /* elements, or pairs */
-    int item;         /* bytes of an element */
-    bool is_paired;
-} vector;
-
-/* Whether an array has elements of this type; fails the call if not. */
-static bool
-check_elements(mlp_call *call, PyArrayObject *array, element_type type,
-               const mlp_expectation *expected)
-{
-    bool is_native = PyArray_ISNOTSWAPPED(array);
-    if (type == DOUBLES && (PyArray_TYPE(array) != NPY_DOUBLE || !is_native)) {
-        mlp_reject_dtype(call, expected, "have dtype float64", (PyObject *)array);
-    }
-    else if (type == INTEGERS
-             && (!PyArray_ISINTEGER(array) || !is_native || PyArray_ITEMSIZE(array) == 1)) {
-        mlp_reject_dtype(call, expected, "hold integers of 2, 4 or 8 bytes", (PyObject *)array);
-    }
-    else if (type == REALS || type == REALS_OR_PAIRS) {
-        mlp_check_dtype(call, (PyObject *)array, expected);
-    }
-    return !call->failed;
-}
-
-/* A contiguous vector of n elements (or MLP_ANY), or pairs, where it lies. */
-static vector
-arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, element_type type)
-{
-    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
-    PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
-    if (array == NULL) {
-        return (vector){0};
-    }
-    bool is_paired = type == REALS_OR_PAIRS && PyArray_NDIM(array) == 2;
-    if (is_paired) {
-        expected = (mlp_expectation){name, MLP_ANY, 2, n, 2, MLP_READ};
-    }
-    if (!check_elements(call, array, type, &expected)) {
-        return (vector){0};
-    }
-    mlp_matrix view = mlp_view_array(call, obj, &expected);
-    bool is_strided =
-        (view.cols > 1 && view.col_stride != 1) || (view.rows > 1 && view.row_stride != view.cols);
-    if (!call->failed && view.rows > 0 && is_strided) {
-        mlp_reject_text(call, PyExc_ValueError, &expected, "be contiguous", "a strided array");
-    }
-    if (call->failed) {
-        return (vector){0};
-    }
-    return (vector){view.data, is_paired ? view.rows : view.cols, view.item, is_paired};
-}
-
-/* A private copy of the first n elements. */
-static const void *
-copy_elements(mlp_call *call, vector from, ptrdiff_t n)
-{
-    ptrdiff_t item = from.item;
-    char *copy = call->failed ? NULL : mlp_alloc_for(call, n, (size_t)item);
-    for (ptrdiff_t i = 0; copy != NULL && i < n && mlp_go_on(call, i); i += MLP_ITEMS) {
-        ptrdiff_t some = mlp_min(MLP_ITEMS, n - i);
-        memcpy(copy + i * item, from.data + i * item, (size_t)(some * item));
-    }
-    return copy;
-}
-
-const void *
-mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
-{
-    return call->failed || obj == Py_None
-               ? NULL
-               : copy_elements(call, arg_contiguous(call, obj, name, n, REALS), n);
-}
-
-const double *
-mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
-{
-    vector rates = arg_contiguous(call, obj, name, MLP_ANY, DOUBLES);
-    if (!call->failed && rates.n < n) {
-        mlp_expectation expected = {.name = name, .index = MLP_ANY};
-        char what[MLP_TEXT_BYTES];
-        PyOS_snprintf(what, sizeof what, "hold at least %zd rates, one for each batch",
-                      (Py_ssize_t)n);
-        mlp_reject(call, PyExc_ValueError, &expected, what, PyLong_FromSsize_t(rates.n));
-    }
-    return call->failed ? NULL : copy_elements(call, rates, n);
-}
 
 /* ---- rows ---- */
 
@@ -174,10 +81,10 @@ arg_csr(mlp_call *call, PyObject *parts)
         call->failed = true;
     }
     mlp_input x = {.is_sparse = true, .cols = n_columns};
-    vector values =
-        arg_contiguous(call, PyTuple_GET_ITEM(parts, 0), "X.data", MLP_ANY, REALS_OR_PAIRS);
-    vector columns =
-        arg_contiguous(call, PyTuple_GET_ITEM(parts, 1), "X.indices", MLP_ANY, INTEGERS);
+    mlp_vector values =
+        mlp_arg_contiguous(call, PyTuple_GET_ITEM(parts, 0), "X.data", MLP_ANY, MLP_REALS_OR_PAIRS);
+    mlp_vector columns =
+        mlp_arg_contiguous(call, PyTuple_GET_ITEM(parts, 1), "X.indices", MLP_ANY, MLP_INTEGERS);
     if (!call->failed && values.n < columns.n) {
         PyErr_SetString(PyExc_ValueError, "X.data must be as long as X.indices");
         call->failed = true;

@@ -31,9 +31,6 @@ mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
  * where they are mostly zeros, and counts the slots of sparse ones. */
 void mlp_settle_rows(mlp_call *call, mlp_data *data);
 
-/* A private copy of n contiguous elements of the call's dtype; NULL for None. */
-const void *mlp_arg_vector(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
-
 /* Row numbers in [0, n_rows), copied, and how many; NULL for None. */
 const int64_t *mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n_rows,
                              ptrdiff_t *n);
@@ -42,9 +39,6 @@ const int64_t *mlp_arg_order(mlp_call *call, PyObject *obj, const char *name, pt
  * an IndexError. Labels of other rows are not looked at. */
 void mlp_arg_batch(mlp_call *call, PyObject *rows, PyObject *y, ptrdiff_t n_outputs,
                    mlp_data *data);
-
-/* A private copy of n learning rates, of a contiguous array of float64 that has no fewer. */
-const double *mlp_arg_rates(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* A count that goes on, an int64 array of one element, and its value, which is in [0, 2**62). NULL
  * if the call failed. */

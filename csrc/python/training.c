@@ -4,6 +4,7 @@
 #include "python/layers.h"
 #include "python/names.h"
 #include "python/run.h"
+#include "python/vectors.h"
 
 /* What all of them take: X, an array or the tuple of a sparse matrix (data.h); y, an array or the
  * tuple of the labels of several heads (data.h); sample_weight, which may be None; activation, a
