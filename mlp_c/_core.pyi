@@ -1,11 +1,32 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Sequence[Array]
-Rows = Array | tuple[Array, None] | tuple[Array, Array, Array, int]
+
+class CodedRows(Protocol):
+    """Rows of a table, which are coded as they are loaded: csrc/python/codes.h describes them."""
+
+    @property
+    def table(self) -> Array: ...
+    @property
+    def kinds(self) -> Array: ...
+    @property
+    def centers(self) -> Array: ...
+    @property
+    def scales(self) -> Array: ...
+    @property
+    def knot_starts(self) -> Array: ...
+    @property
+    def knots(self) -> Array: ...
+    @property
+    def unit_starts(self) -> Array: ...
+    @property
+    def bin_value(self) -> float: ...
+
+Rows = Array | tuple[Array, None] | tuple[Array, Array, Array, int] | CodedRows
 Activations = str | Sequence[str]
 
 # The named fields of training: csrc/python/training.c lists them. A loss and a rule are dicts of

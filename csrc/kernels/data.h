@@ -9,15 +9,31 @@
 #include "base/views.h"
 #include "kernels/lists.h"
 
-/* Rows of a dense array, or of a sparse one (CSR).
+/* What a column of a table is: a number, a category that is told by its index, or one of two. */
+typedef enum { MLP_NUMBER, MLP_CATEGORY, MLP_SIGN, MLP_N_COLUMN_KINDS } mlp_column_kind;
+
+/* How the columns of a table become input units: codes.h says what these are. Column c has the
+ * units from unit_starts[c] to unit_starts[c + 1], both even, and the knots likewise. */
+typedef struct {
+    ptrdiff_t n; /* columns of the table */
+    const uint8_t *kinds;
+    const double *centers, *scales; /* of numbers; finite, scales above 0 */
+    const double *knots; /* of a number none, or two or more; finite, ascending by finite steps */
+    const int64_t *knot_starts, *unit_starts; /* n + 1 */
+    double bin_value;                         /* what a full bin is worth; finite, above 0 */
+} mlp_codes;
+
+/* Rows of a dense array, or of a sparse one (CSR), or coded ones.
  *
  * Of a sparse array, and of a dense one with is_sparse, only pairs are multiplied: the elements of
  * two neighbouring columns 2c and 2c + 1 that are not both zero, in the order of c. Where values
  * are paired, there are two of them to each of `columns`, which holds c; past an odd number of
- * columns, the second is 0. */
+ * columns, the second is 0. Rows of a table are coded as they are loaded, so that pairs of all rows
+ * never lie anywhere: `dense` is the table then, of float64, and is_sparse is set. */
 typedef struct {
     ptrdiff_t rows, cols;
-    mlp_matrix dense; /* the elements, where values is NULL */
+    mlp_matrix dense;       /* the elements, where values is NULL */
+    const mlp_codes *codes; /* of its columns, or NULL: they are the elements as they lie */
     mlp_element element;
     bool is_sparse;
     bool is_paired;

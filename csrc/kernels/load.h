@@ -1,7 +1,8 @@
-/* Loading rows of the data: dense ones, or pairs of sparse ones. */
+/* Loading rows of the data: dense ones, or pairs of sparse and coded ones. */
 #ifndef MLP_LOAD_TEMPLATE
 #define MLP_LOAD_TEMPLATE
 
+#include "kernels/codes.h"
 #include "kernels/dropout.h"
 #include "kernels/pairs.h"
 #include "kernels/poll.h"
@@ -17,6 +18,11 @@ FN(load_pairs_of_row)(mlp_worker *worker, const mlp_input *x, ptrdiff_t row,
     uint32_t *columns = loaded->column_slots + slot;
     PAIR *slots = (PAIR *)loaded->pair_slots + slot;
     loaded->columns[i] = columns;
+    if (x->codes != NULL) {
+        loaded->pairs[i] = slots;
+        loaded->counts[i] = FN(code_row)(worker, x, row, slots, columns);
+        return loaded->counts[i];
+    }
     if (x->values == NULL) {
         /* Elements may be converted in the list's own place. */
         ROW elements = FN(dense_row)(worker, x, row, slots->values);
@@ -66,7 +72,7 @@ FN(load_pairs)(mlp_worker *worker, const mlp_rows *rows)
             FN(drop_pairs)(worker, &rows->mask, i, pairs->columns[i], n, pairs->pairs[i], dropped);
             pairs->pairs[i] = dropped;
         }
-        stop = mlp_poll_after(&poller, data->x.values == NULL ? data->x.cols : n);
+        stop = mlp_poll_after(&poller, data->x.values == NULL ? data->x.dense.cols : n);
         slot += n;
     }
     for (; i < rows->load_end; i++) {

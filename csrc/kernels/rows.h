@@ -78,7 +78,7 @@ FN(prefetch_row)(const mlp_data *data, ptrdiff_t i)
     ptrdiff_t row = data->order[i];
     if (x->values == NULL) {
         if (x->dense.col_stride == 1) {
-            FN(prefetch)(FN(row_address)(x, row), x->cols * x->dense.item);
+            FN(prefetch)(FN(row_address)(x, row), x->dense.cols * x->dense.item);
         }
         return;
     }

@@ -1,6 +1,7 @@
 #include "python/data.h"
 
 #include "network/zeros.h"
+#include "python/codes.h"
 #include "python/integers.h"
 #include "python/vectors.h"
 
@@ -122,7 +123,8 @@ mlp_input
 mlp_arg_input(mlp_call *call, PyObject *obj)
 {
     if (call->failed || !PyTuple_Check(obj)) {
-        return mlp_arg_dense(call, obj);
+        mlp_input x;
+        return mlp_arg_coded(call, obj, &x) ? x : mlp_arg_dense(call, obj);
     }
     Py_ssize_t n = PyTuple_GET_SIZE(obj);
     if (n == 2 && PyTuple_GET_ITEM(obj, 1) == Py_None) {

@@ -24,7 +24,8 @@ mlp_data mlp_arg_rows(mlp_call *call, PyObject *obj);
 
 /* X: a dense array; the tuple (array, None) of one whose zeros are to be skipped, be they many or
  * not; or (values, columns, row_starts, n_columns) of a CSR matrix of the call's dtype, or of its
- * like where values are pairs, with a column 2c and the next for each c of `columns`. */
+ * like where values are pairs, with a column 2c and the next for each c of `columns`; or coded rows
+ * (codes.h). */
 mlp_input mlp_arg_input(mlp_call *call, PyObject *obj);
 
 /* To be called once it is known which rows of X are used: has the zeros of a dense array skipped

@@ -34,8 +34,8 @@ mlp_core_predict(PyObject *module, PyObject *args)
     mlp_list biases = mlp_arg_biases(&call, biases_obj, weights, MLP_READ);
     predict.network = mlp_arg_network(&call, weights, biases, activation, weights.n - !are_hidden);
     data->order = mlp_arg_order(&call, order, "order", data->x.rows, &data->n);
-    predict.check_finite =
-        check_finite && data->x.values == NULL && (int)data->x.element == call.dtype;
+    bool is_dense = data->x.values == NULL && data->x.codes == NULL;
+    predict.check_finite = check_finite && is_dense && (int)data->x.element == call.dtype;
     mlp_settle_rows(&call, data);
     ptrdiff_t n = data->n, n_outputs = mlp_count_outputs(&call, weights);
     if (has_heads) {

@@ -21,6 +21,9 @@ check_elements(mlp_call *call, PyArrayObject *array, mlp_element_type type,
              && (!PyArray_ISINTEGER(array) || !is_native || PyArray_ITEMSIZE(array) == 1)) {
         mlp_reject_dtype(call, expected, "hold integers of 2, 4 or 8 bytes", (PyObject *)array);
     }
+    else if (type == MLP_BYTES && PyArray_TYPE(array) != NPY_UINT8) {
+        mlp_reject_dtype(call, expected, "have dtype uint8", (PyObject *)array);
+    }
     else if (type == MLP_REALS || type == MLP_REALS_OR_PAIRS) {
         mlp_check_dtype(call, (PyObject *)array, expected);
     }

@@ -5,8 +5,14 @@
 #include "python/arrays.h"
 
 /* What the elements of a contiguous array are to be: of the call's dtype, also in pairs, a matrix
- * of two columns; double; or integers of 2, 4 or 8 bytes. */
-typedef enum { MLP_REALS, MLP_REALS_OR_PAIRS, MLP_DOUBLES, MLP_INTEGERS } mlp_element_type;
+ * of two columns; double; integers of 2, 4 or 8 bytes; or unsigned integers of one. */
+typedef enum {
+    MLP_REALS,
+    MLP_REALS_OR_PAIRS,
+    MLP_DOUBLES,
+    MLP_INTEGERS,
+    MLP_BYTES
+} mlp_element_type;
 
 /* A contiguous array. */
 typedef struct {

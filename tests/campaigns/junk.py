@@ -4,6 +4,7 @@ import datetime
 import decimal
 import fractions
 import itertools
+from dataclasses import is_dataclass
 
 import numpy as np
 import pandas as pd
@@ -241,9 +242,11 @@ def value(rng, victims=()):
 
 
 def arrays_in(value, depth=4):
-    """The arrays in nested lists, tuples and dicts, which may hold themselves."""
+    """The arrays in nested lists, tuples, dicts and dataclasses, which may hold themselves."""
     if isinstance(value, np.ndarray):
         return [value]
+    if is_dataclass(value):
+        value = vars(value)
     if depth == 0 or not isinstance(value, (dict, list, tuple)):
         return []
     items = dict.values(value) if isinstance(value, dict) else value

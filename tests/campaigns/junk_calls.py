@@ -4,7 +4,7 @@ Call n of a seed is always the same call, so that one that goes wrong can be mad
 """
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,8 @@ def spoil(rng, value, victims, depth=4):
         place = rng.integers(len(items))
         items[place] = spoil(rng, items[place], victims, depth - 1)
         return type(value)(items)
+    if is_dataclass(value) and depth > 0 and rng.random() < 0.9:
+        return replace(value, **spoil_some(rng, vars(value), depth - 1))
     if type(value) is dict and value and depth > 0 and rng.random() < 0.9:
         return respelled(rng, spoil_some(rng, value, depth - 1))
     if isinstance(value, np.ndarray) and rng.random() < 0.8:

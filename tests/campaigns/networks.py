@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from campaigns import options
 from mlp_c import _core, kernels
-from support import calls
+from support import calls, coded
 
 WIDTHS = [1, 2, 7, 16, 31, 63, 64, 65, 100, 127, 128, 129, 130, 257]
 
@@ -28,7 +28,7 @@ def draw_rows(rng, n, n_in, dtype):
     X = rng.standard_normal((n, n_in)).astype(dtype)
     X[rng.random(X.shape) > choose(rng, 0, 0.05, 0.3, 1)] = 0
     X = choose(rng, X, X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2])
-    match choose(rng, "dense", "zeros skipped", "pairs", "CSR", "float16"):
+    match choose(rng, "dense", "zeros skipped", "pairs", "CSR", "float16", "coded"):
         case "zeros skipped":
             return X, (X, None)
         case "pairs":
@@ -40,6 +40,9 @@ def draw_rows(rng, n, n_in, dtype):
             return X, (rows.data, columns, rows.indptr, n_in)
         case "float16":
             return X, X.astype(np.float16)
+        case "coded":  # of as many columns as there are inputs for
+            rows = coded.draw(rng, n, d=n_in // 8)
+            return coded.encode(rows, dtype), rows
     return X, X
 
 
@@ -66,8 +69,8 @@ def draw_epoch(rng):
     dtype = choose(rng, np.float32, np.float64)
     n, n_in = choose(rng, 1, 2, 5, 40, 129, 300, 700), choose(rng, 0, 1, 2, 15, 16, 33, 100, 301)
     hidden = rng.choice(WIDTHS, rng.integers(3)).tolist()
-    widths = [n_in, *hidden, choose(rng, 1, 2, 10, 16, 17, 64, 130)]
     dense, rows = draw_rows(rng, n, n_in, dtype)
+    widths = [dense.shape[1], *hidden, choose(rng, 1, 2, 10, 16, 17, 64, 130)]
     weights, biases = draw_weights(rng, widths, dtype)
     rule = choose(rng, *calls.RULES)
     sample_weight = (rng.random(n) * (rng.random(n) < 0.5)).astype(dtype)

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
-from support import calls, processes
+from support import calls, coded, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -256,7 +256,13 @@ def train_while_written(what):
         if rows is dense:
             _core.index_nonzeros(rows, "float64", 1.0, np.inf, 2)
 
-    if what == "dense":
+    if what == "coded":
+        rows = coded.draw(rng, n, d=40)
+        network[0][0] = rng.random((rows.n_units, 16)) - 0.5
+        for _, part in calls.leaves(rows):
+            print(part.dtype, part.shape, file=sys.stderr)
+            run_while_written(lambda: train(rows), part)
+    elif what == "dense":
         for array in (dense, y, order, sample_weight, network[0][0]):
             print(array.dtype, array.shape, file=sys.stderr)
             run_while_written(lambda: train(dense), array)
@@ -267,7 +273,7 @@ def train_while_written(what):
                 run_while_written(lambda: train(rows), part)  # noqa: B023
 
 
-@pytest.mark.parametrize("what", ["dense", "sparse"])
+@pytest.mark.parametrize("what", ["dense", "sparse", "coded"])
 def test_what_another_thread_writes_is_checked_as_it_is_used(what):
     processes.run(train_while_written, what)
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from mlp_c import _core
-from support import calls, formulas, processes
+from support import calls, coded, formulas, processes
 from support.guards import Fence
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -137,9 +137,9 @@ def core_example(dtype, form, loss, rule, n, widths):
 CORE = loss_gradient, evaluate, predict, index_nonzeros, train_epoch
 
 
-def compare_core(fences, plain, case):
+def compare_core(fences, plain, case, functions=CORE):
     guarded = [fence.fenced(plain) for fence in fences]
-    for call in CORE:
+    for call in functions:
         results = [calls.bits(call(a)) for a in (plain, *guarded)]
         assert results[1:] == results[:1] * 2, (call, case)
     for nest in guarded:
@@ -159,6 +159,16 @@ def check_core(dtype):
             if turn % 3 == 0:
                 plain["order"] = None
             compare_core(fences, plain, (form, loss, rule, n, widths))
+
+
+def check_coded(dtype):
+    """Rows of a table, whose codes are copied from their arrays."""
+    fences = [Fence(40, 200 * 66 * 8, at_end) for at_end in (False, True)]
+    functions = [function for function in CORE if function is not index_nonzeros]
+    for n in SIZES:
+        rows = coded.draw(np.random.default_rng(n), n, d=n % 9)
+        plain = core_example(dtype, "dense", "cross_entropy", "adam", n, (rows.n_units, 9, 3))
+        compare_core(fences, plain | {"X": rows}, ("coded", n), functions)
 
 
 def check_teams(dtype):
@@ -192,7 +202,7 @@ def check_long_rows(dtype):
 def check_guarded(isa):
     _core.set_isa(isa)
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        for check in (check_kernels, check_core, check_teams, check_long_rows):
+        for check in (check_kernels, check_core, check_coded, check_teams, check_long_rows):
             check(dtype)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlp_c import _core, kernels
-from support import calls
+from support import calls, coded
 from support.formulas import ACTIVATIONS, DERIVATIVES, LOSSES, RULES
 
 FMA_IS_DEFAULT = platform.machine() in {"aarch64", "arm64"}
@@ -86,6 +86,23 @@ def epoch(rule, batch_size, zeros, options, dtype):
     return total, weights, biases, moments
 
 
+def coded_epoch(dtype):
+    """Training on coded rows: of numbers exact, of which some are knots, and two categories."""
+    X, y, _, order, _, _ = problem(np.dtype(float))
+    table = X[:, :9]
+    table[:, 7], table[:, 8] = np.arange(ROWS) % 5, order % 2
+    numbers = [(0.25, 0.375, np.sort(X[: 3 * n, 20 + n])) for n in range(7)]
+    rows = coded.coded(table, [*numbers, 5, "sign"])
+    draw = exact(dtype, seed=1)
+    weights = [draw(rows.n_units, 141) / 4, draw(141, WIDTHS[-1]) / 4]
+    biases = [draw(141), draw(WIDTHS[-1])]
+    total = calls.train_epoch(
+        *(rows, y, weights, biases), order=order, batch_size=64,
+        learning_rates=calls.rates(0.03125, ROWS, 64), l2=0.25,
+    )  # fmt: skip
+    return total, weights, biases
+
+
 def gradient(loss, constants, kind, dtype):
     """Of an L2-regularised loss over all rows; and what is predicted."""
     named = calls.loss(loss, **constants)
@@ -131,6 +148,7 @@ CASES = {
     "momentum, decay, clipped on zeros": (epoch, "momentum", 64, True, BOTH),
     "dropout": (epoch, "sgd", 64, False, DROPPED),
     "dropout on zeros": (epoch, "sgd", 64, True, DROPPED),
+    "sgd on coded rows": (coded_epoch,),
     **{f"gradient of {loss}": (gradient, loss, {}, "rows") for loss in LOSSES},
     "gradient of three quantiles": (
         gradient,
@@ -183,6 +201,7 @@ GOLDEN = {
     "sgd on zeros": ("0e301153597d", "7d7dfefd5b4e"),
     "dropout": ("976fbd143d93", "6dd9e9e5a3c6"),
     "dropout on zeros": ("7e27b6a51b34", "9c8b1cfd3ba0"),
+    "sgd on coded rows": ("2e6a994c6236", "54b02902a3bb"),
     "momentum": ("2e0fa1465c96", "9a26bdf99912"),
     "nesterov": ("d11a688134f0", "d9f695a42834"),
     "adam": ("6a4e973f52dc", "82e4fc39a58b"),

@@ -1,5 +1,6 @@
 """A valid call of every kernel, as a dict of its arguments, and ways to vary one."""
 
+from dataclasses import is_dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -183,9 +184,11 @@ def assert_have(names, **tables):
 
 
 def leaves(value, path=()):
-    """(path, array) for each array in nested dicts, lists and tuples."""
+    """(path, array) for each array in nested dicts, lists, tuples and dataclasses."""
     if isinstance(value, np.ndarray):
         return [(path, value)]
+    if is_dataclass(value):
+        value = vars(value)
     if isinstance(value, (dict, list, tuple)):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         return [leaf for key, item in items for leaf in leaves(item, (*path, key))]
@@ -196,6 +199,8 @@ def rebuilt(value, function, path=()):
     """The same nest with function(path, array) for each array."""
     if isinstance(value, np.ndarray):
         return function(path, value)
+    if is_dataclass(value):
+        return replace(value, **rebuilt(vars(value), function, path))
     if isinstance(value, dict):
         return {key: rebuilt(item, function, (*path, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from mlp_c import _core
-from support import calls
+from support import calls, coded
 
 
 def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
@@ -43,6 +43,10 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     shared = {"X": X, "y": y, "sample_weight": None, **network}
     shared |= {"loss": calls.loss("cross_entropy", floor=0.0, ceiling=100.0), "order": None}
     sparse = {"X": csr, "sample_weight": ones, "activation": gelu}
+    knots, table = np.linspace(-1, 1, 5), rng.standard_normal((n, 3))
+    table[:, 1:] = rng.integers(0, 2, (n, 2))
+    table[rng.random(table.shape) < 0.1] = np.nan
+    coded_rows = coded.coded(table, [(0.1, 0.7, knots), widths[0] - 8, "sign"])
     end = {"n_threads": n_threads}
     epoch = shared | {"l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
     epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
@@ -75,6 +79,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "predict": (X, None, *network, "softmax", False, n_threads),
         "predict of rows": ((X, None), order, weights, biases, gelu, "exp", False, n_threads),
         "predict of hidden layers": (X, None, *network, "identity", False, n_threads, True),
+        "predict of coded rows": (coded_rows, order, *network, "softmax", True, n_threads),
         "predict of heads": (X, order, *network, ("softmax", heads), False, n_threads),
         "index_nonzeros": (X, name, 1.0, np.inf, n_threads),
         "names": (),
@@ -83,12 +88,15 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     by_name = {
         "train_epoch": epoch,
         "train_epoch of CSR": epoch | adam,
+        "train_epoch of coded rows": epoch | adam | {"X": coded_rows, "activation": "relu"},
         "train_epoch of heads": epoch | columns | {"steps": np.zeros(1, np.int64)},
         "loss_gradient": gradient,
         "loss_gradient of CSR": gradient | sparse,
+        "loss_gradient of coded rows": gradient | {"X": coded_rows},
         "evaluate": shared | {"output": "identity", "outputs": None} | end,
         "evaluate of heads": shared | evaluated | end | columns,
         "evaluate of CSR": shared | evaluated | end | sparse,
+        "evaluate of coded rows": shared | evaluated | end | {"X": coded_rows},
     }
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
 
@@ -110,10 +118,13 @@ WRITTEN = {
     "train_step of rows": [3, 4],
     "train_epoch": ["weights", "biases", "steps"],
     "train_epoch of CSR": ["weights", "biases", "moments", "steps"],
+    "train_epoch of coded rows": ["weights", "biases", "moments", "steps"],
     "train_epoch of heads": ["weights", "biases", "steps"],
     "loss_gradient": ["dweights", "dbiases"],
     "loss_gradient of CSR": ["dweights", "dbiases"],
+    "loss_gradient of coded rows": ["dweights", "dbiases"],
     "evaluate of CSR": ["outputs"],
+    "evaluate of coded rows": ["outputs"],
     "evaluate of heads": ["outputs"],
 }
 
