@@ -29,7 +29,6 @@ struct mlp_team {
     mlp_caller caller;
     int64_t next_poll_ms;
     atomic_int command;  /* an mlp_command, which only grows */
-    atomic_bool is_left; /* some member left what it was finishing */
     mlp_outcome outcome; /* what polling makes of it */
     fenv_t environment;  /* the caller's */
     int64_t process;     /* that the members are of */
@@ -40,7 +39,7 @@ struct mlp_team {
     int64_t released_ns; /* when sleepers were last woken; under the mutex */
     atomic_int sleepers;
     atomic_int arrived;
-    atomic_ptrdiff_t claimed;
+    mlp_round round;
     atomic_int generation;
     mlp_command decided; /* when the last member arrived */
 
@@ -97,7 +96,7 @@ static bool
 is_polling(const mlp_worker *worker)
 {
     const mlp_team *team = worker->team;
-    return worker->rank == 0 && team->caller.poll != NULL && command_of(team) != MLP_LEAVE;
+    return worker->is_caller && team->caller.poll != NULL && command_of(team) != MLP_LEAVE;
 }
 
 bool
@@ -113,14 +112,14 @@ mlp_poll(mlp_worker *worker)
     if (command_of(team) != MLP_LEAVE) {
         return false;
     }
-    atomic_store(&team->is_left, true);
+    atomic_store(&worker->round->is_left, true);
     return true;
 }
 
 ptrdiff_t
 mlp_claim(mlp_worker *worker)
 {
-    return atomic_fetch_add_explicit(&worker->team->claimed, 1, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&worker->round->claimed, 1, memory_order_relaxed);
 }
 
 /* Waits, under the mutex, to be woken; one that polls until it is time to at most, and then does.
@@ -176,19 +175,19 @@ wait_for_release(mlp_team *team, member *self, int generation)
     }
 }
 
-/* Whether this is member 0 in a forked child, where no other ever meets it. */
+/* Whether this is the calling thread in a forked child, where no other ever meets it. */
 static bool
-is_alone(const mlp_worker *worker)
+is_forked(const mlp_worker *worker)
 {
-    return worker->rank == 0 && worker->team->forked;
+    return worker->is_caller && worker->team->forked;
 }
 
-/* What a barrier says. */
+/* What a barrier says to those who meet there. */
 static mlp_command
-decide(mlp_team *team)
+decide(mlp_team *team, mlp_round *round)
 {
     mlp_command command = (mlp_command)atomic_load(&team->command);
-    return command == MLP_LEAVE && !atomic_load(&team->is_left) ? MLP_STOP : command;
+    return command == MLP_LEAVE && !atomic_load(&round->is_left) ? MLP_STOP : command;
 }
 
 /* Counts the member among those that have met; the last of them releases the others. Returns
@@ -200,9 +199,9 @@ arrive(mlp_worker *worker)
     if (atomic_fetch_add(&team->arrived, 1) + 1 < worker->size) {
         return false;
     }
-    team->decided = decide(team);
+    team->decided = decide(team, &team->round);
     atomic_store(&team->arrived, 0);
-    atomic_store(&team->claimed, 0);
+    atomic_store(&team->round.claimed, 0);
     atomic_fetch_add(&team->generation, 1);
     if (atomic_load(&team->sleepers) > 0) {
         mutex_lock(&team->mutex);
@@ -217,18 +216,34 @@ mlp_command
 mlp_barrier(mlp_worker *worker)
 {
     mlp_team *team = worker->team;
-    if (is_alone(worker)) {
+    if (is_forked(worker)) {
         return MLP_LEAVE;
     }
     if (worker->size == 1) {
-        atomic_store_explicit(&team->claimed, 0, memory_order_relaxed);
-        return decide(team);
+        atomic_store_explicit(&worker->round->claimed, 0, memory_order_relaxed);
+        return decide(team, worker->round);
     }
     int generation = atomic_load(&team->generation);
     if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
     }
-    return is_alone(worker) ? MLP_LEAVE : team->decided;
+    return is_forked(worker) ? MLP_LEAVE : team->decided;
+}
+
+/* As at the beginning of a job. */
+static void
+begin_round(mlp_round *round)
+{
+    atomic_init(&round->claimed, 0);
+    atomic_init(&round->is_left, false);
+}
+
+mlp_worker
+mlp_work_alone(const mlp_worker *worker, mlp_round *round)
+{
+    begin_round(round);
+    return (mlp_worker){
+        .team = worker->team, .round = round, .size = 1, .is_caller = worker->is_caller};
 }
 
 static void
@@ -248,7 +263,8 @@ make_members(mlp_team *team, int n, int64_t spin_ns, void *members[])
     team->size = n;
     for (int rank = 0; rank < n; rank++) {
         member *m = &team->members[rank];
-        m->worker = (mlp_worker){.team = team, .rank = rank, .size = n};
+        m->worker = (mlp_worker){
+            .team = team, .round = &team->round, .rank = rank, .size = n, .is_caller = rank == 0};
         mlp_spinner_init(&m->spinner, spin_ns);
         members[rank] = m;
     }
@@ -289,11 +305,10 @@ mlp_run(int n_threads, const mlp_job *job, void *args, mlp_caller caller)
     team->process = process_id();
     fegetenv(&team->environment);
     atomic_init(&team->command, MLP_GO_ON);
-    atomic_init(&team->is_left, false);
     atomic_init(&team->sleepers, 0);
     atomic_init(&team->arrived, 0);
-    atomic_init(&team->claimed, 0);
     atomic_init(&team->generation, 0);
+    begin_round(&team->round);
     mutex_init(&team->mutex);
     condition_init(&team->released);
 

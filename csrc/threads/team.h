@@ -10,6 +10,7 @@
 #ifndef MLP_THREADS_H
 #define MLP_THREADS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,11 +18,19 @@
 
 typedef struct mlp_team mlp_team;
 
+/* What those share who meet at a barrier. */
+typedef struct {
+    atomic_ptrdiff_t claimed; /* tasks, since they last met */
+    atomic_bool is_left;      /* whether some member left what it was finishing */
+} mlp_round;
+
 /* One member of a team. */
 typedef struct {
     mlp_team *team;
-    int rank; /* 0 is the calling thread */
+    mlp_round *round;
+    int rank; /* 0 is the calling thread, or one that works alone */
     int size;
+    bool is_caller; /* the calling thread, which polls */
     bool
         finishing; /* in work that is not to be left half done: mlp_poll says to go on, for 30 ms */
 } mlp_worker;
@@ -77,6 +86,11 @@ bool mlp_poll(mlp_worker *worker);
 
 /* The number of the next task that no member has taken, counted from 0 since the last barrier. */
 ptrdiff_t mlp_claim(mlp_worker *worker);
+
+/* The member as a team of one, for a task that is a job in itself. It meets nobody at barriers, and
+ * claims what nobody else does. It polls, and is to stop, as the member does; MLP_LEAVE says that
+ * it left something itself. The round, which it begins, is to last as long as the worker. */
+mlp_worker mlp_work_alone(const mlp_worker *worker, mlp_round *round);
 
 /* The contiguous share of `total` items, in multiples of `grain`, of one of `size` members. */
 void mlp_share(int size, int rank, ptrdiff_t total, ptrdiff_t grain, ptrdiff_t *begin,
