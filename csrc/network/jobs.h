@@ -16,11 +16,13 @@
 #include "threads/team.h"
 
 /* How a job's memory is had, zeroed or not, and what is had: for the caller to free. */
-typedef struct {
+typedef struct mlp_job_memory {
     void *(*calloc)(size_t n, size_t size);
     void *(*malloc)(size_t size);
     void *blocks[5]; /* NULL where there was no memory */
     int n_blocks;
+    bool lacks_workspace;        /* which whoever runs the job gives its plan */
+    struct mlp_job_memory *next; /* of a job that this one runs; NULL after the last */
 } mlp_job_memory;
 
 /* outputs[l] (n, units of l) written for every layer: the hidden layers' activations, then the

@@ -143,31 +143,38 @@ join_groups(mlp_plan *plan)
     }
 }
 
-/* A block from a cache line on, of so many bytes; keeps what is to be freed. Returns NULL without
- * memory. */
-static char *
-keep_block(mlp_job_memory *memory, void *block)
+char *
+mlp_keep_block(mlp_job_memory *memory, void *block)
 {
     memory->blocks[memory->n_blocks++] = block;
     return block == NULL ? NULL : (char *)block + MLP_ALIGNMENT - (uintptr_t)block % MLP_ALIGNMENT;
+}
+
+/* Counts what a function asks of an arena. Returns false where no memory is as large. */
+static bool
+count_bytes(void (*set_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
+{
+    const size_t most = PTRDIFF_MAX - MLP_ALIGNMENT;
+    mlp_arena arena = {0};
+    set_out(&arena, plan);
+    plan->cleared = arena.cleared.used;
+    plan->uncleared = arena.uncleared.used;
+    return plan->cleared <= most && plan->uncleared <= most;
 }
 
 /* Sets out what a function asks of an arena. Returns false without memory. */
 static bool
 lay_out(mlp_job_memory *memory, void (*set_out)(mlp_arena *, mlp_plan *), mlp_plan *plan)
 {
-    mlp_arena arena = {0};
-    set_out(&arena, plan);
-    size_t most = PTRDIFF_MAX - MLP_ALIGNMENT;
-    if (arena.cleared.used > most || arena.uncleared.used > most) {
+    if (!count_bytes(set_out, plan)) {
         return false;
     }
-    char *cleared = keep_block(memory, memory->calloc(1, arena.cleared.used + MLP_ALIGNMENT));
-    char *uncleared = keep_block(memory, memory->malloc(arena.uncleared.used + MLP_ALIGNMENT));
+    char *cleared = mlp_keep_block(memory, memory->calloc(1, plan->cleared + MLP_ALIGNMENT));
+    char *uncleared = mlp_keep_block(memory, memory->malloc(plan->uncleared + MLP_ALIGNMENT));
     if (cleared == NULL || uncleared == NULL) {
         return false;
     }
-    arena = (mlp_arena){{cleared, 0}, {uncleared, 0}};
+    mlp_arena arena = {{cleared, 0}, {uncleared, 0}};
     set_out(&arena, plan);
     return true;
 }
@@ -210,7 +217,16 @@ mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec)
         return NULL;
     }
     join_groups(plan);
-    return lay_out(memory, spec->lay_out, plan) ? plan : NULL;
+    bool is_laid_out = memory->lacks_workspace ? count_bytes(spec->lay_out, plan)
+                                               : lay_out(memory, spec->lay_out, plan);
+    return is_laid_out ? plan : NULL;
+}
+
+void
+mlp_give_workspace(mlp_plan *plan, char *workspace)
+{
+    mlp_arena arena = {{workspace, 0}, {workspace + plan->cleared, 0}};
+    plan->spec.lay_out(&arena, plan);
 }
 
 mlp_member

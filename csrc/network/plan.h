@@ -101,6 +101,7 @@ typedef struct mlp_plan {
     double *row_losses;         /* of the rows in work */
     double **squares;           /* sums of squared weights, by layer: see mlp_squares */
     double **gradient_squares;  /* the same of gradients: of weights, then of biases */
+    size_t cleared, uncleared;  /* bytes of its workspace */
 } mlp_plan;
 
 /* What a plan is made for that trains on batches of so many rows; the rest of it is for the caller
@@ -110,6 +111,14 @@ mlp_plan_spec mlp_training_spec(const mlp_kernels *kernels, const mlp_network *n
 
 /* Lays out a plan in memory that the caller's functions give. Returns NULL without memory. */
 mlp_plan *mlp_make_plan(mlp_job_memory *memory, const mlp_plan_spec *spec);
+
+/* Keeps a block that is to be freed, of MLP_ALIGNMENT bytes more than are needed. Returns it from a
+ * cache line on; NULL where there is none. */
+char *mlp_keep_block(mlp_job_memory *memory, void *block);
+
+/* Gives a plan that lacks its workspace one: memory from a cache line on, of which as much as is to
+ * be cleared, which comes first, is. */
+void mlp_give_workspace(mlp_plan *plan, char *workspace);
 
 /* A member's part of the plan. */
 mlp_member mlp_join_plan(const mlp_plan *plan, mlp_worker *worker);

@@ -69,13 +69,15 @@ mlp_run_job(PyObject *module, const mlp_job *job, void *args, int n_threads)
     int limit = mlp_c_get_num_threads();
     n_threads = limit > 0 ? (int)mlp_min(limit, n_threads) : n_threads;
     mlp_job_memory *memory = args;
-    *memory = (mlp_job_memory){PyMem_RawCalloc, PyMem_RawMalloc, {NULL}, 0};
+    *memory = (mlp_job_memory){.calloc = PyMem_RawCalloc, .malloc = PyMem_RawMalloc};
 
     PyThreadState *thread = PyEval_SaveThread();
     mlp_caller caller = {is_main ? poll_signals : NULL, &thread};
     mlp_outcome outcome = mlp_run(n_threads, job, args, caller);
-    for (int i = 0; i < memory->n_blocks; i++) {
-        PyMem_RawFree(memory->blocks[i]);
+    for (; memory != NULL; memory = memory->next) {
+        for (int i = 0; i < memory->n_blocks; i++) {
+            PyMem_RawFree(memory->blocks[i]);
+        }
     }
     PyEval_RestoreThread(thread);
     return conclude(outcome);
