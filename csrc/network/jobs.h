@@ -175,6 +175,28 @@ typedef struct {
 } mlp_evaluate_args;
 extern const mlp_job mlp_evaluate_job;
 
+/* One of several networks that are trained at once: an epoch, and then, with its weights, the
+ * losses of rows held out, if there are any. */
+typedef struct {
+    mlp_train_epoch_args epoch;
+    bool has_held_out;
+    mlp_evaluate_args held_out;
+} mlp_learner;
+
+/* Each learner's epoch and evaluation, one after the other, as by train_epoch and evaluate on one
+ * thread. Members of the team claim whole learners, in order. Learners may read the same memory;
+ * what one writes, no other reads or writes. A stop leaves those that were begun as it leaves
+ * train_epoch, and others as they were. In the child of a fork, steps of learners that other
+ * members had begun are not counted. */
+typedef struct {
+    mlp_job_memory memory;
+    ptrdiff_t n;
+    mlp_learner *learners;
+    char *workspaces; /* one for each member of the team: of the learner that it has */
+    ptrdiff_t workspace_bytes;
+} mlp_train_members_args;
+extern const mlp_job mlp_train_members_job;
+
 /* count_pairs: counts[i] written: how many pairs row i of x, a dense array, has. Then, with
  * row_starts made of them, list_pairs: these pairs written to `pairs`, of the kernels' dtype, and
  * their columns to `columns`: uint16_t where column_bytes is 2, else uint32_t. x read. Rows are

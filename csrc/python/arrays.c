@@ -8,6 +8,7 @@
 struct mlp_array {
     mlp_memory memory;
     mlp_expectation expected;
+    mlp_purpose purpose;
 };
 
 /* Where an array of a call lies, by its number. */
@@ -181,6 +182,7 @@ mlp_add_array(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
     }
     mlp_array *added = &call->arrays[call->n_arrays++];
     added->expected = *expected;
+    added->purpose = call->purpose;
     added->memory = (mlp_memory){.data = PyArray_DATA(array), .item = PyArray_ITEMSIZE(array)};
     added->memory.ndim = ndim;
     for (int d = 0; d < ndim; d++) {
@@ -280,6 +282,33 @@ is_written(const mlp_call *call, Py_ssize_t i)
     return call->arrays[i].expected.access == MLP_WRITE;
 }
 
+/* Whether an array is read when a written one has come to be what it is meant to be. */
+static bool
+is_read_after(const mlp_array *other, const mlp_array *written)
+{
+    return other->expected.access == MLP_READ_LATER && !written->purpose.is_held_out
+           && other->purpose.member == written->purpose.member;
+}
+
+/* The name of an array that a written one overlaps. */
+static PyObject *
+name_of(const mlp_array *other, const mlp_array *written)
+{
+    const mlp_expectation *expected = &other->expected;
+    char whose[MLP_TEXT_BYTES] = "";
+    if (other->purpose.member != written->purpose.member) {
+        PyOS_snprintf(whose, sizeof whose, " of members[%zd]", other->purpose.member);
+    }
+    else if (other->purpose.is_held_out != written->purpose.is_held_out) {
+        PyOS_snprintf(whose, sizeof whose, " of its %s",
+                      other->purpose.is_held_out ? "held-out rows" : "epoch");
+    }
+    return expected->index == MLP_ANY
+               ? PyUnicode_FromFormat("one that overlaps %s%s", expected->name, whose)
+               : PyUnicode_FromFormat("one that overlaps %s[%zd]%s", expected->name,
+                                      expected->index, whose);
+}
+
 /* Fails the call where one of arrays i and j, which may overlap, is written, of two the later, and
  * they share memory. */
 static void
@@ -288,7 +317,7 @@ check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
     bool is_later = is_written(call, i) && (!is_written(call, j) || j <= i);
     const mlp_array *written = &call->arrays[is_later ? i : j];
     const mlp_array *other = &call->arrays[is_later ? j : i];
-    if (written->expected.access != MLP_WRITE) {
+    if (written->expected.access != MLP_WRITE || is_read_after(other, written)) {
         return;
     }
     int shared = i == j ? mlp_overlaps_itself(&written->memory)
@@ -297,12 +326,9 @@ check_disjoint(mlp_call *call, Py_ssize_t i, Py_ssize_t j)
         call->failed = true;
     }
     else if (shared > 0) {
-        const mlp_expectation *with = &other->expected;
         PyObject *name =
-            i == j ? PyUnicode_FromString("one that overlaps itself")
-            : with->index == MLP_ANY
-                ? PyUnicode_FromFormat("one that overlaps %s", with->name)
-                : PyUnicode_FromFormat("one that overlaps %s[%zd]", with->name, with->index);
+            i == j ? PyUnicode_FromString("one that overlaps itself") : name_of(other, written);
+        call->purpose = written->purpose;
         mlp_reject(call, PyExc_ValueError, &written->expected, "be an array of its own", name);
     }
 }

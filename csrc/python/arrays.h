@@ -14,7 +14,8 @@
 #include "base/views.h"
 #include "python/overlap.h"
 
-typedef enum { MLP_READ, MLP_WRITE } mlp_access;
+/* MLP_READ_LATER: read when all is written that the same learner's epoch writes. */
+typedef enum { MLP_READ, MLP_WRITE, MLP_READ_LATER } mlp_access;
 
 /* Stands for a size or dimension that is free, or the same as the like list's. */
 enum { MLP_ANY = -1, MLP_LIKE = -2 };
@@ -28,11 +29,19 @@ typedef struct {
     mlp_access access;
 } mlp_expectation;
 
+/* What an array is for, in a call that trains several networks: of which of its members, and
+ * whether for the epoch or for the rows held out. */
+typedef struct {
+    Py_ssize_t member;
+    bool is_held_out;
+} mlp_purpose;
+
 typedef struct mlp_array mlp_array;
 
 typedef struct {
-    bool failed; /* an exception is set */
-    int dtype;   /* of all arrays: that of the first; MLP_ANY until then */
+    bool failed;         /* an exception is set */
+    int dtype;           /* of all arrays: that of the first; MLP_ANY until then */
+    mlp_purpose purpose; /* of the next arrays; where they overlap, of one that is written */
     mlp_array *arrays;
     Py_ssize_t n_arrays, capacity;
     PyObject *kept; /* list of what must live until the end */
@@ -52,7 +61,7 @@ void mlp_begin(mlp_call *call);
 void mlp_end(mlp_call *call);
 
 /* Whether every array was taken and no written one shares memory with itself or
- * any other. */
+ * any other, but for one that is read later. */
 bool mlp_ready(mlp_call *call);
 
 /* Between how many items a loop that keeps the GIL lets signal handlers run. */

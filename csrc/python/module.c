@@ -1,7 +1,7 @@
 /* mlp_c._core: the kernels as Python functions.
  *
- * Each function (kernels.c, training.c, prediction.c) checks all of its arguments, takes every
- * pointer, releases the GIL and runs a job. The public signatures are in mlp_c/kernels.py.
+ * Each function (kernels.c, training.c, members.c, prediction.c) checks all of its arguments, takes
+ * every pointer, releases the GIL and runs a job. The public signatures are in mlp_c/kernels.py.
  */
 #include "python/run.h"
 #include "threads/pool.h"
@@ -142,6 +142,7 @@ static PyMethodDef module_methods[] = {
     {"sgd_step", mlp_core_sgd_step, METH_VARARGS, NULL},
     {"train_step", mlp_core_train_step, METH_VARARGS, NULL},
     {"train_epoch", mlp_core_train_epoch, METH_O, NULL},
+    {"train_members", mlp_core_train_members, METH_VARARGS, NULL},
     {"loss_gradient", mlp_core_loss_gradient, METH_O, NULL},
     {"evaluate", mlp_core_evaluate, METH_O, NULL},
     {"predict", mlp_core_predict, METH_VARARGS, NULL},

@@ -1,4 +1,6 @@
 /* The functions behind the estimators' training. Each takes a dict of named fields. */
+#include "python/training.h"
+
 #include "python/data.h"
 #include "python/fields.h"
 #include "python/layers.h"
@@ -169,6 +171,34 @@ count_batches(mlp_call *call, ptrdiff_t n, ptrdiff_t batch_size)
     return call->failed ? 0 : mlp_ceil_div(n, batch_size);
 }
 
+int64_t *
+mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields, mlp_train_epoch_args *epoch,
+              mlp_effort *effort)
+{
+    train_epoch_fields given = {0};
+    MLP_ARG_FIELDS(call, fields, "fields of train_epoch", TRAIN_EPOCH_FIELDS, &given);
+    *epoch = (mlp_train_epoch_args){.batch_size = given.batch_size,
+                                    .weight_decay = given.weight_decay,
+                                    .max_gradient_norm = given.max_grad_norm};
+    mlp_loss loss = mlp_arg_loss(call, given.loss);
+    epoch->objective = (mlp_objective){loss, given.l2, .gradient_scale = 1};
+    epoch->rule = mlp_arg_rule(call, given.rule);
+    problem p = arg_problem(call, SHARED_OF_GIVEN, &loss, MLP_WRITE);
+    arg_moments(call, given.moments, &epoch->rule, &p);
+    arg_dropout(call, given.dropout, &p);
+    epoch->seed = (uint64_t)given.seed;
+    ptrdiff_t n = p.data.n, n_batches = count_batches(call, n, given.batch_size);
+    epoch->learning_rates = mlp_arg_rates(call, MLP_NAMED(given, learning_rates), n_batches);
+    int64_t *steps = mlp_arg_count(call, MLP_NAMED(given, steps), &epoch->first_step);
+    epoch->data = p.data;
+    epoch->network = p.network;
+    epoch->kernels = mlp_kernels_for(module, call);
+    effort->n_threads = given.n_threads;
+    effort->work = 3 * mlp_count_work(n, p.weights);
+    effort->batch_work = 3 * mlp_count_work(mlp_min(n, given.batch_size), p.weights);
+    return steps;
+}
+
 /* train_epoch(fields) -> (total loss, rows that it is of)
  *
  * steps goes on counting even where an exception ends the epoch. */
@@ -176,35 +206,18 @@ PyObject *
 mlp_core_train_epoch(PyObject *module, PyObject *fields)
 {
     PyObject *result = NULL;
-    train_epoch_fields given = {0};
+    mlp_train_epoch_args epoch;
+    mlp_effort effort;
     mlp_call call;
     mlp_begin(&call);
-    MLP_ARG_FIELDS(&call, fields, "fields of train_epoch", TRAIN_EPOCH_FIELDS, &given);
-    mlp_train_epoch_args epoch = {.batch_size = given.batch_size,
-                                  .weight_decay = given.weight_decay,
-                                  .max_gradient_norm = given.max_grad_norm};
-    mlp_loss loss = mlp_arg_loss(&call, given.loss);
-    epoch.objective = (mlp_objective){loss, given.l2, .gradient_scale = 1};
-    epoch.rule = mlp_arg_rule(&call, given.rule);
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, &loss, MLP_WRITE);
-    arg_moments(&call, given.moments, &epoch.rule, &p);
-    arg_dropout(&call, given.dropout, &p);
-    epoch.seed = (uint64_t)given.seed;
-    ptrdiff_t n = p.data.n, n_batches = count_batches(&call, n, given.batch_size);
-    epoch.learning_rates = mlp_arg_rates(&call, MLP_NAMED(given, learning_rates), n_batches);
-    int64_t *steps = mlp_arg_count(&call, MLP_NAMED(given, steps), &epoch.first_step);
-    epoch.data = p.data;
-    epoch.network = p.network;
-    epoch.kernels = mlp_kernels_for(module, &call);
-    double work = 3 * mlp_count_work(n, p.weights);
-    double batch_work = 3 * mlp_count_work(mlp_min(n, given.batch_size), p.weights);
-    int n_threads = mlp_threads_for(given.n_threads, work);
-    n_threads = mlp_threads_for_batch(n_threads, batch_work);
+    int64_t *steps = mlp_arg_epoch(module, &call, fields, &epoch, &effort);
+    int n_threads = mlp_threads_for(effort.n_threads, effort.work);
+    n_threads = mlp_threads_for_batch(n_threads, effort.batch_work);
     if (mlp_ready(&call)) {
         if (mlp_run_job(module, &mlp_train_epoch_job, &epoch, n_threads)) {
             result = Py_BuildValue("(dn)", epoch.total_loss, (Py_ssize_t)epoch.rows);
         }
-        __atomic_store_n(steps, epoch.first_step + epoch.steps, __ATOMIC_RELAXED);
+        mlp_count_steps(steps, &epoch);
     }
     mlp_end(&call);
     return result;
@@ -250,26 +263,38 @@ arg_outputs(mlp_call *call, PyObject *obj, ptrdiff_t rows, ptrdiff_t cols)
     return out;
 }
 
+void
+mlp_arg_evaluation(PyObject *module, mlp_call *call, PyObject *fields, mlp_evaluate_args *evaluate,
+                   mlp_effort *effort)
+{
+    evaluate_fields given = {0};
+    MLP_ARG_FIELDS(call, fields, "fields of evaluate", EVALUATE_FIELDS, &given);
+    *evaluate = (mlp_evaluate_args){.loss = mlp_arg_loss(call, given.loss)};
+    evaluate->output = mlp_arg_output(call, given.output, "output");
+    mlp_access access = call->purpose.is_held_out ? MLP_READ_LATER : MLP_READ;
+    problem p = arg_problem(call, SHARED_OF_GIVEN, &evaluate->loss, access);
+    evaluate->data = p.data;
+    evaluate->network = p.network;
+    if (given.outputs != Py_None) {
+        ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
+        evaluate->out = arg_outputs(call, given.outputs, p.data.n, n_outputs);
+    }
+    evaluate->kernels = mlp_kernels_for(module, call);
+    effort->n_threads = given.n_threads;
+    effort->work = mlp_count_work(p.data.n, p.weights);
+}
+
 /* evaluate(fields) -> the sum over rows of sample weight times loss */
 PyObject *
 mlp_core_evaluate(PyObject *module, PyObject *fields)
 {
     PyObject *result = NULL;
-    evaluate_fields given = {0};
+    mlp_evaluate_args evaluate;
+    mlp_effort effort;
     mlp_call call;
     mlp_begin(&call);
-    MLP_ARG_FIELDS(&call, fields, "fields of evaluate", EVALUATE_FIELDS, &given);
-    mlp_evaluate_args evaluate = {.loss = mlp_arg_loss(&call, given.loss)};
-    evaluate.output = mlp_arg_output(&call, given.output, "output");
-    problem p = arg_problem(&call, SHARED_OF_GIVEN, &evaluate.loss, MLP_READ);
-    evaluate.data = p.data;
-    evaluate.network = p.network;
-    if (given.outputs != Py_None) {
-        ptrdiff_t n_outputs = mlp_count_outputs(&call, p.weights);
-        evaluate.out = arg_outputs(&call, given.outputs, p.data.n, n_outputs);
-    }
-    evaluate.kernels = mlp_kernels_for(module, &call);
-    int n_threads = mlp_threads_for(given.n_threads, mlp_count_work(p.data.n, p.weights));
+    mlp_arg_evaluation(module, &call, fields, &evaluate, &effort);
+    int n_threads = mlp_threads_for(effort.n_threads, effort.work);
     if (mlp_ready(&call) && mlp_run_job(module, &mlp_evaluate_job, &evaluate, n_threads)) {
         result = PyFloat_FromDouble(evaluate.total);
     }

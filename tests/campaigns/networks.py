@@ -95,6 +95,22 @@ def draw_epoch(rng):
     )
 
 
+def train_members(given, n_threads):
+    """Three networks on the same rows: all that they have written to, and their losses."""
+    written = [
+        {name: copy.deepcopy(given[name]) for name in ("weights", "biases", "moments", "steps")}
+        for _ in range(3)
+    ]
+    names = "X", "y", "sample_weight", "activation", "loss", "order"
+    shared = {name: given[name] for name in names}
+    members = []
+    for own in written:
+        network = {"weights": own["weights"], "biases": own["biases"]}
+        members.append((given | own, calls.fields("evaluate", **shared, **network)))
+    losses = _core.train_members(members, n_threads)
+    return written, [value for result in losses for value in result]
+
+
 def results(dense, given, n_threads):
     """The bits of what every function makes of a setting, on copies of what it writes to."""
     epoch = copy.deepcopy(given) | {"n_threads": n_threads}
@@ -111,13 +127,14 @@ def results(dense, given, n_threads):
     value = _core.loss_gradient(fields)
     total = _core.evaluate(calls.fields("evaluate", **shared, order=epoch["order"]))
     trained = _core.train_epoch(epoch)
+    members, learned = train_members(given, n_threads)
     outputs = _core.predict(
         *(epoch["X"], epoch["order"], *network, epoch["activation"], "softmax"),
         *(given["X"] is dense, n_threads),
     )
     written = [fields["dweights"], fields["dbiases"], network, epoch["moments"], epoch["steps"]]
-    numbers = np.array([value, total, *trained])
-    return calls.bits([activations, slopes, gradients, *written, outputs, numbers])
+    numbers = np.array([value, total, *trained, *learned])
+    return calls.bits([activations, slopes, gradients, *written, *members, outputs, numbers])
 
 
 def main():

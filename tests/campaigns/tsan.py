@@ -40,6 +40,7 @@ LEFT_OUT = {
 QUICK = [
     "estimators/test_fit_edges.py",
     "system/test_parked_threads.py",
+    "kernels/test_members.py",
     "ecosystem/test_tools.py::test_threads_predict_with_one_model",
 ]
 THREADED = [
@@ -49,6 +50,7 @@ THREADED = [
     "system/test_parked_threads.py",
     "hostile/test_interrupt.py",
     "hostile/test_signals.py",
+    "kernels/test_members.py",
     "kernels/test_properties.py",
     "kernels/test_initialize.py",
     "hostile/test_threads.py",

@@ -4,6 +4,7 @@ Each case runs in a process of its own, and prints what it saw: seconds from the
 end of the call, and how that ended.
 """
 
+import copy
 import os
 import signal
 import statistics
@@ -19,7 +20,7 @@ from sklearn.metrics import log_loss
 
 from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
 from support import calls, processes
-from support.signals import PROMISED_SECONDS, TOLERATED_SECONDS, epoch, has_alarms, rows, run
+from support.signals import PROMISED_SECONDS, TOLERATED_SECONDS, has_alarms, rows, run
 from support.wide import virtual
 
 DELAYS = (0.05, 0.11, 0.17)  # from the start of the C call to the signal
@@ -132,36 +133,112 @@ def predict_sparse():
     return lambda: model.predict(X), lambda: model.predict(X[:50])
 
 
-def long_updates():
-    """Batches of one row each, but of a second: the weights lie in the order that takes longest."""
-    weights = [
-        np.full((8000, 8000), 1e-3, np.float32, order="F"),
-        virtual(8000, 1, value=1e-3).copy(),
-    ]
-    biases = [np.zeros(8000, np.float32), np.zeros(1, np.float32)]
-    X, y = np.linspace(0, 0.01, 8000, dtype=np.float32).reshape(1, -1), virtual(1, 1)
-    parameters, before = weights + biases, []
+class SlowNetwork:
+    """Batches of one row, but of long: the weights lie in the order that takes longest."""
 
-    def train(n, steps):
-        rows = X.repeat(n, axis=0), y.repeat(n, axis=0)
-        epoch(*rows, weights, biases, l2=0.1, learning_rates=np.ones(n), steps=steps, n_threads=2)()
+    def __init__(self, width):
+        weights = [
+            np.full((width, width), 1e-3, np.float32, order="F"),
+            virtual(width, 1, value=1e-3).copy(),
+        ]
+        self.network = weights, [np.zeros(width, np.float32), np.zeros(1, np.float32)]
+        self.parameters = [p for part in self.network for p in part]
+        self.X = np.linspace(0, 0.01, width, dtype=np.float32).reshape(1, -1)
+        self.steps = np.zeros(1, np.int64)
+
+    def fields(self, n, steps):
+        """Of n batches."""
+        rows = self.X.repeat(n, axis=0), virtual(n, 1)
+        options = {"loss": calls.loss("squared_error"), "learning_rates": np.ones(n)}
+        options |= {"l2": 0.1, "batch_size": 1, "steps": steps, "n_threads": 2}
+        return calls.fields("train_epoch", *rows, *self.network, **options)
+
+    def begin(self):
+        """The fields of an epoch that is to be interrupted in its first batch."""
+        self.before = [p.copy(order="A") for p in self.parameters]
+        return self.fields(100, self.steps)
+
+    def check(self):
+        """Each parameter is as before or as after the first batch, which does not count."""
+        found = [p.copy(order="A") for p in self.parameters]
+        for p, old in zip(self.parameters, self.before, strict=True):
+            p[...] = old
+        _core.train_epoch(self.fields(1, np.zeros(1, np.int64)))
+        for got, old, new in zip(found, self.before, self.parameters, strict=True):
+            assert ((got == old) | (got == new)).all()
+        assert self.steps == 0
+
+
+def long_updates():
+    """Of a second each."""
+    slow = SlowNetwork(8000)
+    return lambda: _core.train_epoch(slow.begin()), slow.check
+
+
+def long_updates_of_members():
+    slow = [SlowNetwork(6000) for _ in range(2)]
 
     def work():
-        before[:] = [p.copy(order="A") for p in parameters]
-        train(100, steps)
+        _core.train_members([(network.begin(), None) for network in slow], 2)
+
+    return work, lambda: [network.check() for network in slow]
+
+
+def members():
+    """Three networks on two threads, which have one to begin when the signal comes."""
+    X, size, epochs = rows(400_000, 20), 10, []
+    y = np.arange(len(X)) % 3
+
+    def begin(i, n):
+        """The fields of the i-th, for n rows; each other one clips its gradients."""
+        weights, biases = kernels.initialize((20, 100, 3), random_state=i, dtype=X.dtype)
+        options = {"max_grad_norm": 0.1, "dropout": [0.1, 0.2]} if i % 2 else {}
+        options |= {"moments": calls.moments("adam", weights + biases)}
+        options |= {"learning_rates": calls.rates(1e-3, len(X), size)}
+        return calls.fields(
+            *("train_epoch", X[:n], y[:n], weights, biases),
+            rule=calls.rule("adam"), batch_size=size, **options,
+        )  # fmt: skip
+
+    def work():
+        epochs[:] = [begin(i, len(X)) for i in range(3)]
+        _core.train_members([(epoch, None) for epoch in epochs], 2)
 
     def check():
-        """Each parameter is as before or as after the first batch, which does not count."""
-        found = [p.copy(order="A") for p in parameters]
-        for p, old in zip(parameters, before, strict=True):
-            p[...] = old
-        train(1, np.zeros(1, np.int64))
-        for got, old, new in zip(found, before, parameters, strict=True):
-            assert ((got == old) | (got == new)).all()
-        assert steps == 0
+        """Each is as its first batches leave it, which are counted."""
+        steps = [int(epoch["steps"][0]) for epoch in epochs]
+        assert 0 < steps[0] < len(X) // size
+        assert steps[2] == 0
+        written = "weights", "biases", "moments", "steps"
+        for i, epoch in enumerate(epochs):
+            first = begin(i, size * steps[i])
+            _core.train_epoch(first)
+            assert all(calls.bits(epoch[name]) == calls.bits(first[name]) for name in written)
 
-    steps = np.zeros(1, np.int64)
     return work, check
+
+
+def members_held_out():
+    """Two networks whose rows held out take most of the time."""
+    X, widths = rows(20, 300), (300, 1024, 1024, 1)
+    network = kernels.initialize(widths, random_state=0, dtype=X.dtype)
+    shared = {"loss": calls.loss("squared_error"), "activation": "relu"}
+    held_out = calls.fields("evaluate", virtual(300_000, 300), virtual(300_000, 1), *network)
+
+    def work():
+        networks = [copy.deepcopy(network) for _ in range(2)]
+        _core.train_members(
+            [
+                (
+                    calls.fields("train_epoch", X, X[:, :1], weights, biases, **shared),
+                    held_out | shared | {"weights": weights, "biases": biases},
+                )
+                for weights, biases in networks
+            ],
+            2,
+        )
+
+    return work, lambda: None
 
 
 CLIPPED = {"max_grad_norm": 0.1, "dropout": 0.2, "input_dropout": 0.1}
@@ -187,6 +264,9 @@ CASES = {
     "backward": ("backward", backward, RAISES),
     "sgd_step": ("sgd_step", sgd_step, RAISES),
     "long_updates": ("train_epoch", long_updates, RAISES),
+    "members": ("train_members", members, RAISES),
+    "members_held_out": ("train_members", members_held_out, RAISES),
+    "members_long_updates": ("train_members", long_updates_of_members, RAISES),
     "predict": ("predict", predict, RAISES),
     "predict_sparse": ("predict", predict_sparse, RAISES),
 }

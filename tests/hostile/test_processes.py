@@ -20,7 +20,7 @@ import pytest
 from sklearn.base import clone
 
 from mlp_c import MLPClassifier, _core, kernels
-from support import processes
+from support import calls, processes
 from support.wide import Callback, X, Y, bits, in_a_thread, make, virtual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -227,6 +227,35 @@ def fork_in_a_barrier(child_does):
     print(waits)
 
 
+def fork_in_members(child_does, are_equal):
+    """The caller works at a member, or waits for another thread that does, as its handler forks."""
+    rows, labels = np.tile(X, (30, 1)), np.tile(Y, 30)
+    sizes = [len(rows)] * 2 if are_equal == "equal" else [1, len(rows)]
+
+    def train():
+        members = []
+        for n in sizes:
+            weights, biases = kernels.initialize((60, 300, 3), random_state=0, dtype=X.dtype)
+            fields = calls.fields("train_epoch", rows[:n], labels[:n], weights, biases)
+            members.append((fields, calls.fields("evaluate", X, Y, weights, biases)))
+        result = _core.train_members(members, 2)
+        return result, calls.bits([fields["weights"] for fields, _ in members])
+
+    def in_child():
+        os._exit(0 if train() == alone else 3)
+
+    alone, waits = train(), 0
+    children = fork_at_alarm(child_does, in_child)
+    while waits < 0.5:
+        begin, worked = time.perf_counter(), time.thread_time()
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        assert call_that_forks(train, child_does, in_child) == alone
+        seconds, worked = time.perf_counter() - begin, time.thread_time() - worked
+        waits = 1 if are_equal == "equal" else 1 - worked / seconds
+        assert wait_for(children.pop()) == 0
+        assert not children
+
+
 class InTheChild(Exception):
     pass
 
@@ -248,6 +277,13 @@ def test_a_child_forked_by_a_signal_handler_in_a_fit_gets_out_of_it(child_does):
 def test_a_child_forked_while_the_caller_waits_for_another_thread_gets_out_of_it(child_does):
     """At a barrier, where the caller sleeps; the parent has its bits nonetheless."""
     assert float(processes.run(fork_in_a_barrier, child_does, timeout=60)) > 0.5
+
+
+@forks
+@pytest.mark.parametrize("are_equal", ["equal", "not"])
+@pytest.mark.parametrize("child_does", ["fit", "exit", "raise", "return"])
+def test_a_child_forked_while_members_are_trained_gets_out_of_it(child_does, are_equal):
+    processes.run(fork_in_members, child_does, are_equal, timeout=120)
 
 
 def fork_in_a_callback():

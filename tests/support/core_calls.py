@@ -1,5 +1,6 @@
 """A valid call of every function of mlp_c._core that allocates, as a dict of its arguments."""
 
+import copy
 import sys
 from itertools import pairwise
 
@@ -8,6 +9,8 @@ import scipy.sparse as sp
 
 from mlp_c import _core
 from support import calls, coded
+
+KINDS = "", " of CSR", " of heads", ""  # of train_epoch, as members
 
 
 def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
@@ -98,14 +101,27 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
         "evaluate of CSR": shared | evaluated | end | sparse,
         "evaluate of coded rows": shared | evaluated | end | {"X": coded_rows},
     }
+    by_place["train_members"] = members_of(by_name), n_threads
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
+
+
+def members_of(cases):
+    """The members of a call: an epoch of each kind, on shared rows, and losses of rows held out."""
+    written = "weights", "biases", "moments", "steps"
+    members = []
+    for kind in KINDS:
+        epoch = cases[f"train_epoch{kind}"]
+        epoch = epoch | {name: copy.deepcopy(epoch[name]) for name in written}
+        network = {"weights": epoch["weights"], "biases": epoch["biases"]}
+        members.append((epoch, cases[f"evaluate{kind}"] | network | {"outputs": None}))
+    return [*members[:-1], (members[-1][0], None)]
 
 
 CASES = list(examples())
 NAMED = ("train_epoch", "loss_gradient", "evaluate")  # with one dict of fields
 BARE = ("names", "config")  # without arguments
 
-# By case, the arguments that are written to; of others, none is.
+# By case, the arguments that are written to; of others, none is. Of members: see below.
 WRITTEN = {
     "forward into": [4, 5],
     "backward into": [6],
@@ -127,6 +143,14 @@ WRITTEN = {
     "evaluate of coded rows": ["outputs"],
     "evaluate of heads": ["outputs"],
 }
+
+
+def written(case):
+    """Where the arrays are that a case writes to: arguments, or within one, by keys and places."""
+    if case == "train_members":
+        of_epochs = [WRITTEN[f"train_epoch{kind}"] for kind in KINDS]
+        return [(0, i, 0, name) for i, names in enumerate(of_epochs) for name in names]
+    return [(name,) for name in WRITTEN.get(case, [])]
 
 
 def function(case):

@@ -14,6 +14,7 @@ import mlp_c
 from mlp_c._system import threads
 from mlp_c._system.cgroups import cpu_quota
 from mlp_c._system.threads import effective_n_threads
+from support import calls
 from support.processes import end_parked_threads
 
 TASKS = "/proc/self/task"
@@ -30,6 +31,14 @@ def forward(n_threads=None):
 def fit(n_threads=None):
     model = mlp_c.MLPRegressor(hidden_layer_sizes=(300,), n_threads=n_threads)
     return model.partial_fit(X, X[:, :2])  # an epoch, as fit runs them; no warning of too few
+
+
+def members(n_threads=None):
+    """Three networks: no thread has a part of one."""
+    draw = calls.normal(np.dtype(float))
+    networks = [([draw(300, 100), draw(100, 2)], [draw(100), draw(2)]) for _ in range(3)]
+    fields = [calls.fields("train_epoch", X, np.arange(2000) % 2, *n) for n in networks]
+    return mlp_c._core.train_members([(epoch, None) for epoch in fields], n_threads)
 
 
 def count_threads(call, *args):
@@ -66,6 +75,11 @@ def five_cpus(monkeypatch):
 @pytest.mark.parametrize("call", [forward, fit])
 def test_a_call_runs_on_the_threads_it_asks_for(call):
     assert [count_threads(call, n) for n in (1, 2, 3)] == [1, 2, 3]
+
+
+@counts_threads
+def test_members_run_on_no_more_threads_than_they_are():
+    assert [count_threads(members, n) for n in (1, 2, 3, 4, 9)] == [1, 2, 3, 3, 3]
 
 
 @counts_threads
