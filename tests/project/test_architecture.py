@@ -135,7 +135,15 @@ def find_way(start: Path, end: Path, uses: dict[Path, list[Use]]) -> list[Path]:
 
 
 PYTHON = Rules(
-    storeys=(("_system",), ("_network",), ("_saving",), ("_training",), ("_estimators",), (".",)),
+    storeys=(
+        ("_system",),
+        ("_network",),
+        ("_saving",),
+        ("_tables",),
+        ("_training",),
+        ("_estimators",),
+        (".",),
+    ),
     find_uses=find_imports,
     suffixes=(".py",),
     for_all=("_core", "_version"),

@@ -1,0 +1,202 @@
+"""What the columns of a table are to a network: the codes of their values, as its inputs.
+
+A column's inputs, its units, begin at an even place. In units as they follow,
+
+- a number is ``[z, missing, hat_0, ..., hat_{m-1}]``. With ``u = (value - center) / scale``,
+  ``z = u / sqrt(1 + (u / 3)^2)`` is its place among the others, at most 3 in magnitude. The hats
+  are those of its m knots: a value between two knots is told by how near it is to both, and the
+  others are 0; one outside is as the outermost knot. A missing value is a 1, all else 0.
+- a category is a 1 in the place of its level; all 0 for levels that training has not seen.
+- a sign, a category of two levels, is -1 or 1 in one unit; 0 for others.
+
+The kernels make codes of a batch of rows at a time, from a table of numbers and of indices of
+levels, `Table`; ``encode`` makes those of all rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from mlp_c._system.blocks import Array
+
+NUMBER, CATEGORY, SIGN = range(3)
+
+# The limit of numbers' places, and from where on they are at it.
+_LIMIT = 3.0
+_FAR = _LIMIT * 2.0**100
+
+# Units of a number before those of its knots.
+_N_PLACES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The codes of the columns of a table.
+
+    Attributes
+    ----------
+    kinds : ndarray of uint8, of shape (n_columns,)
+        Whether columns are numbers, categories or signs.
+    centers, scales : ndarray of float64, of shape (n_columns,)
+        Of numbers; 0 and 1 for others. Scales are greater than 0.
+    knot_starts : ndarray of int64, of shape (n_columns + 1,)
+        Where the columns' knots begin.
+    knots : ndarray of float64
+        Of a number none or at least two, ascending; of others none.
+    unit_starts : ndarray of int64, of shape (n_columns + 1,)
+        Where the columns' units begin, all even.
+    """
+
+    kinds: Array
+    centers: Array
+    scales: Array
+    knot_starts: Array
+    knots: Array
+    unit_starts: Array
+
+    @classmethod
+    def of(
+        cls,
+        kinds: Sequence[int],
+        centers: Any,
+        scales: Any,
+        knots: Sequence[Array],
+        n_levels: Sequence[int],
+    ) -> "Codes":
+        """The codes of columns that have these knots, if they are numbers, or else levels."""
+        widths = [
+            {NUMBER: _N_PLACES + len(of_column), CATEGORY: n, SIGN: 1}[kind]
+            for kind, of_column, n in zip(kinds, knots, n_levels, strict=True)
+        ]
+        return cls(
+            as_constant(kinds, np.uint8),
+            as_constant(centers, np.float64),
+            as_constant(scales, np.float64),
+            _starts([len(of_column) for of_column in knots]),
+            as_constant(np.concatenate(knots), np.float64),
+            _starts([width + width % 2 for width in widths]),
+        )
+
+    @property
+    def n_columns(self) -> int:
+        """How many columns there are."""
+        return len(self.kinds)
+
+    @property
+    def n_units(self) -> int:
+        """How many inputs of a network they are."""
+        return int(self.unit_starts[-1])
+
+
+def as_constant(values: Any, dtype: Any) -> Array:
+    """An array of its own that cannot be written to."""
+    array = np.array(values, dtype)
+    array.flags.writeable = False
+    return array
+
+
+def _starts(widths: Sequence[int]) -> Array:
+    return as_constant([0, *np.cumsum(widths, dtype=np.int64)], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class CodedRows:
+    """Rows of a table, and the codes of its columns: what the kernels take as rows.
+
+    Attributes
+    ----------
+    table : ndarray of float64, of shape (n_rows, n_columns), in C order
+        Numbers, NaN where they are missing; of categories the index of the level, NaN where that
+        is missing or unknown.
+    codes : Codes
+        The codes of the columns.
+    """
+
+    table: Array
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and units there are."""
+        return len(self.table), self.codes.n_units
+
+    # By these names the kernels read the codes.
+    kinds = property(lambda self: self.codes.kinds)
+    centers = property(lambda self: self.codes.centers)
+    scales = property(lambda self: self.codes.scales)
+    knot_starts = property(lambda self: self.codes.knot_starts)
+    knots = property(lambda self: self.codes.knots)
+    unit_starts = property(lambda self: self.codes.unit_starts)
+
+
+def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
+    """The codes of all rows of a table, as a matrix of a row each.
+
+    Parameters
+    ----------
+    table : ndarray of float64, of shape (n_rows, n_columns)
+        As `CodedRows` has it.
+    codes : Codes
+        The codes of its columns.
+    dtype : dtype
+        Of the matrix; they are computed in float64.
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_units)
+        The codes; those that are 0 are not stored.
+    """
+    units, values = [], []
+    for j, column in enumerate(table.T):
+        if codes.kinds[j] == NUMBER:
+            knots = codes.knots[codes.knot_starts[j] : codes.knot_starts[j + 1]]
+            found = _encode_numbers(column, codes.centers[j], codes.scales[j], knots)
+        elif codes.kinds[j] == CATEGORY:
+            found = _encode_categories(column, codes.unit_starts[j + 1] - codes.unit_starts[j])
+        else:
+            place = np.zeros(len(column), np.int64)
+            found = [(place, np.select([column == 0, column == 1], [-1.0, 1.0]))]
+        for places, of_units in found:
+            units.append(codes.unit_starts[j] + places)
+            values.append(of_units)
+    rows = np.tile(np.arange(len(table)), len(units))
+    stored = np.concatenate(values).astype(dtype), (rows, np.concatenate(units))
+    matrix = coo_array(stored, shape=(len(table), codes.n_units)).tocsr()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
+
+
+# Places of units among a column's, and their values; of one unit a row.
+_Units = list[tuple[Array, Array]]
+
+
+def _encode_numbers(numbers: Array, center: float, scale: float, knots: Array) -> _Units:
+    is_missing = np.isnan(numbers)
+    numbers = np.where(is_missing, center, numbers)
+    with np.errstate(over="ignore"):
+        u = np.clip((numbers - center) / scale, -_FAR, _FAR)
+        z = u / np.sqrt(1 + (u / _LIMIT) ** 2)
+        place: Array = np.zeros(len(numbers), np.int64)
+        found = [(place, np.where(is_missing, 0, z)), (place + 1, is_missing.astype(np.float64))]
+        if len(knots):
+            k = np.clip(np.searchsorted(knots, numbers, side="right") - 1, 0, len(knots) - 2)
+            nearness = np.clip((numbers - knots[k]) / (knots[k + 1] - knots[k]), 0, 1)
+            found += [
+                (_N_PLACES + k, np.where(is_missing, 0, 1 - nearness)),
+                (_N_PLACES + k + 1, np.where(is_missing, 0, nearness)),
+            ]
+    return found
+
+
+def _encode_categories(indices: Array, n_units: int) -> _Units:
+    is_level = (indices >= 0) & (indices < n_units) & (indices == np.floor(indices))
+    if n_units == 0:
+        return []
+    return [(np.where(is_level, indices, 0).astype(np.int64), is_level.astype(np.float64))]
