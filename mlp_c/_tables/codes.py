@@ -152,7 +152,7 @@ def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
     csr_array of shape (n_rows, n_units)
         The codes; those that are 0 are not stored.
     """
-    units, values = [], []
+    units, values = [np.empty(0, np.int64)], [np.empty(0)]  # columns may have no units
     for j, column in enumerate(table.T):
         if codes.kinds[j] == NUMBER:
             knots = codes.knots[codes.knot_starts[j] : codes.knot_starts[j + 1]]
@@ -165,7 +165,7 @@ def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
         for places, of_units in found:
             units.append(codes.unit_starts[j] + places)
             values.append(of_units)
-    rows = np.tile(np.arange(len(table)), len(units))
+    rows = np.tile(np.arange(len(table)), len(units) - 1)
     stored = np.concatenate(values).astype(dtype), (rows, np.concatenate(units))
     matrix = coo_array(stored, shape=(len(table), codes.n_units)).tocsr()
     matrix.eliminate_zeros()

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
@@ -79,8 +78,7 @@ class Columns:
                 if indices is None:
                     _put_numbers(table[:, j], column)
                 else:
-                    found = map(indices.get, column.labels(), repeat(np.nan))
-                    table[:, j] = np.fromiter(found, np.float64, frame.n_rows)
+                    table[:, j] = _find_levels(indices, *column.labels())
         return CodedRows(self._fill(table, frame), self.codes)
 
     def code_blocks(self, frame: Frame) -> Iterator[CodedRows]:
@@ -107,10 +105,7 @@ class Columns:
     @cached_property
     def _indices(self) -> list[dict[Label, int] | None]:
         """The indices of levels, by their labels."""
-        return [
-            None if labels is None else {label: i for i, label in enumerate(labels)}
-            for labels in self.labels
-        ]
+        return [None if labels is None else _indices_of(labels) for labels in self.labels]
 
     @cached_property
     def _has_median(self) -> Array:
@@ -230,7 +225,9 @@ def fit(
         table = np.empty((frame.n_rows, frame.n_columns))
         for j, column in enumerate(frame.columns):
             if is_category[j]:
-                labels[j], table[:, j] = _fit_levels(column.labels(), min_frequency, max_levels)
+                found = column.labels()
+                levels = labels[j] = _choose_levels(*found, min_frequency, max_levels)
+                table[:, j] = _find_levels(_indices_of(levels), *found)
             else:
                 _put_numbers(table[:, j], column)
     for _ in _find_missing(table, frame):
@@ -245,20 +242,26 @@ def fit(
     return columns, CodedRows(table, columns.codes)
 
 
-def _fit_levels(
-    labels: list[Label], min_frequency: int, max_levels: int
-) -> tuple[tuple[Label, ...], Array]:
-    """The levels of a category, and the index of each row's; NaN where it has none."""
-    seen: defaultdict[Label, int] = defaultdict()
-    seen.default_factory = seen.__len__  # what comes first is 0, what comes next 1
-    places = np.fromiter(map(seen.__getitem__, labels), np.intp, len(labels))
-    counts = dict(zip(seen, np.bincount(places).tolist(), strict=True))
+def _choose_levels(
+    labels: list[Label], places: Array, min_frequency: int, max_levels: int
+) -> tuple[Label, ...]:
+    """The levels of a category."""
+    counts: defaultdict[Label, int] = defaultdict(int)
+    for label, count in zip(labels, np.bincount(places).tolist(), strict=True):
+        counts[label] += count
     is_missing_known = counts.pop(None, 0) > 0
     frequent = [label for label, count in counts.items() if count >= min_frequency]
     kept = sorted(frequent, key=lambda label: (-counts[label], _order(label)))[:max_levels]
-    levels = (*sorted(kept, key=_order), *([None] if is_missing_known else []))
-    indices = {label: i for i, label in enumerate(levels)}
-    return levels, np.array([indices.get(label, np.nan) for label in seen])[places]
+    return (*sorted(kept, key=_order), *([None] if is_missing_known else []))
+
+
+def _indices_of(levels: Sequence[Label]) -> dict[Label, int]:
+    return {label: i for i, label in enumerate(levels)}
+
+
+def _find_levels(indices: dict[Label, int], labels: list[Label], places: Array) -> Array:
+    """The index of the level of each value; NaN where it has none."""
+    return np.array([indices.get(label, np.nan) for label in labels])[places]
 
 
 def _order(label: Any) -> tuple[int, Any]:
@@ -279,6 +282,8 @@ def _fit_numbers(values: Array, n_bins: int) -> tuple[float, float, Array]:
     spreads = [upper - lower, half * high / 2 - half * low / 2, half * high - half * low]
     scale = next(spread for spread in spreads if spread > 0)
     knots = np.unique(np.clip(np.array(quantiles) / half, -_MAX_KNOT, _MAX_KNOT))
+    if not ((values > low) & (values < high)).any():  # of two values there are quantiles between
+        knots = none
     return (
         float(median / half),
         float(min(scale, np.finfo(float).max * half) / half),

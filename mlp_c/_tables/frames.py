@@ -3,6 +3,7 @@
 import datetime
 import math
 import reprlib
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -31,7 +32,7 @@ _NUMBERS, _BOOLS, _WORDS, _OBJECTS = range(4)
 _KINDS = {**dict.fromkeys("iuf", _NUMBERS), "b": _BOOLS, "U": _WORDS, "O": _OBJECTS}
 
 # The types of missing values besides floats; pandas, whose these are, need not be there.
-_MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
+_MISSING_TYPES = {"NAType", "NaTType"}
 
 # What to do about a column that holds something else.
 _ABOUT_TIMES = "make numbers of it, such as years, days of the week or seconds since a start"
@@ -63,7 +64,8 @@ class Column:
         """Whether its type, or of objects those of the values, are not a number's."""
         if self._kind != _OBJECTS:
             return self._kind != _NUMBERS
-        return any(issubclass(kind, (str, bool, np.bool_)) for kind in set(map(type, self._array)))
+        kinds = set(map(type, self._as_list()))
+        return any(issubclass(kind, (str, bool, np.bool_)) for kind in kinds)
 
     def numbers(self) -> Array:
         """The values as numbers of any type, with NaN for missing ones.
@@ -73,8 +75,6 @@ class Column:
         TypeError, ValueError
             If one is no number.
         """
-        if _is_of_numbers(self._array):
-            return self._array
         if self._kind in (_WORDS, _OBJECTS):
             return np.array([self._as_number(value) for value in self._as_list()], np.float64)
         if isinstance(self.values, np.ndarray):
@@ -82,40 +82,42 @@ class Column:
         numbers: Array = self.values.cast(nw.Float64).to_numpy()
         return numbers
 
-    def labels(self) -> list[Label]:
-        """The values as what they are looked up by.
+    def labels(self) -> tuple[list[Label], Array]:
+        """What the values are looked up by: some labels, and the place of each value's there.
+
+        The labels are all that there are, and may be repeated.
 
         Raises
         ------
         TypeError, ValueError
-            If one is neither a number nor text, nor True or False, or is infinite.
+            If a value is neither a number nor text, nor True or False, or is infinite.
         """
-        return [value if type(value) is str else self._as_label(value) for value in self._as_list()]
-
-    @cached_property
-    def _array(self) -> Array:
-        if isinstance(self.values, np.ndarray):
-            return self.values
-        native = self.values.to_native()
-        is_numpy = isinstance(getattr(native, "dtype", None), np.dtype)  # as pandas' may be
-        array: Array = native.to_numpy() if is_numpy else self.values.to_numpy()
-        return array
+        values: list[Any] = self._as_list()
+        if self._kind == _OBJECTS:  # of which True is 1
+            values = [self._as_label(value) for value in values]
+        seen: defaultdict[Any, int] = defaultdict()
+        seen.default_factory = seen.__len__  # the place of a value that has none yet
+        places = np.fromiter(map(seen.__getitem__, values), np.intp, len(values))
+        labels = list(seen) if self._kind == _OBJECTS else [self._as_label(value) for value in seen]
+        return labels, places
 
     @cached_property
     def _kind(self) -> int:
         """What its type says that it holds."""
-        if _is_of_numbers(self._array):
-            return _NUMBERS
         is_array = isinstance(self.values, np.ndarray)
-        kind = _KINDS.get(self._array.dtype.kind) if is_array else _kind_of_series(self.values)
+        kind = _KINDS.get(self.values.dtype.kind) if is_array else _kind_of_series(self.values)
         if kind is None:
             _refuse(self.name, *_describe(self.values))
         return kind
 
     def _as_list(self) -> list[Any]:
-        if self._kind == _OBJECTS or isinstance(self.values, np.ndarray):
-            return self._array.tolist()
-        values: list[Any] = self.values.to_list()
+        series = self.values
+        if isinstance(series, np.ndarray):
+            return series.tolist()
+        if isinstance(series.dtype, nw.Categorical) and series.implementation.is_pyarrow():
+            native = series.to_native()  # has lists of its indices and of what they stand for
+            return native.cast(native.type.value_type).to_pylist()
+        values: list[Any] = series.to_list()
         return values
 
     def _as_number(self, value: Any) -> float:
@@ -132,14 +134,16 @@ class Column:
         return float(label[0] if isinstance(label, tuple) else label)
 
     def _as_label(self, value: Any) -> Label:
-        if isinstance(value, str):
-            return str(value)
-        if isinstance(value, (bool, np.bool_)):
+        kind = type(value)
+        if value is None or kind is str:  # most are
+            return value
+        if issubclass(kind, (bool, np.bool_)):
             return (bool(value),)
-        if type(value).__name__ in _MISSING_TYPES:
+        if issubclass(kind, str):
+            return str(value)
+        if kind.__name__ in _MISSING_TYPES:
             return None
-        if not isinstance(value, (Real, Decimal)):
-            kind = type(value)
+        if not issubclass(kind, (Real, Decimal)):
             _refuse(self.name, f"holds {kind.__module__}.{kind.__qualname__}", _advise(kind))
         try:
             number = float(value)
@@ -147,7 +151,7 @@ class Column:
             number = math.inf
         if math.isinf(number):
             refuse_infinite(self.name)
-        if isinstance(value, Integral):
+        if issubclass(kind, Integral):
             return int(value)
         if math.isnan(number):
             return None
@@ -196,8 +200,11 @@ class Frame:
         """The columns."""
         if self.array is not None:
             return [Column(f"column {j}", values) for j, values in enumerate(self.array.T)]
-        series = zip(self._data.columns, self._data.iter_columns(), strict=True)
-        return [Column(f"column {name!r}", values) for name, values in series]
+        native = self._data.to_native()
+        if nw.dependencies.is_pandas_dataframe(native):
+            return [Column(f"column {name!r}", _unwrap(values)) for name, values in native.items()]
+        named = zip(self._data.columns, self._data.iter_columns(), strict=True)
+        return [Column(f"column {name!r}", values) for name, values in named]
 
     def find_categories(self, categorical_features: Any) -> Array:
         """Which of the columns are categories.
@@ -290,22 +297,31 @@ def _is_table_of(fitted: dict[str, Any], X: Any) -> bool:
 # ---- what a column's type says ----
 
 
+def _unwrap(series: Any) -> Any:
+    """The array that a series of pandas is, or else the series for narwhals to read."""
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy()
+    return nw.from_native(series, series_only=True)
+
+
 def _is_of_numbers(array: Array) -> bool:
-    return array.dtype.kind in "iuf"
+    return _KINDS.get(array.dtype.kind) == _NUMBERS
 
 
 def _kind_of_series(series: nw.Series[Any]) -> int | None:
-    """What a series holds that is no array of numbers; None if that is nothing we know."""
+    """What a series holds that is no array; None if that is nothing we know."""
     dtype = series.dtype
-    given = getattr(series.to_native(), "dtype", None)
-    if isinstance(dtype, nw.Object) or given == np.dtype(object):
-        return _OBJECTS
-    if isinstance(dtype, (nw.String, nw.Categorical, nw.Enum)):
-        return _WORDS
+    sparse_kind = getattr(getattr(series.to_native(), "dtype", None), "kind", "")  # of pandas
+    if dtype.is_numeric() or _KINDS.get(sparse_kind) == _NUMBERS:
+        return _NUMBERS
     if isinstance(dtype, nw.Boolean):
         return _BOOLS
-    is_empty = series.null_count() == len(series)  # then it may be of no type
-    return _NUMBERS if dtype.is_numeric() or is_empty else None
+    if isinstance(dtype, (nw.String, nw.Categorical, nw.Enum)):
+        return _WORDS
+    if isinstance(dtype, nw.Object):
+        return _OBJECTS
+    is_empty = isinstance(dtype, nw.Unknown) and series.null_count() == len(series)
+    return _NUMBERS if is_empty else None
 
 
 def _describe(values: Any) -> tuple[str, str]:

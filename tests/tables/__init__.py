@@ -1,0 +1,1 @@
+"""What users pass as tables, and what becomes of it."""
