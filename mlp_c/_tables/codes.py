@@ -1,20 +1,22 @@
 """What the columns of a table are to a network: the codes of their values, as its inputs.
 
-A column's inputs, its units, begin at an even place. In units as they follow,
+A column's inputs, its units, begin at an even place. From there on,
 
-- a number is ``[z, missing, hat_0, ..., hat_{m-1}]``. With ``u = (value - center) / scale``,
-  ``z = u / sqrt(1 + (u / 3)^2)`` is its place among the others, at most 3 in magnitude. The hats
-  are those of its m knots: a value between two knots is told by how near it is to both, and the
-  others are 0; one outside is as the outermost knot. A missing value is a 1, all else 0.
+- a number is ``[z, missing, bin_1, ..., bin_{m-1}]``. With ``u = (value - center) / scale``,
+  ``z = u / sqrt(1 + (u / 3)^2)`` is its place among the others, at most 3 in magnitude. The bins
+  between its m knots have the piecewise linear code of Gorishniy et al., "On embeddings for
+  numerical features in tabular deep learning" (2022): those below the value are full, those above
+  it 0, and its own as full as the part of it that is below. A missing value is a 1, all else 0.
 - a category is a 1 in the place of its level; all 0 for levels that training has not seen.
 - a sign, a category of two levels, is -1 or 1 in one unit; 0 for others.
 
 The kernels make codes of a batch of rows at a time, from a table of numbers and of indices of
-levels, `Table`; ``encode`` makes those of all rows.
+levels; ``encode`` makes those of all rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,11 @@ from mlp_c._system.blocks import Array
 
 NUMBER, CATEGORY, SIGN = range(3)
 
-# The limit of numbers' places, and from where on they are at it.
-_LIMIT = 3.0
-_FAR = _LIMIT * 2.0**100
+# Of this magnitude places of numbers are at most, and their squares, to stay finite.
+_MAX_PLACE = 3.0
+_MAX_SQUARE = 2.0**60
 
-# Units of a number before those of its knots.
+# Units of a number before those of its bins.
 _N_PLACES = 2
 
 
@@ -48,6 +50,8 @@ class Codes:
         Of a number none or at least two, ascending; of others none.
     unit_starts : ndarray of int64, of shape (n_columns + 1,)
         Where the columns' units begin, all even.
+    bin_value : float
+        What a full bin is.
     """
 
     kinds: Array
@@ -56,6 +60,7 @@ class Codes:
     knot_starts: Array
     knots: Array
     unit_starts: Array
+    bin_value: float
 
     @classmethod
     def of(
@@ -65,10 +70,11 @@ class Codes:
         scales: Any,
         knots: Sequence[Array],
         n_levels: Sequence[int],
+        bin_value: float,
     ) -> "Codes":
         """The codes of columns that have these knots, if they are numbers, or else levels."""
         widths = [
-            {NUMBER: _N_PLACES + len(of_column), CATEGORY: n, SIGN: 1}[kind]
+            {NUMBER: _N_PLACES + max(len(of_column) - 1, 0), CATEGORY: n, SIGN: 1}[kind]
             for kind, of_column, n in zip(kinds, knots, n_levels, strict=True)
         ]
         return cls(
@@ -78,6 +84,7 @@ class Codes:
             _starts([len(of_column) for of_column in knots]),
             as_constant(np.concatenate(knots), np.float64),
             _starts([width + width % 2 for width in widths]),
+            float(bin_value),
         )
 
     @property
@@ -133,6 +140,7 @@ class CodedRows:
     knot_starts = property(lambda self: self.codes.knot_starts)
     knots = property(lambda self: self.codes.knots)
     unit_starts = property(lambda self: self.codes.unit_starts)
+    bin_value = property(lambda self: self.codes.bin_value)
 
 
 def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
@@ -156,7 +164,9 @@ def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
     for j, column in enumerate(table.T):
         if codes.kinds[j] == NUMBER:
             knots = codes.knots[codes.knot_starts[j] : codes.knot_starts[j + 1]]
-            found = _encode_numbers(column, codes.centers[j], codes.scales[j], knots)
+            found = _encode_numbers(
+                column, codes.centers[j], codes.scales[j], knots, codes.bin_value
+            )
         elif codes.kinds[j] == CATEGORY:
             found = _encode_categories(column, codes.unit_starts[j + 1] - codes.unit_starts[j])
         else:
@@ -177,22 +187,23 @@ def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
 _Units = list[tuple[Array, Array]]
 
 
-def _encode_numbers(numbers: Array, center: float, scale: float, knots: Array) -> _Units:
+def _encode_numbers(
+    numbers: Array, center: float, scale: float, knots: Array, bin_value: float
+) -> _Units:
     is_missing = np.isnan(numbers)
     numbers = np.where(is_missing, center, numbers)
     with np.errstate(over="ignore"):
-        u = np.clip((numbers - center) / scale, -_FAR, _FAR)
-        z = u / np.sqrt(1 + (u / _LIMIT) ** 2)
-        place: Array = np.zeros(len(numbers), np.int64)
-        found = [(place, np.where(is_missing, 0, z)), (place + 1, is_missing.astype(np.float64))]
-        if len(knots):
-            k = np.clip(np.searchsorted(knots, numbers, side="right") - 1, 0, len(knots) - 2)
-            nearness = np.clip((numbers - knots[k]) / (knots[k + 1] - knots[k]), 0, 1)
-            found += [
-                (_N_PLACES + k, np.where(is_missing, 0, 1 - nearness)),
-                (_N_PLACES + k + 1, np.where(is_missing, 0, nearness)),
-            ]
-    return found
+        u = (numbers - center) / scale
+        z = u / np.sqrt(1 + np.minimum((u / 3) * (u / 3), _MAX_SQUARE))
+        bins = [
+            bin_value * np.clip((numbers - low) / (high - low), 0, 1)
+            for low, high in pairwise(knots)
+        ]
+    z, *bins = [
+        np.where(is_missing, 0, unit) for unit in (np.clip(z, -_MAX_PLACE, _MAX_PLACE), *bins)
+    ]
+    units = (z, is_missing.astype(np.float64), *bins)
+    return [(np.full(len(numbers), i), unit) for i, unit in enumerate(units)]
 
 
 def _encode_categories(indices: Array, n_units: int) -> _Units:

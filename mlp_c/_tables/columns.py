@@ -23,7 +23,7 @@ _MAX_KNOT = 2.0**1022
 # Fewer knots would say no more than the place of a number.
 _MIN_KNOTS = 3
 
-_ENTRIES = ("centers", "scales", "knot_counts", "knots", "had_missing", "levels")
+_ENTRIES = ("centers", "scales", "knot_counts", "knots", "bin_value", "had_missing", "levels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +121,7 @@ class Columns:
             "scales": self.codes.scales,
             "knot_counts": np.diff(self.codes.knot_starts),
             "knots": self.codes.knots,
+            "bin_value": self.codes.bin_value,
             "had_missing": self.had_missing,
             "levels": self.levels,
         }
@@ -160,9 +161,12 @@ class Columns:
             checks.refuse(f"{name}.scales", "greater than 0", vectors["scales"])
         knots = _check_vector(f"{name}.knots", value["knots"], "f")
         of_columns = _split_knots(f"{name}.knots", knots, vectors["knot_counts"])
-        return cls._of(
-            vectors["centers"], vectors["scales"], of_columns, labels, vectors["had_missing"]
-        )
+        bin_value = checks.number(f"{name}.bin_value", value["bin_value"])
+        if not 0 < bin_value < np.inf:
+            checks.refuse(f"{name}.bin_value", "finite and greater than 0", bin_value)
+        centers, scales = vectors["centers"], vectors["scales"]
+        had_missing = vectors["had_missing"]
+        return cls._of(centers, scales, of_columns, labels, had_missing, bin_value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Have pickles and copies hold the state, which is checked when it is read."""
@@ -176,13 +180,14 @@ class Columns:
         knots: Sequence[Array],
         labels: Sequence[tuple[Label, ...] | None],
         had_missing: Any,
+        bin_value: float,
     ) -> Self:
         kinds = [
             NUMBER if of_column is None else SIGN if _are_two(of_column) else CATEGORY
             for of_column in labels
         ]
         n_levels = [0 if of_column is None else len(of_column) for of_column in labels]
-        codes = Codes.of(kinds, centers, scales, knots, n_levels)
+        codes = Codes.of(kinds, centers, scales, knots, n_levels, bin_value)
         return cls(codes, tuple(labels), as_constant(had_missing, bool))
 
 
@@ -194,6 +199,7 @@ def fit(
     *,
     categorical_features: Any = "from_dtype",
     n_bins: int = 16,
+    bin_value: float = 0.5,
     min_frequency: int = 2,
     max_levels: int = 255,
 ) -> tuple[Columns, CodedRows]:
@@ -207,6 +213,8 @@ def fit(
         Which columns are categories: see `Frame.find_categories`.
     n_bins : int
         Into how many bins of as many rows each the knots part the values of a number.
+    bin_value : float
+        What a full bin is to a network.
     min_frequency : int
         Levels of fewer rows are taken for unknown ones.
     max_levels : int
@@ -238,7 +246,7 @@ def fit(
         is_missing = np.isnan(table[:, j])
         had_missing[j] = is_missing.any()
         centers[j], scales[j], knots[j] = _fit_numbers(table[~is_missing, j], n_bins)
-    columns = Columns._of(centers, scales, knots, labels, had_missing)
+    columns = Columns._of(centers, scales, knots, labels, had_missing, bin_value)
     return columns, CodedRows(table, columns.codes)
 
 
@@ -381,8 +389,8 @@ def _check_vector(name: str, value: Any, kind: str) -> Array:
 
 def _split_knots(name: str, knots: Array, counts: Array) -> list[Array]:
     """The knots of each column."""
-    is_whole = ((counts == 0) | (counts >= 2)).all() and (counts <= len(knots)).all()
-    if not is_whole or sum(counts.tolist()) != len(knots):
+    are_counts = ((counts == 0) | (counts >= 2)).all()
+    if not are_counts or sum(counts.tolist()) != len(knots):
         checks.refuse(name, f"none or at least 2 a column, got counts {counts}", knots)
     of_columns = np.split(knots, np.cumsum(counts)[:-1])
     ascend = all((np.diff(of_column) > 0).all() for of_column in of_columns)

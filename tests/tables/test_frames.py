@@ -12,6 +12,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from mlp_c._tables import frames
 from mlp_c._tables.codes import encode
 from mlp_c._tables.columns import fit
 from mlp_c._tables.frames import read, read_for
@@ -379,17 +380,35 @@ def test_infinite_numbers_are_refused(value):
 
 
 @pytest.mark.filterwarnings("error")
-def test_numbers_too_large_for_float64_warn_of_nothing():
+@pytest.mark.parametrize("categorical_features", [None, [1]])
+def test_numbers_too_large_for_float64_warn_of_nothing(categorical_features):
+    X = np.array([[np.longdouble("1e400"), 1]])
     with pytest.raises(ValueError, match="Input X contains infinity"):
-        fit(read(np.full((3, 1), np.longdouble("1e400"))))
+        fit(read(X), categorical_features=categorical_features)
+
+
+def test_values_of_numpy_are_those_of_python():
+    values = [np.bool_(True), np.str_("1"), np.int8(1), np.float32(0.5), np.float64("nan")]
+    assert levels_of([[value] for value in values]) == [[True, 0.5, 1, "1", None]]
+    assert levels_of([[value] for value in values])[0][0] is True
+
+
+def test_dictionaries_of_pyarrow():
+    pa = pytest.importorskip("pyarrow")
+    values = [2**60 + 1, None, 2**60, None, 7]
+    chunks = [pa.array(values).dictionary_encode(), pa.array([8, None]).dictionary_encode()]
+    columns, rows = fit(read(pa.table({"a": pa.chunked_array(chunks)})), min_frequency=1)
+    assert columns.levels == [[7, 8, 2**60, 2**60 + 1, None]]
+    assert rows.table[:, 0].tolist() == [3, 4, 2, 4, 0, 1, 4]
 
 
 def test_words_in_a_column_of_numbers_are_refused(library):
     columns, _ = fit(read(library({"a": [1.0, 2.0], "b": [1, 2]})))
-    message = r"^column ('b'|1) of X must hold numbers, got 'x{0,20}\.*x*': words are taken where "
+    message = r"^column ('b'|1) of X must hold numbers, got 'x+(\.\.\.x+)?': words are taken where "
     for word in ("x", "x" * 10**6):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message) as refusal:
             columns.code(read(library({"a": [1.0], "b": [word]})))
+        assert len(str(refusal.value)) < 200
     with pytest.raises(ValueError, match=r"must hold numbers, got 'c'"):
         fit(read(library({"a": ["c", "d"]})), categorical_features=None)
 
@@ -447,10 +466,14 @@ def test_another_number_of_columns_is_refused(made):
         read_for(estimator, made, reset=False)
 
 
-def test_clean_arrays_pass_without_checks_and_others_with_them():
+def test_clean_arrays_pass_without_checks_and_others_with_them(monkeypatch):
     estimator = fitted_to(np.zeros((2, 2)))
     X = np.ones((1, 2))
-    assert read_for(estimator, X, reset=False).array is X
+    with monkeypatch.context() as patches:
+        patches.setattr(frames, "read", lambda X: pytest.fail("checked"))
+        assert read_for(estimator, X, reset=False).array is X
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        read_for(fitted_to(pd.DataFrame(X, columns=["a", "b"])), X, reset=False)
     for made, message in ((X[0], "1D array"), (X[:0], "0 sample"), (X * 1j, "Complex data")):
         with pytest.raises(ValueError, match=message):
             read_for(estimator, made, reset=False)

@@ -91,7 +91,14 @@ REFUSED = {
     "knots of words": (lambda: with_element("knot_counts", WORDS, 2), "0 for categories"),
     "counts as floats": (lambda: state(knot_counts=np.zeros(11)), "vector of int64"),
     "a negative count": (lambda: with_element("knot_counts", 0, -2), "none or at least 2"),
-    "one knot": (lambda: with_element("knot_counts", CONSTANT, 1), "none or at least 2"),
+    "one knot": (
+        lambda: with_element("knot_counts", [FLOATS, CONSTANT], [16, 1]),
+        "none or at least 2",
+    ),
+    "a bin of 0": (lambda: state(bin_value=0.0), "bin_value .* finite and greater than 0"),
+    "a bin of NaN": (lambda: state(bin_value=np.nan), "bin_value .* finite"),
+    "an infinite bin": (lambda: state(bin_value=np.inf), "bin_value .* finite"),
+    "a bin of text": (lambda: state(bin_value="0.5"), "bin_value .* a number"),
     "counts that overflow": (
         lambda: state(knot_counts=np.where(COLUMNS.codes.kinds == 0, 2**62, 0)),
         "none or at least 2",
