@@ -179,7 +179,6 @@ def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
     stored = np.concatenate(values).astype(dtype), (rows, np.concatenate(units))
     matrix = coo_array(stored, shape=(len(table), codes.n_units)).tocsr()
     matrix.eliminate_zeros()
-    matrix.sort_indices()
     return matrix
 
 
