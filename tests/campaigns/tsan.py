@@ -18,7 +18,9 @@ TSAN = Sanitizer(
 )
 LEFT_OUT = {
     "system/test_threads.py::test_a_call_runs_on_the_threads_it_asks_for": "the sanitizer adds one",
+    "system/test_threads.py::test_members_run_on_no_more_threads": "and here, too",
     "hostile/test_threads.py::test_the_jobs_of_a_grid_search_run_on_no": "and one in each job",
+    "kernels/test_members.py::test_a_workspace_that_cannot_be_had": "it gives up on such requests",
     **{
         f"system/test_parked_threads.py::test_{test}": "its calls take longer than a thread waits"
         for test in (
