@@ -40,7 +40,7 @@ class Evaluation:
         self.outputs: Array = np.empty((0, 0))
 
     def fields(self) -> dict[str, Any]:
-        """What the kernels take to evaluate the rows, but for the number of threads."""
+        """What the kernels take to evaluate the rows."""
         model, loss, data = self._model, self._loss, self._data
         self.outputs = np.empty((data.n, model.n_outputs_), data.dtype)
         return {
@@ -54,12 +54,12 @@ class Evaluation:
             "loss": loss.for_kernels(data.dtype),
             "output": model.out_activation_,
             "outputs": self.outputs,
+            "n_threads": effective_n_threads(model.n_threads),
         }
 
     def run(self) -> float:
         """Evaluate the rows; the sum of their losses, weighted as scores are, without L2 term."""
-        n_threads = effective_n_threads(self._model.n_threads)
-        return _core.evaluate({**self.fields(), "n_threads": n_threads})
+        return _core.evaluate(self.fields())
 
     def mean(self, total: float) -> float:
         """The mean loss, of the sum that an evaluation gives."""

@@ -101,7 +101,6 @@ class Stochastic:
 
     def _run_epochs(self, tasks: Tasks) -> None:
         model, progress, max_iter = self._model, self._progress, self._model.max_iter
-        n_threads = effective_n_threads(model.n_threads)
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -113,8 +112,7 @@ class Stochastic:
                     )
                     break
                 tasks.begin_epoch()
-                epoch = self.start_epoch()
-                self.finish_epoch(*_core.train_epoch({**epoch, "n_threads": n_threads}))
+                self.finish_epoch(*_core.train_epoch(self.start_epoch()))
                 if tasks.end_epoch() or progress.one_epoch or self.has_diverged:
                     break
         except KeyboardInterrupt:
@@ -123,7 +121,7 @@ class Stochastic:
     # ---- an epoch, for those who run it ----
 
     def start_epoch(self) -> dict[str, Any]:
-        """Draw the order of the rows; what the kernels take, but for the number of threads."""
+        """Draw the order of the rows; what the kernels take for the epoch."""
         model, progress, optimizer = self._model, self._progress, self._model._optimizer
         if model.shuffle:
             progress.order = shuffle(progress.order, random_state=progress.random_state)
@@ -150,6 +148,7 @@ class Stochastic:
             "steps": optimizer.steps,
             "dropout": self._dropout,
             "seed": getattr(model, "dropout_seed_", 0),  # without dropout there is none
+            "n_threads": effective_n_threads(model.n_threads),
         }
 
     def evaluation_fields(self) -> dict[str, Any] | None:
