@@ -4,7 +4,7 @@ So the modules that save know none of those whose objects they save.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from mlp_c._system.blocks import Arrays
@@ -30,12 +30,15 @@ class FittedPart:
     complete : callable
         Returns attributes that follow from those of a state, by name: they take the place of what
         a state says of them.
+    encoders : dict
+        What makes plain data of attributes that are none, by name.
     """
 
     checks: dict[str, Check]
     needed_with: tuple[str, ...] = ()
     check_whole: Callable[[dict[str, Any]], None] = lambda fitted: None
     complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda fitted: {}
+    encoders: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 class StoredEstimator(Protocol):

@@ -14,6 +14,7 @@ strings, lists, tuples, dicts and None.
 """
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,12 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     parameters = {name: v for name, v in parameters.items() if not _is_later_default(name, v)}
     if "random_state" in parameters:
         parameters["random_state"] = encode_generator(parameters["random_state"])
-    fitted = {name: _encode_fitted(name, own.pop(name)) for name in _fitted(model) if name in own}
+    encoders = {name: e for part in model._fitted_parts for name, e in part.encoders.items()}
+    fitted = {
+        name: encoders.get(name, partial(_encode_fitted, name))(own.pop(name))
+        for name in _fitted(model)
+        if name in own
+    }
     optimizer = _encode_optimizer(own.pop(_OPTIMIZER, None))
     requests = own.pop(_REQUESTS, None)
     return {
