@@ -23,6 +23,8 @@ from mlp_c._estimators.classifier import MLPClassifier
 from mlp_c._estimators.from_sklearn import from_sklearn
 from mlp_c._estimators.hidden_activations import HiddenActivations
 from mlp_c._estimators.regressor import MLPRegressor
+from mlp_c._estimators.tabular_classifier import TabularMLPClassifier
+from mlp_c._estimators.tabular_regressor import TabularMLPRegressor
 from mlp_c._saving.files import load
 from mlp_c._system.config import show_config
 from mlp_c._system.threadpoolctl import ThreadLimit as _ThreadLimit
@@ -39,6 +41,8 @@ for _former in ("_classifier", "_regressor", "_checkpoint"):
 __all__ = [
     "MLPClassifier",
     "MLPRegressor",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
     "HiddenActivations",
     "load",
     "Checkpoint",

@@ -262,16 +262,19 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
     ) -> None:
         """Take the weights that are given, or draw some, and begin the record of the training."""
         check_widths("hidden_layer_sizes", widths)
+        self._begin_network(
+            given.weights_for(widths, dtype)
+            if given.has_weights
+            else draw(self.init, widths, self.activation, random_state, dtype)
+        )
+
+    def _begin_network(self, weights: tuple[list[Array], list[Array]]) -> None:
+        """Take initial weights and biases, and begin the record of the training."""
+        self.coefs_, self.intercepts_ = weights
         self.n_iter_ = 0
         self.t_ = 0
-        self.n_layers_ = len(widths)
-        self.n_outputs_ = widths[-1]
-        if given.has_weights:
-            self.coefs_, self.intercepts_ = given.weights_for(widths, dtype)
-        else:
-            self.coefs_, self.intercepts_ = draw(
-                self.init, widths, self.activation, random_state, dtype
-            )
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_outputs_ = self.coefs_[-1].shape[1]
         for name in ("_optimizer", *CURVE.checks, *RECORD.checks, *VALIDATION.checks):
             self.__dict__.pop(name, None)
 

@@ -60,14 +60,14 @@ def check_data(
     X, y = _check_rows(model, given.X, given.y, reset=reset)
     dtype = _dtype_for(model, X)
     work_dtype = solver.work_dtype(dtype)
-    sample_weight = _check_weights(given.sample_weight, X, dtype)
+    sample_weight = check_weights(given.sample_weight, X, dtype)
     encoded = model._encode_targets(y, keep_classes=keep_classes)
     _check_target_range(encoded, work_dtype)
     class_weights, score_weight = model._weigh_classes(y, encoded), sample_weight
     if class_weights is not None:
         of_rows = 1 if sample_weight is None else sample_weight
         name = "class_weight times sample_weight"
-        sample_weight = _check_weights(of_rows * class_weights, X, dtype, name)
+        sample_weight = check_weights(of_rows * class_weights, X, dtype, name)
     rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X, X, y)
     X = kernel_input(X, work_dtype)
     data = Data(X, encoded, sample_weight, score_weight, rows, dtype, source)
@@ -82,7 +82,7 @@ def _check_held_out(
 ) -> Data:
     """The rows of their own to validate with."""
     X, y = _check_rows(model, given.X_val, given.y_val, reset=False)
-    weight = _check_weights(given.sample_weight_val, X, data.dtype)
+    weight = check_weights(given.sample_weight_val, X, data.dtype)
     encoded = model._encode_held_out(y)
     _check_target_range(encoded, work_dtype)
     if encoded.shape[1:] != data.y.shape[1:]:
@@ -129,14 +129,19 @@ def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool) -> tuple[Any, An
         order="C",
         reset=reset,
     )
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y)
-        warn_caller(
-            "A column-vector y was passed when a 1d array was expected; it was taken for one. "
-            "Pass y.ravel() to say so.",
-            DataConversionWarning,
-        )
-    return X, y
+    return X, without_single_column(y)
+
+
+def without_single_column(y: Any) -> Any:
+    """Targets as a vector where they are a single column, with a warning."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warn_caller(
+        "A column-vector y was passed when a 1d array was expected; it was taken for one. "
+        "Pass y.ravel() to say so.",
+        DataConversionWarning,
+    )
+    return column_or_1d(y)
 
 
 def _as_scorers_take(model: Learner, given: Any, X: Any, y: Any) -> tuple[Any, Any]:
@@ -162,7 +167,7 @@ def _check_target_range(y: Array, dtype: np.dtype[Any]) -> None:
             )
 
 
-def _check_weights(
+def check_weights(
     sample_weight: Any, X: Any, dtype: np.dtype[Any], name: str = "sample_weight"
 ) -> Array | None:
     """Weights of the rows of `X`, in a dtype in which something can be divided by their sum."""

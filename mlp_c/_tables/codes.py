@@ -133,6 +133,10 @@ class CodedRows:
         """How many rows and units there are."""
         return len(self.table), self.codes.n_units
 
+    def take(self, rows: Array) -> "CodedRows":
+        """Some of the rows, by their numbers or a mask: copies."""
+        return CodedRows(self.table[rows], self.codes)
+
     # By these names the kernels read the codes.
     kinds = property(lambda self: self.codes.kinds)
     centers = property(lambda self: self.codes.centers)

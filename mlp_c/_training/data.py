@@ -127,7 +127,7 @@ class Data:
 
     def list_nonzeros(self, n_threads: int | None) -> None:
         """For many passes: list what is not zero in an array that is mostly zeros, once for all."""
-        if not isinstance(self.X, tuple):
+        if isinstance(self.X, np.ndarray):
             n_threads = effective_n_threads(n_threads)
             max_bytes = _MAX_INDEX * self.X.nbytes
             listed = _core.index_nonzeros(self.X, self.dtype.name, _MAX_PAIRS, max_bytes, n_threads)

@@ -1,0 +1,474 @@
+"""What the estimators for tables share: columns, members and the course of a fit."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from mlp_c._estimators.base import BaseMLP
+from mlp_c._estimators.data import check_weights
+from mlp_c._estimators.folds import count_folds, divide
+from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge
+from mlp_c._estimators.prediction import run_network
+from mlp_c._network.initial_weights import draw
+from mlp_c._network.widths import check_widths, hidden_widths
+from mlp_c._saving import checks
+from mlp_c._saving.registry import FittedPart
+from mlp_c._saving.savable import FITTING, SavableEstimator
+from mlp_c._system.blocks import Array, are_finite
+from mlp_c._tables.codes import CodedRows
+from mlp_c._tables.columns import Columns
+from mlp_c._tables.columns import fit as fit_columns
+from mlp_c._tables.frames import read_for
+from mlp_c._training.callbacks import report_to_callbacks
+from mlp_c._training.data import Data
+from mlp_c._training.generators import random_source
+from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
+from mlp_c._training.loop import Stochastic
+from mlp_c._training.members import Members
+from mlp_c._training.optimizers import RULES
+
+# ---- what a fit sets, as states hold it ----
+
+
+def members_of(cls: type[Any]) -> FittedPart:
+    """The columns and the members, which are of a class."""
+
+    def read(name: str, value: Any) -> list[Any]:
+        if not isinstance(value, list) or not value:
+            checks.refuse(name, "a list of the states of members", value)
+        members = []
+        for state in value:
+            member = object.__new__(cls)
+            member.__setstate__(state)
+            members.append(member)
+        return members
+
+    return FittedPart(
+        {"_columns": Columns.from_state, "members_": read},
+        needed_with=("members_", "_columns"),
+        check_whole=_check_members,
+        encoders={
+            "_columns": Columns.to_state,
+            "members_": lambda members: [member.__getstate__() for member in members],
+        },
+    )
+
+
+def _check_members(fitted: dict[str, Any]) -> None:
+    """The members are fitted, read what the columns' codes are, and agree on their outputs."""
+    n_units = fitted["_columns"].codes.n_units
+    are_fitted = all(hasattr(member, "coefs_") for member in fitted["members_"])
+    shapes = {(m.n_features_in_, m.n_outputs_) for m in fitted["members_"]} if are_fitted else {}
+    if len(shapes) != 1 or n_units not in next(iter(shapes)):
+        checks.refuse("members_", f"fitted alike, with {n_units} inputs", fitted["members_"])
+
+
+def _complete_sizes(fitted: dict[str, Any]) -> dict[str, Any]:
+    if "_columns" not in fitted:
+        return {}
+    is_category = fitted["_columns"].is_category
+    return {"n_features_in_": len(is_category), "is_categorical_": is_category}
+
+
+def _read_bools(name: str, value: Any) -> Array:
+    if not isinstance(value, np.ndarray) or value.dtype != bool or value.ndim != 1:
+        checks.refuse(name, "a vector of bool", value)
+    return value
+
+
+def _read_folds(name: str, value: Any) -> Array:
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
+    if not is_vector or len(value) < 2 or value.min() < 0 or value.max() >= len(value):
+        checks.refuse(name, "a vector of the folds of rows", value)
+    return value.astype(np.int64)
+
+
+def read_array(name: str, value: Any) -> Array:
+    """An array of floats of any number of dimensions."""
+    return checks.floats(name, value, getattr(value, "ndim", 1))
+
+
+SIZES = FittedPart(
+    {"n_features_in_": checks.count, "is_categorical_": _read_bools}, complete=_complete_sizes
+)
+HELD_OUT = FittedPart(
+    {"folds_": _read_folds, "oob_prediction_": read_array, "oob_score_": checks.number}
+)
+
+# In which members compute.
+_DTYPE = np.dtype(np.float32)
+
+# Seeds of members, which files hold as floats do.
+_SEEDS = 2**31
+
+
+class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
+    """Networks that read a table, each with rows of its own held out."""
+
+    n_features_in_: int
+    members_: list[Any]
+    _columns: Columns
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [StrOptions({"auto"}), *CONSTRAINTS["hidden_layer_sizes"]],
+        "activation": CONSTRAINTS["activation"],
+        "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, 65_535, closed="both")],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+        "batch_size": CONSTRAINTS["batch_size"],
+        "learning_rate_init": CONSTRAINTS["learning_rate_init"],
+        "alpha": CONSTRAINTS["alpha"],
+        "dropout": CONSTRAINTS["dropout"],
+        "max_iter": CONSTRAINTS["max_iter"],
+        "n_iter_no_change": CONSTRAINTS["n_iter_no_change"],
+        "scoring": [StrOptions({"loss", "score"})],
+        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "random_state": CONSTRAINTS["random_state"],
+        "verbose": CONSTRAINTS["verbose"],
+        "n_threads": CONSTRAINTS["n_threads"],
+    }
+
+    _of_a_fit = (
+        FITTING,
+        "_callback_fit_ctx",
+        "_parent_callback_ctx",
+        "_skl_callbacks_to_teardown",
+    )
+
+    def _set_parameters(self, values: dict[str, Any]) -> None:
+        """Store what ``__init__`` was given: its ``locals()``."""
+        for name, value in values.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    def _validate_params(self) -> None:
+        refuse_huge(self)
+        super()._validate_params()
+
+    # ---- what a subclass says ----
+
+    @abstractmethod
+    def _check_targets(self, y: Any) -> Array:
+        """Targets as an array; what they say of the estimator is set."""
+
+    @abstractmethod
+    def _check_targets_again(self, y: Any) -> Array:
+        """The targets of the training as an array."""
+
+    @abstractmethod
+    def _encode(self, y: Array, sample_weight: Array | None) -> Array:
+        """Checked targets as the members train on them."""
+
+    @abstractmethod
+    def _classes_of(self, encoded: Array) -> Array | None:
+        """The classes of rows by number, by which they are stratified; None for numbers."""
+
+    @abstractmethod
+    def _weigh_rows(self, y: Array, encoded: Array, sample_weight: Array | None) -> Array | None:
+        """The weights of rows in training."""
+
+    @abstractmethod
+    def _choose_defaults(self, n_rows: int) -> dict[str, Any]:
+        """What 'auto' stands for, by parameter."""
+
+    @abstractmethod
+    def _make_member(self, parameters: dict[str, Any]) -> BaseMLP:
+        """A member with these parameters, which knows what its outputs mean."""
+
+    @abstractmethod
+    def _read_outputs(self, outputs: list[Array]) -> list[Array]:
+        """What each member's outputs say: probabilities, or estimates in the targets' units."""
+
+    @abstractmethod
+    def _look_back(
+        self, y: Array, held_out: Array, of_members: list[Array], sample_weight: Array | None
+    ) -> None:
+        """Set what the rows that members have held out tell, but for their score.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, ...)
+            The checked targets.
+        held_out : ndarray of shape (n_samples, ...)
+            What was said of each row by those that held it out; NaN where none did.
+        of_members : list of ndarray of shape (n_held_out, ...)
+            The same, for each member's rows.
+        sample_weight : ndarray of shape (n_samples,) or None
+            Weights in scores.
+        """
+
+    @abstractmethod
+    def _score_predictions(self, y: Array, predicted: Array, sample_weight: Array | None) -> float:
+        """The score of what was said of rows with these checked targets."""
+
+    # ---- fitting ----
+
+    @one_fit_at_a_time
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Fit the members to a table and targets.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The table: of pandas, polars or pyarrow, or what else narwhals reads; or an array.
+            Numbers, True and False, text and categories; values may be missing anywhere. A
+            C-ordered array of float64 is read where it lies.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of the same group are held out together.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or an argument is unsuitable.
+        """
+        with unchanged_if_refused(self):
+            members, data, targets = self._begin(X, y, sample_weight, groups)
+        tasks = report_to_callbacks(self, members.max_epochs, X, y, sample_weight)
+        members.run(tasks)
+        tasks.end()
+        self._conclude(data, targets)
+        return self
+
+    def _begin(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Members, Data, Array]:
+        """Check everything, find the columns, and make members that are ready to train."""
+        random_state = random_source(self.random_state)
+        frame = read_for(self, X, reset=True)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        y = self._check_targets(y)
+        check_consistent_length(X, y, sample_weight)
+        score_weight = check_weights(sample_weight, y, _DTYPE)
+        encoded = self._encode(y, score_weight)
+        weight = self._weigh_rows(y, encoded, score_weight)
+        defaults = self._choose_defaults(len(y))
+        columns, rows = fit_columns(
+            frame, categorical_features=self.categorical_features, n_bins=defaults["n_bins"]
+        )
+        self._columns, self.is_categorical_ = columns, columns.is_category
+        self.folds_ = divide(
+            len(y),
+            count_folds(self.n_members),
+            classes=self._classes_of(encoded),
+            groups=groups,
+            random_state=random_state,
+        )
+        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE).astype(_DTYPE)
+        widths = [columns.codes.n_units, *hidden_widths(defaults["hidden_layer_sizes"])]
+        check_widths("hidden_layer_sizes", widths)
+        seeds = np.asarray(random_state.randint(_SEEDS, size=self.n_members))
+        self.members_ = [
+            self._make_member({**self._shared(defaults), "random_state": seed})
+            for seed in seeds.tolist()
+        ]
+        trainings = [
+            _begin_member(member, widths, data, self.folds_ == self._fold_of(k))
+            for k, member in enumerate(self.members_)
+        ]
+        members = Members(
+            trainings, n_threads=self.n_threads, time_limit=self.time_limit, report=self._report
+        )
+        return members, data, y
+
+    def _shared(self, defaults: dict[str, Any]) -> dict[str, Any]:
+        """The parameters that all members have."""
+        return {
+            "hidden_layer_sizes": tuple(hidden_widths(defaults["hidden_layer_sizes"])),
+            "activation": self.activation,
+            "alpha": self.alpha,
+            "batch_size": defaults["batch_size"],
+            "learning_rate_init": self.learning_rate_init,
+            "max_iter": self.max_iter,
+            "tol": 0.0,
+            "early_stopping": True,
+            "n_iter_no_change": self.n_iter_no_change,
+            "scoring": "loss" if self.scoring == "loss" else None,
+            "dropout": self.dropout,
+            "compute_dtype": _DTYPE.name,
+            "n_threads": self.n_threads,
+        }
+
+    def _fold_of(self, member: int) -> int:
+        """The fold that a member holds out; of few rows there are fewer folds than members."""
+        return member % (int(self.folds_.max()) + 1)
+
+    def _report(self, n_at_work: int) -> None:
+        """Print a line of the table that ``verbose`` asks for."""
+        if not self.verbose:
+            return
+        n_epochs = max(member.n_iter_ for member in self.members_)
+        if n_epochs == 1:
+            print(f"{'epoch':>5}  {'members':>7}  {'loss':>10}  {'held out':>10}")
+        loss = np.mean([member.loss_ for member in self.members_])
+        held_out = np.mean([np.nanmin(m.validation_loss_curve_) for m in self.members_])
+        print(f"{n_epochs:5}  {n_at_work:7}  {loss:10.5f}  {held_out:10.5f}")
+
+    def _conclude(self, data: Data, y: Array) -> None:
+        """Check what came of the training, and look back at the rows that were held out."""
+        for member in self.members_:
+            if not are_finite(member.coefs_ + member.intercepts_):
+                raise ValueError(
+                    "the training came to weights that are not finite: learning_rate_init="
+                    f"{self.learning_rate_init} may be too large"
+                )
+            del member._optimizer  # nothing goes on from it, and files would hold it
+        self.n_iter_ = max(member.n_iter_ for member in self.members_)
+        of_members = self._predict_held_out(data.X)
+        held_out = self._gather(of_members)
+        self._look_back(y, held_out, of_members, data.score_weight)
+        self.oob_score_ = self._score_held_out(y, held_out, data.score_weight)
+
+    def _predict_held_out(self, rows: CodedRows) -> list[Array]:
+        """What members say of those of the training's rows that they held out."""
+        outputs = [
+            self._run_member(member, rows.take(self.folds_ == self._fold_of(k)))
+            for k, member in enumerate(self.members_)
+        ]
+        return self._read_outputs(outputs)
+
+    def _score_held_out(self, y: Array, held_out: Array, sample_weight: Array | None) -> float:
+        """The score of rows that were held out."""
+        known = ~np.isnan(held_out).reshape(len(held_out), -1)[:, 0]
+        weight = None if sample_weight is None else sample_weight[known]
+        return self._score_predictions(y[known], held_out[known], weight)
+
+    def _gather(self, of_members: list[Array]) -> Array:
+        """What members say of the rows that they held out, as one array of all rows.
+
+        The mean of several members; NaN for rows that none has held out.
+        """
+        total = np.zeros((len(self.folds_), *of_members[0].shape[1:]))
+        counts = np.zeros(len(total))
+        for k, of_member in enumerate(of_members):
+            is_held_out = self.folds_ == self._fold_of(k)
+            total[is_held_out] += of_member
+            counts[is_held_out] += 1
+        counts[counts == 0] = np.nan
+        return total / counts.reshape(-1, *[1] * (total.ndim - 1))
+
+    def _copy_progress(self) -> dict[str, Any]:
+        """What training goes on changing, for a model as it is now: callbacks ask for it."""
+        return {"members_": copy.deepcopy(self.members_)}
+
+    def permutation_importance(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        n_repeats: int = 5,
+        random_state: Any = None,
+    ) -> Bunch:
+        """How much worse rows that were held out are predicted without each of the columns.
+
+        A column's values are exchanged among the rows that a member has held out, and the score
+        ``oob_score_`` is taken again.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            What ``fit`` was given.
+        n_repeats : int, default=5
+            How often the values are exchanged.
+        random_state : int, RandomState or Generator instance, or None, default=None
+            By which orders.
+
+        Returns
+        -------
+        sklearn.utils.Bunch
+            `importances`, ndarray of shape (n_features, n_repeats): the score before minus that
+            after; `importances_mean` and `importances_std` of shape (n_features,).
+
+        Raises
+        ------
+        ValueError
+            If there are not as many rows as in the training.
+        sklearn.exceptions.NotFittedError
+            If the model is not fitted.
+
+        References
+        ----------
+        Breiman, "Random forests" (2001).
+        """
+        check_is_fitted(self, "members_")
+        random = random_source(random_state)
+        rows = self._columns.code(read_for(self, X, reset=False))
+        targets = self._check_targets_again(y)
+        if not len(rows) == len(targets) == len(self.folds_):
+            raise ValueError(
+                f"X and y must be those of the training, which had {len(self.folds_)} rows, got "
+                f"{len(rows)} and {len(targets)}"
+            )
+        weight = check_weights(sample_weight, targets, _DTYPE)
+        before = self._score_held_out(targets, self._gather(self._predict_held_out(rows)), weight)
+        importances = np.empty((self.n_features_in_, n_repeats))
+        for column, repeat in np.ndindex(*importances.shape):
+            table = rows.table.copy()
+            for fold in np.unique(self.folds_):
+                held_out = np.flatnonzero(self.folds_ == fold)
+                table[held_out, column] = table[random.permutation(held_out), column]
+            exchanged = self._gather(self._predict_held_out(CodedRows(table, rows.codes)))
+            after = self._score_held_out(targets, exchanged, weight)
+            importances[column, repeat] = before - after
+        return Bunch(
+            importances=importances,
+            importances_mean=importances.mean(axis=1),
+            importances_std=importances.std(axis=1),
+        )
+
+    # ---- prediction ----
+
+    def _run_member(self, member: Any, rows: Any) -> Array:
+        """A member's outputs for rows of a table."""
+        return run_network(member, rows, dtype=_DTYPE)
+
+    def _outputs(self, X: Any) -> Iterator[list[Array]]:
+        """The members' outputs for the rows of a table, some rows at a time."""
+        check_is_fitted(self, "members_")
+        frame = read_for(self, X, reset=False)
+        for rows in self._columns.code_blocks(frame):
+            yield [self._run_member(member, rows) for member in self.members_]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def _begin_member(member: BaseMLP, widths: list[int], data: Data, is_held_out: Array) -> Stochastic:
+    """Draw a member's weights, and make ready to train it on the rows that it does not hold out."""
+    training, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    for rows, what in ((training, "trains on"), (held_out, "holds out")):
+        if data.score_weight is not None and not data.score_weight[rows].any():
+            raise ValueError(f"the sample weights of the rows that a member {what} are all zero")
+    random_state = check_random_state(member.random_state)
+    layers = [*widths, member._count_outputs(data.y)]
+    member._begin_network(draw(member.init, layers, member.activation, random_state, _DTYPE))
+    member.n_features_in_ = widths[0]
+    own = replace(data, rows=training, held_out=replace(data, rows=held_out))
+    return Stochastic.begin(RULES["adam"], member, own, random_state)

@@ -1,0 +1,260 @@
+"""The classifier for tables."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+
+from mlp_c._estimators import labels
+from mlp_c._estimators import tabular_defaults as defaults
+from mlp_c._estimators.classifier import MLPClassifier
+from mlp_c._estimators.data import without_single_column
+from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
+from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
+from mlp_c._estimators.tabular_docs import documented_tabular
+from mlp_c._saving import checks
+from mlp_c._saving.registry import FittedPart, stored_estimator
+
+# Probabilities are at least so great before their logarithm is taken.
+_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+
+# Logarithms of the temperatures among which the best is looked for.
+_LOG_TEMPERATURES = np.log(0.1), np.log(10)
+
+
+def _check_classes(fitted: dict[str, Any]) -> None:
+    """The members' classes are the estimator's."""
+    for member in fitted["members_"]:
+        if not np.array_equal(member.classes_, fitted["classes_"]):
+            checks.refuse("classes_", "those of its members", fitted["classes_"])
+
+
+CLASSES = FittedPart(
+    {"classes_": checks.labels, "_target_kind": checks.one_of("binary", "multiclass")},
+    needed_with=("members_",),
+    check_whole=_check_classes,
+)
+CALIBRATION = FittedPart({"temperature_": checks.within(0, np.inf)}, needed_with=("members_",))
+
+
+@stored_estimator
+@documented_tabular(
+    member="MLPClassifier",
+    widths="two of 128, from 10,000 rows on of 256",
+    bins="16",
+    dropout="0.1",
+    score="their accuracy",
+    predictions="(n_samples, n_classes)",
+    oob="The probabilities of each row's classes",
+    oob_score="The accuracy",
+    references="""Guo, Pleiss, Sun &
+Weinberger, "On calibration of modern neural networks" (2017), on temperatures""",
+)
+class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
+    """Classifier for tables: give it a dataframe as it is.
+
+    An ensemble of multilayer perceptrons that finds out itself how to read the columns, when to
+    stop, and how sure to be.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes in training, as of :class:`mlp_c.MLPClassifier`.
+    label_smoothing : float, default=0.1
+        The part of each label that training shares out evenly among all classes.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+    temperature_ : float
+        By what the logarithms of the members' mean probabilities are divided, found on the rows
+        held out: above 1 where the members are too sure.
+    {attributes}
+
+    See Also
+    --------
+    TabularMLPRegressor : The same for numbers.
+    MLPClassifier : A single network, of numbers alone, with scikit-learn's parameters.
+
+    {notes}
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mlp_c import TabularMLPClassifier
+    >>> X = pd.DataFrame({"size": [1.0, 2.0, None, 8.0, 9.0] * 20, "colour": list("rrgbb") * 20})
+    >>> y = ["small", "small", "small", "large", "large"] * 20
+    >>> model = TabularMLPClassifier(n_members=2, random_state=0).fit(X, y)
+    >>> model.predict(pd.DataFrame({"size": [1.5, 8.5], "colour": ["r", None]}))
+    array(['small', 'large'], dtype='<U5')
+    """
+
+    __module__ = "mlp_c"  # what pickles name, wherever this file lies
+
+    _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
+        **BaseTabularMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    _fitted_parts = (
+        members_of(MLPClassifier),
+        SIZES,
+        CLASSES,
+        EPOCHS,
+        FEATURE_NAMES,
+        CALIBRATION,
+        HELD_OUT,
+    )
+
+    def __init__(
+        self,
+        n_members=8,
+        *,
+        hidden_layer_sizes="auto",
+        activation="relu",
+        n_bins="auto",
+        categorical_features="from_dtype",
+        batch_size="auto",
+        learning_rate_init=0.003,
+        alpha=1e-4,
+        dropout=0.1,
+        max_iter=200,
+        n_iter_no_change=16,
+        scoring="loss",
+        time_limit=None,
+        random_state=None,
+        verbose=False,
+        n_threads=None,
+        class_weight=None,
+        label_smoothing=0.1,
+    ):
+        self._set_parameters(locals())
+
+    def _check_targets(self, y):
+        y = self._check_targets_again(y)
+        self._target_kind, self.classes_ = labels.find_classes(y)
+        return y
+
+    def _check_targets_again(self, y):
+        check_classification_targets(y)
+        return column_or_1d(without_single_column(np.asarray(y)))
+
+    def _encode(self, y, sample_weight):
+        return labels.encode(self._target_kind, self.classes_, y)
+
+    def _classes_of(self, encoded):
+        return encoded if encoded.ndim == 1 else encoded[:, 0].astype(np.int64)
+
+    def _weigh_rows(self, y, encoded, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        weights = labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
+        return weights if sample_weight is None else weights * sample_weight
+
+    def _make_member(self, parameters):
+        member = MLPClassifier(**parameters, label_smoothing=self.label_smoothing)
+        member._target_kind, member.classes_ = self._target_kind, self.classes_
+        member.out_activation_ = member._choose_loss().out_activation
+        return member
+
+    def _choose_defaults(self, n_rows):
+        return defaults.of_classifier(self, n_rows)
+
+    # ---- probabilities ----
+
+    def _read_outputs(self, outputs):
+        of_members = [of_member.astype(np.float64) for of_member in outputs]
+        if outputs[0].shape[1] > 1:
+            return of_members
+        return [np.hstack([1 - p, p])[:, : len(self.classes_)] for p in of_members]
+
+    def _look_back(self, y, held_out, of_members, sample_weight):
+        known = ~np.isnan(held_out[:, 0])
+        codes = np.searchsorted(self.classes_, y[known])
+        weight = None if sample_weight is None else sample_weight[known]
+        self.temperature_ = _find_temperature(held_out[known], codes, weight)
+        self.oob_prediction_ = _sharpen(held_out, self.temperature_)
+
+    def _score_predictions(self, y, predicted, sample_weight):
+        likeliest = self.classes_[predicted.argmax(axis=1)]
+        return float(accuracy_score(y, likeliest, sample_weight=sample_weight))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The rows, with the columns of the training.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            The members' mean, at the temperature `temperature_`; classes ordered as in
+            ``classes_``.
+        """
+        mean = [np.mean(self._read_outputs(outputs), axis=0) for outputs in self._outputs(X)]
+        return _sharpen(np.concatenate(mean), self.temperature_)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Their natural logarithms.
+        """
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the classes of rows.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The likeliest class of each row, the first of equals.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+
+def _sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities at a temperature: of logits that are divided by it."""
+    return softmax(_logarithms(probabilities) / temperature, axis=1)
+
+
+def _logarithms(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+
+
+def _find_temperature(
+    probabilities: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None
+) -> float:
+    """The temperature at which the log loss of rows is least: Guo, Pleiss, Sun & Weinberger."""
+    logarithms = _logarithms(probabilities)
+
+    def loss(log_temperature: float) -> float:
+        found = log_softmax(logarithms / np.exp(log_temperature), axis=1)
+        return -float(np.average(found[np.arange(len(codes)), codes], weights=sample_weight))
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
