@@ -241,7 +241,7 @@ count_slots_of_row(const mlp_codes *codes)
 bool
 mlp_arg_coded(mlp_call *call, PyObject *obj, mlp_input *x)
 {
-    PyObject *given[N_ATTRIBUTES];
+    PyObject *given[N_ATTRIBUTES] = {NULL};
     *x = (mlp_input){0};
     if (call->failed || PyArray_Check(obj) || !find_attributes(call, obj, given)) {
         return call->failed;
@@ -250,7 +250,7 @@ mlp_arg_coded(mlp_call *call, PyObject *obj, mlp_input *x)
     mlp_matrix table = arg_table(call, given[TABLE]);
     mlp_codes codes = arg_codes(call, given, table.cols);
     mlp_codes *kept = mlp_alloc_for(call, 1, sizeof *kept);
-    if (kept == NULL) {
+    if (kept == NULL || codes.unit_starts == NULL) { /* the call has failed */
         return true;
     }
     *kept = codes;

@@ -62,7 +62,7 @@ const void *
 mlp_copy_elements(mlp_call *call, mlp_vector from, ptrdiff_t n)
 {
     ptrdiff_t item = from.item;
-    char *copy = call->failed ? NULL : mlp_alloc_for(call, n, (size_t)item);
+    char *copy = from.data == NULL ? NULL : mlp_alloc_for(call, n, (size_t)item);
     for (ptrdiff_t i = 0; copy != NULL && i < n && mlp_go_on(call, i); i += MLP_ITEMS) {
         ptrdiff_t some = mlp_min(MLP_ITEMS, n - i);
         memcpy(copy + i * item, from.data + i * item, (size_t)(some * item));
