@@ -16,7 +16,7 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
     test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard \
-    bench-options bench-costs clean
+    bench-options bench-costs bench-tabular clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -130,6 +130,8 @@ bench-options: ## the accuracies of docs/options.md
 bench-costs: ## what the options of docs/options.md cost, beside PyTorch
 bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
+bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, beside boosting and others
+	$(BIN)/python -m benchmarks.tabular $(BENCH)
 
 ## Start over
 clean: ## remove the venv and everything that was built
