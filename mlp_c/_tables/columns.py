@@ -212,7 +212,7 @@ def fit(
     categorical_features : 'from_dtype', None or array-like
         Which columns are categories: see `Frame.find_categories`.
     n_bins : int
-        Into how many bins of as many rows each the knots part the values of a number.
+        Into about how many bins of as many rows each the knots part the values of a number.
     bin_value : float
         What a full bin is to a network.
     min_frequency : int
@@ -285,11 +285,11 @@ def _fit_numbers(values: Array, n_bins: int) -> tuple[float, float, Array]:
         return (float(low) if len(values) else 0.0), _SCALE_OF_CONSTANTS, none
     # Of halves, differences are finite; of denormal numbers halves are not exact.
     half = 0.5 if max(-low, high) > _MAX_KNOT else 1.0
-    shares = [*np.linspace(0, 1, n_bins + 1), 0.25, 0.5, 0.75]
-    *quantiles, lower, median, upper = np.quantile(values * half, shares)
+    lower, median, upper = np.quantile(values * half, [0.25, 0.5, 0.75])
     spreads = [upper - lower, half * high / 2 - half * low / 2, half * high - half * low]
     scale = next(spread for spread in spreads if spread > 0)
-    knots = np.unique(np.clip(np.array(quantiles) / half, -_MAX_KNOT, _MAX_KNOT))
+    bounds = _find_bounds(values * half, n_bins) / half if n_bins > 0 else none
+    knots = np.unique(np.clip(bounds, -_MAX_KNOT, _MAX_KNOT))
     if not ((values > low) & (values < high)).any():  # of two values there are quantiles between
         knots = none
     return (
@@ -297,6 +297,21 @@ def _fit_numbers(values: Array, n_bins: int) -> tuple[float, float, Array]:
         float(min(scale, np.finfo(float).max * half) / half),
         knots if len(knots) >= _MIN_KNOTS else none,
     )
+
+
+def _find_bounds(values: Array, n_bins: int) -> Array:
+    """Bounds of bins that hold as many values each, in any order, some perhaps twice.
+
+    A number of which there are so many that they fill a bin is a bound by itself, and the rest are
+    shared out to the other bins: of a column that is mostly 0, most bins are of other numbers.
+    """
+    distinct, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    fills_bin = counts >= len(values) / n_bins
+    n_other_bins = max(n_bins - int(fills_bin.sum()), 1)
+    others = values[~fills_bin[places]]
+    shares = np.linspace(0, 1, n_other_bins + 1)
+    quantiles = np.quantile(others, shares) if len(others) else others
+    return np.concatenate([distinct[[0, -1]], distinct[fills_bin], quantiles])
 
 
 # ---- tables ----

@@ -55,11 +55,14 @@ def test_missing_numbers_say_nothing_of_the_others():
         np.testing.assert_array_equal(getattr(codes, name), getattr(others, name))
 
 
-def test_equal_knots_are_one():
-    codes = fitted(*[0.0] * 50, *[-0.0] * 20, *range(1, 31))
-    assert (np.diff(codes.knots) > 0).all()
-    assert codes.knots[0] == 0
-    assert 3 <= len(codes.knots) < 17
+def test_a_number_that_fills_a_bin_is_a_bound_and_leaves_the_other_bins_to_others():
+    codes = fitted(*[0.0] * 50, *[-0.0] * 20, *range(1, 31), n_bins=16)
+    np.testing.assert_allclose(codes.knots, [0, *np.linspace(1, 30, 16)], rtol=1e-15)
+
+
+def test_numbers_of_which_each_fills_a_bin_are_the_bounds():
+    codes = fitted(*[1.0] * 3, *[2.0] * 4, *[5.0] * 5, n_bins=6)
+    assert codes.knots.tolist() == [1, 2, 5]
 
 
 def test_two_values_have_no_knots_and_half_their_distance_as_the_scale():
