@@ -26,6 +26,7 @@ LEFT_OUT = {
     "kernels/test_memory.py": "counts memory, which is the sanitizer's here",
 }
 QUICK = [
+    "kernels/test_coded.py",
     "kernels/test_rejections.py",
     "kernels/test_value_rejections.py",
     "estimators/test_inputs.py",

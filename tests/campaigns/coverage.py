@@ -27,6 +27,8 @@ QUICK = [
     "kernels/test_value_rejections.py",
     "kernels/test_core_rejections.py",
     "kernels/test_fields.py",
+    "kernels/test_coded.py",
+    "kernels/test_members.py",
     "kernels/test_heads.py::test_refusals_of_targets",
     "kernels/test_heads.py::test_refusals_of_outputs",
     "kernels/test_loss.py::test_refusals",
