@@ -26,8 +26,8 @@ def cv_plus(residuals: Sequence[Array], predictions: Sequence[Array], alpha: flo
     predictions : sequence of ndarray of shape (n_samples,)
         What each member predicts for the new rows.
     alpha : float
-        The share of rows that intervals may miss: they miss at most 2 alpha of exchangeable rows,
-        and about alpha in practice.
+        The share of rows that intervals may miss: of exchangeable rows they miss at most
+        2 alpha + sqrt(2 / n), with n residuals, and less than alpha in practice.
 
     Returns
     -------

@@ -302,8 +302,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
         The residuals of the rows that members have held out say how far targets lie from
         predictions, without any assumption about their distribution: if rows to come are drawn
-        as those of the training were, at least ``1 - 2 * alpha`` of their targets lie within, and
-        about ``1 - alpha`` in practice.
+        as the n of the training were, at least ``1 - 2 * alpha - sqrt(2 / n)`` of their targets
+        lie within, and somewhat more than ``1 - alpha`` in practice.
 
         Parameters
         ----------
