@@ -132,6 +132,17 @@ def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool) -> tuple[Any, An
     return X, without_single_column(y)
 
 
+def as_finite_floats(y: Any) -> Array:
+    """Numbers of a regressor's targets as float64 of shape (n_samples, n_targets)."""
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
+    with np.errstate(over="ignore"):
+        y = np.require(y, np.float64, "A").reshape(len(y), -1)
+    if not np.isfinite(y).all():  # None among objects; beyond float64
+        raise ValueError(f"y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
+    return y
+
+
 def without_single_column(y: Any) -> Any:
     """Targets as a vector where they are a single column, with a warning."""
     if y.ndim != 2 or y.shape[1] != 1:

@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
+from mlp_c._estimators.data import as_finite_floats
 from mlp_c._estimators.docs import documented_estimator
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES, FINAL_LOSS, NETWORK, SIZES
 from mlp_c._estimators.parameters import Ascending
@@ -149,15 +150,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._set_parameters(locals())
 
     def _encode_targets(self, y, *, keep_classes):
-        if y.dtype.kind not in "biuf":
-            raise ValueError(f"y must hold numbers, got dtype {y.dtype}")
-        loss = self._choose_loss()
+        y, loss = as_finite_floats(y), self._choose_loss()
         loss.domain.check(y, self.loss)
         self.out_activation_ = loss.out_activation
-        with np.errstate(over="ignore"):
-            y = np.require(y, np.float64, "A").reshape(len(y), -1)
-        if not np.isfinite(y).all():  # None among objects; beyond float64
-            raise ValueError(f"y must hold finite numbers, got {y[~np.isfinite(y)][0]}")
         return y
 
     def _choose_loss(self):

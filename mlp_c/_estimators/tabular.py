@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -88,9 +88,13 @@ def _read_bools(name: str, value: Any) -> Array:
 
 def _read_folds(name: str, value: Any) -> Array:
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
-    if not is_vector or len(value) < 2 or value.min() < 0 or value.max() >= len(value):
-        checks.refuse(name, "a vector of the folds of rows", value)
+    if not is_vector or len(value) < 2 or not _are_numbered(np.unique(value)):
+        checks.refuse(name, "a vector of the folds of rows, from 0", value)
     return value.astype(np.int64)
+
+
+def _are_numbered(ascending: Array) -> bool:
+    return np.array_equal(ascending, np.arange(len(ascending)))
 
 
 def read_array(name: str, value: Any) -> Array:
@@ -104,6 +108,9 @@ SIZES = FittedPart(
 HELD_OUT = FittedPart(
     {"folds_": _read_folds, "oob_prediction_": read_array, "oob_score_": checks.number}
 )
+
+# What is known at the end of a fit.
+_OF_THE_END = ("n_iter_", "oob_prediction_", "oob_score_", "_residuals")
 
 # In which members compute.
 _DTYPE = np.dtype(np.float32)
@@ -120,7 +127,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
     _columns: Columns
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, 65_535, closed="both")],
         "hidden_layer_sizes": [StrOptions({"auto"}), *CONSTRAINTS["hidden_layer_sizes"]],
         "activation": CONSTRAINTS["activation"],
         "n_bins": [StrOptions({"auto"}), Interval(Integral, 0, 65_535, closed="both")],
@@ -254,13 +261,15 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
     ) -> tuple[Members, Data, Array]:
         """Check everything, find the columns, and make members that are ready to train."""
         random_state = random_source(self.random_state)
+        for name in _OF_THE_END:  # not those of the last fit
+            self.__dict__.pop(name, None)
         frame = read_for(self, X, reset=True)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
         y = self._check_targets(y)
-        check_consistent_length(X, y, sample_weight)
+        check_consistent_length(X, y)
         score_weight = check_weights(sample_weight, y, _DTYPE)
         encoded = self._encode(y, score_weight)
         weight = self._weigh_rows(y, encoded, score_weight)
@@ -323,13 +332,13 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         if n_epochs == 1:
             print(f"{'epoch':>5}  {'members':>7}  {'loss':>10}  {'held out':>10}")
         loss = np.mean([member.loss_ for member in self.members_])
-        held_out = np.mean([np.nanmin(m.validation_loss_curve_) for m in self.members_])
+        held_out = np.mean([np.fmin.reduce(m.validation_loss_curve_) for m in self.members_])
         print(f"{n_epochs:5}  {n_at_work:7}  {loss:10.5f}  {held_out:10.5f}")
 
     def _conclude(self, data: Data, y: Array) -> None:
         """Check what came of the training, and look back at the rows that were held out."""
         for member in self.members_:
-            if not are_finite(member.coefs_ + member.intercepts_):
+            if _has_diverged(member):
                 raise ValueError(
                     "the training came to weights that are not finite: learning_rate_init="
                     f"{self.learning_rate_init} may be too large"
@@ -405,7 +414,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         Raises
         ------
         ValueError
-            If there are not as many rows as in the training.
+            If there are not as many rows as in the training, or no repeats.
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
 
@@ -413,7 +422,9 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         ----------
         Breiman, "Random forests" (2001).
         """
-        check_is_fitted(self, "members_")
+        check_is_fitted(self, ["members_", "folds_"])
+        if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
+            raise ValueError(f"n_repeats must be an integer of at least 1, got {n_repeats!r}")
         random = random_source(random_state)
         rows = self._columns.code(read_for(self, X, reset=False))
         targets = self._check_targets_again(y)
@@ -443,6 +454,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
 
     def _run_member(self, member: Any, rows: Any) -> Array:
         """A member's outputs for rows of a table."""
+        member.n_threads = self.n_threads  # which may have been set since the fit
         return run_network(member, rows, dtype=_DTYPE)
 
     def _outputs(self, X: Any) -> Iterator[list[Array]]:
@@ -466,9 +478,22 @@ def _begin_member(member: BaseMLP, widths: list[int], data: Data, is_held_out: A
     for rows, what in ((training, "trains on"), (held_out, "holds out")):
         if data.score_weight is not None and not data.score_weight[rows].any():
             raise ValueError(f"the sample weights of the rows that a member {what} are all zero")
+    if len(held_out) < 2 and member.scoring is None and is_regressor(member):
+        raise ValueError(
+            "scoring='score' needs at least 2 rows that each member holds out, got 1; "
+            "scoring='loss' takes it"
+        )
+    member.batch_size = min(member.batch_size, len(training))
     random_state = check_random_state(member.random_state)
     layers = [*widths, member._count_outputs(data.y)]
     member._begin_network(draw(member.init, layers, member.activation, random_state, _DTYPE))
     member.n_features_in_ = widths[0]
     own = replace(data, rows=training, held_out=replace(data, rows=held_out))
     return Stochastic.begin(RULES["adam"], member, own, random_state)
+
+
+def _has_diverged(member: BaseMLP) -> bool:
+    """Whether no epoch had a score, or the weights of that with the best are not finite."""
+    scores = member.validation_scores_
+    has_score = not scores or np.isfinite(scores).any()  # Ctrl-C may have come before the first
+    return not (has_score and are_finite(member.coefs_ + member.intercepts_))

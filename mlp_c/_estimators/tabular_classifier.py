@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from mlp_c._estimators import labels
 from mlp_c._estimators import tabular_defaults as defaults
 from mlp_c._estimators.classifier import MLPClassifier
-from mlp_c._estimators.data import without_single_column
+from mlp_c._estimators.data import check_weights, without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
 from mlp_c._estimators.tabular_docs import documented_tabular
@@ -41,7 +41,16 @@ CLASSES = FittedPart(
     needed_with=("members_",),
     check_whole=_check_classes,
 )
-CALIBRATION = FittedPart({"temperature_": checks.within(0, np.inf)}, needed_with=("members_",))
+
+
+def _read_temperature(name: str, value: Any) -> float:
+    temperature = checks.number(name, value)
+    if not 0 < temperature < np.inf:
+        checks.refuse(name, "a finite number greater than 0", value)
+    return temperature
+
+
+CALIBRATION = FittedPart({"temperature_": _read_temperature}, needed_with=("members_",))
 
 
 @stored_estimator
@@ -143,6 +152,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     def _check_targets(self, y):
         y = self._check_targets_again(y)
         self._target_kind, self.classes_ = labels.find_classes(y)
+        self.temperature_ = 1.0  # until the rows held out tell
         return y
 
     def _check_targets_again(self, y):
@@ -159,7 +169,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         if self.class_weight is None:
             return sample_weight
         weights = labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
-        return weights if sample_weight is None else weights * sample_weight
+        of_rows = 1 if sample_weight is None else sample_weight
+        name = "class_weight times sample_weight"
+        return check_weights(of_rows * weights, y, np.float32, name)
 
     def _make_member(self, parameters):
         member = MLPClassifier(**parameters, label_smoothing=self.label_smoothing)
@@ -183,7 +195,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         codes = np.searchsorted(self.classes_, y[known])
         weight = None if sample_weight is None else sample_weight[known]
         self.temperature_ = _find_temperature(held_out[known], codes, weight)
-        self.oob_prediction_ = _sharpen(held_out, self.temperature_)
+        # Of logits that are divided by the temperature.
+        self.oob_prediction_ = softmax(_logarithms(held_out) / self.temperature_, axis=1)
 
     def _score_predictions(self, y, predicted, sample_weight):
         likeliest = self.classes_[predicted.argmax(axis=1)]
@@ -203,8 +216,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             The members' mean, at the temperature `temperature_`; classes ordered as in
             ``classes_``.
         """
-        mean = [np.mean(self._read_outputs(outputs), axis=0) for outputs in self._outputs(X)]
-        return _sharpen(np.concatenate(mean), self.temperature_)
+        return softmax(self._logits(X), axis=1)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithms of the probabilities of the classes.
@@ -219,7 +231,12 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         ndarray of shape (n_samples, n_classes)
             Their natural logarithms.
         """
-        return np.log(self.predict_proba(X))
+        return log_softmax(self._logits(X), axis=1)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """What probabilities are the softmax of."""
+        mean = [np.mean(self._read_outputs(outputs), axis=0) for outputs in self._outputs(X)]
+        return _logarithms(np.concatenate(mean)) / self.temperature_
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the classes of rows.
@@ -236,11 +253,6 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
-
-
-def _sharpen(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities at a temperature: of logits that are divided by it."""
-    return softmax(_logarithms(probabilities) / temperature, axis=1)
 
 
 def _logarithms(probabilities: np.ndarray) -> np.ndarray:

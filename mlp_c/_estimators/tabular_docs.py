@@ -24,7 +24,8 @@ categorical_features : 'from_dtype', array-like or None, default='from_dtype'
     categorical types of dataframes; or a mask, indices or names, which may be of numbers; None
     for none, where all columns must be numbers.
 batch_size : 'auto' or int, default='auto'
-    Rows of a batch. 'auto' for the power of two next to a 64th of the rows, from 32 to 512.
+    Rows of a batch, at most all that a member trains on. 'auto' for the power of two next to a
+    64th of the rows, from 32 to 512.
 learning_rate_init : float, default=0.003
     The learning rate, of Adam.
 alpha : float, default=1e-4

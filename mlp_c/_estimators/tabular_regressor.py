@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from mlp_c._estimators import tabular_defaults as defaults
-from mlp_c._estimators.data import without_single_column
+from mlp_c._estimators.data import as_finite_floats, without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.intervals import cv_plus
 from mlp_c._estimators.parameters import Ascending
@@ -22,6 +22,12 @@ from mlp_c._saving.registry import FittedPart, stored_estimator
 from mlp_c._system.docstrings import documented, options
 from mlp_c._training.losses import REGRESSION_LOSSES
 
+# So great targets may be, for finite sums and differences of what is said of them.
+_MAX_TARGET = 2.0**1000
+
+# So far targets may lie from others in their units, for squares that float32 holds.
+_MAX_DISTANCE = 1e18
+
 # Losses whose outputs move and stretch with the targets; others' only stretch.
 _OF_LOCATION = "identity"
 
@@ -30,16 +36,30 @@ def _check_targets(fitted: dict[str, Any]) -> None:
     """What brings outputs to the units of the targets is there for each target."""
     n = len(fitted["target_centers_"])
     shapes = [fitted[name].shape for name in ("target_scales_", "target_range_")]
-    if shapes != [(n,), (2, n)] or fitted["members_"][0].n_outputs_ % n:
+    if shapes != [(n,), (2, n)]:
         checks.refuse("target_scales_, target_range_", f"of {n} targets", shapes)
+    if fitted["_is_vector"] and n > 1:
+        checks.refuse("_is_vector", f"False of {n} targets", True)
+    estimated = {_shape_of_estimates(member) for member in fitted["members_"]}
+    if len(estimated) > 1 or next(iter(estimated))[1] != n:
+        checks.refuse("members_", f"of {n} targets, with the same loss", fitted["members_"])
+
+
+def _shape_of_estimates(member: MLPRegressor) -> tuple[int, ...]:
+    """The shape of a row's estimates, by the loss that a member of a state has."""
+    try:
+        return member._estimate(np.zeros((1, member.n_outputs_))).shape
+    except (TypeError, ValueError):  # of what is no loss, or one of other outputs
+        checks.refuse("members_", "with a loss for their outputs", member)
 
 
 def _check_residuals(fitted: dict[str, Any]) -> None:
-    """There are residuals of each member, of all targets; or none at all."""
+    """There are residuals of folds that members hold out, of all targets; or none at all."""
     found = [r.shape[1] for r in fitted["_residuals"]]
-    expected = [len(fitted["target_centers_"])] * len(fitted["members_"])
-    if found not in ([], expected):
-        checks.refuse("_residuals", "of each member and target", found)
+    n_targets, n_members = len(fitted["target_centers_"]), len(fitted["members_"])
+    if len(found) > n_members or {*found} - {n_targets}:
+        expected = f"of at most {n_members} folds and of {n_targets} targets"
+        checks.refuse("_residuals", expected, found)
 
 
 TARGETS = FittedPart(
@@ -54,7 +74,7 @@ TARGETS = FittedPart(
 )
 RESIDUALS = FittedPart(
     {"_residuals": lambda name, value: checks.floats_list(name, value, 2)},
-    needed_with=("members_",),
+    needed_with=("_residuals",),
     check_whole=_check_residuals,
 )
 
@@ -174,26 +194,38 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     def _check_targets(self, y):
         y = without_single_column(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         self._is_vector = y.ndim == 1
-        return y.astype(np.float64).reshape(len(y), -1)
+        y = as_finite_floats(y)
+        if np.abs(y).max() > _MAX_TARGET:
+            raise ValueError(
+                f"y must be at most {_MAX_TARGET:g} in magnitude, got {np.abs(y).max():g}"
+            )
+        return y
 
     def _check_targets_again(self, y):
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
-        return y.astype(np.float64).reshape(len(y), -1)
+        return as_finite_floats(y)
 
     def _encode(self, y, sample_weight):
         loss = REGRESSION_LOSSES[self.loss].with_parameters(self)
         loss.domain.check(y, self.loss)
         moves = loss.out_activation == _OF_LOCATION
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.average(y, axis=0, weights=sample_weight)
-            spread = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=sample_weight))
-        scale = spread if moves else mean
-        if not np.isfinite(scale).all():
-            raise ValueError(f"y must have a standard deviation that float64 holds, got {y}")
-        self.target_centers_ = mean if moves else np.zeros_like(mean)
-        self.target_scales_ = np.where(scale > 0, scale, 1.0)
+        # As parts of a power of two, squares and sums of targets of any magnitude are finite.
+        exponents = np.frexp(np.abs(y).max(axis=0))[1]
+        parts = np.ldexp(y, -exponents)
+        mean = np.average(parts, axis=0, weights=sample_weight)
+        spread = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=sample_weight))
+        center, scale = (mean, spread) if moves else (np.zeros_like(mean), mean)
+        scale = np.where(scale > 0, scale, 1.0)
+        self.target_centers_ = np.ldexp(center, exponents)
+        self.target_scales_ = np.ldexp(scale, exponents)
         self.target_range_ = np.stack([y.min(axis=0), y.max(axis=0)])
-        return (y - self.target_centers_) / self.target_scales_
+        encoded = (parts - center) / scale
+        if np.abs(encoded).max() > _MAX_DISTANCE:  # of rows whose weights are about 0
+            raise ValueError(
+                f"y must lie within {_MAX_DISTANCE:g} times its standard deviation, or mean, by "
+                f"sample_weight, got {np.abs(encoded).max():g}"
+            )
+        return encoded
 
     def _classes_of(self, encoded):
         return None
@@ -225,24 +257,46 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         ]
 
     def _in_units(self, estimates):
+        scale, center = self._alongside(estimates, self.target_scales_, self.target_centers_)
+        with np.errstate(over="ignore"):
+            estimates = estimates.astype(np.float64) * scale + center
+        return self._within_range(estimates)
+
+    def _mean(self, of_members):
+        """The mean of members' estimates; no rounding leads out of the range of the targets."""
+        return self._within_range(np.mean(of_members, axis=0))
+
+    def _within_range(self, estimates):
+        return np.clip(estimates, *self._alongside(estimates, *self.target_range_))
+
+    def _standardized(self, targets):
+        """Targets, or estimates of theirs, as the members learn them."""
+        scale, center = self._alongside(targets, self.target_scales_, self.target_centers_)
+        return (targets - center) / scale
+
+    def _alongside(self, estimates, *of_targets):
+        """Arrays of an element for each target, of the number of axes that estimates have."""
         shape = (1, -1) + (1,) * (estimates.ndim - 2)
-        low, high = (end.reshape(shape) for end in self.target_range_)
-        scale, center = self.target_scales_.reshape(shape), self.target_centers_.reshape(shape)
-        return np.clip(estimates.astype(np.float64) * scale + center, low, high)
+        return [of_target.reshape(shape) for of_target in of_targets]
 
     def _look_back(self, y, held_out, of_members, sample_weight):
         self.oob_prediction_ = self._shaped(held_out)
         self._residuals = []
-        for k, estimates in enumerate(of_members):
-            if estimates.ndim == y.ndim:  # and not of several quantiles
-                self._residuals.append(np.abs(y[self.folds_ == self._fold_of(k)] - estimates))
+        if held_out.ndim == y.ndim:  # and not of several quantiles
+            n_folds = len({self._fold_of(k) for k in range(len(of_members))})
+            residuals = np.abs(y - held_out)
+            self._residuals = [residuals[self.folds_ == fold] for fold in range(n_folds)]
 
     def _score_predictions(self, y, predicted, sample_weight):
-        """R^2, or what is like it for quantiles, as members' scores are."""
-        if self.loss == "quantile":
-            return self.members_[0]._score_quantiles(y, predicted, sample_weight)
+        """R^2, or what is like it for quantiles, as members' scores are.
+
+        No unit of the targets changes it; in theirs, squares may be none that float64 holds.
+        """
         if len(y) < 2:
             return np.nan
+        y, predicted = self._standardized(y), self._standardized(predicted)
+        if self.loss == "quantile":
+            return self.members_[0]._score_quantiles(y, predicted, sample_weight)
         return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _shaped(self, estimates):
@@ -280,22 +334,23 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         means, variances = [], []
         for outputs in self._outputs(X):
             estimates = self._read_outputs(outputs)
-            means.append(np.mean(estimates, axis=0))
+            means.append(self._mean(estimates))
             if return_std:
-                variances.append(np.var(estimates, axis=0) + self._mean_variance(outputs))
+                of_means = np.var([self._standardized(mean) for mean in estimates], axis=0)
+                variances.append(of_means + self._mean_variance(outputs))
         mean = self._shaped(np.concatenate(means))
         if not return_std:
             return mean
-        return mean, np.sqrt(self._shaped(np.concatenate(variances)))
+        return mean, self._shaped(np.sqrt(np.concatenate(variances)) * self.target_scales_)
 
     def _mean_variance(self, outputs):
-        """The mean of the variances that members estimate."""
+        """The mean of the variances that members estimate, of standardized targets."""
         with np.errstate(over="ignore"):
             of_members = [
                 np.exp(member._split(of_member, 2)[:, 1].astype(np.float64))
                 for member, of_member in zip(self.members_, outputs, strict=True)
             ]
-        return np.mean(of_members, axis=0) * self.target_scales_**2
+        return np.mean(of_members, axis=0)
 
     def predict_interval(self, X: Any, alpha: float = 0.1) -> np.ndarray:
         """Predict intervals that hold the targets of most rows, by CV+.
@@ -315,7 +370,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Returns
         -------
         ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
-            Lower and upper ends; infinite where the training had too few rows for `alpha`.
+            Lower and upper ends; infinite where the training had too few rows for `alpha`. With
+            an `alpha` near 1 the lower may be above the upper one: then the interval is empty.
 
         Raises
         ------
@@ -328,16 +384,17 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         """
         if not isinstance(alpha, Real) or not 0 < alpha < 1:
             raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}")
-        check_is_fitted(self, "members_")
+        check_is_fitted(self, ["members_", "_residuals"])
         if not self._residuals:
             raise ValueError(
                 f"predict_interval needs a loss of one estimate, got quantile={self.quantile!r}"
             )
         intervals = []
         for outputs in self._outputs(X):
-            estimates = self._read_outputs(outputs)
+            estimates, n_folds = self._read_outputs(outputs), len(self._residuals)
+            of_folds = [self._mean(estimates[fold::n_folds]) for fold in range(n_folds)]
             of_targets = [
-                cv_plus([r[:, j] for r in self._residuals], [e[:, j] for e in estimates], alpha)
+                cv_plus([r[:, j] for r in self._residuals], [e[:, j] for e in of_folds], alpha)
                 for j in range(estimates[0].shape[1])
             ]
             intervals.append(np.stack(of_targets, axis=1))
@@ -362,10 +419,14 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
             ``sklearn.metrics.d2_pinball_score``, the mean over several quantiles. Both are means
             over several targets, and at most 1.
         """
-        if self.loss != "quantile":
-            return super().score(X, y, sample_weight)
-        y = np.asarray(y, np.float64)
-        estimates = [np.mean(self._read_outputs(outputs), axis=0) for outputs in self._outputs(X)]
-        return self._score_predictions(
-            y.reshape(len(y), -1), np.concatenate(estimates), sample_weight
-        )
+        estimates = [self._mean(self._read_outputs(outputs)) for outputs in self._outputs(X)]
+        y = self._check_targets_again(y)
+        return self._score_predictions(y, np.concatenate(estimates), sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # The parameter may be anything: it is not validated yet.
+        loss = REGRESSION_LOSSES.get(self.loss) if isinstance(self.loss, str) else None
+        tags.target_tags.positive_only = loss is not None and loss.domain.least >= 0
+        return tags
