@@ -130,6 +130,11 @@ def outcome(model):
     return {name: _plain(value) for name, value in vars(model).items() if name != "_skl_callbacks"}
 
 
+def state_of(model):
+    """What pickles and files hold of a model, to compare with ``==``."""
+    return _plain(model.__getstate__())
+
+
 def _plain(value):
     if isinstance(value, np.ndarray):
         return (
