@@ -3,7 +3,13 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from mlp_c import HiddenActivations, MLPClassifier, MLPRegressor
+from mlp_c import (
+    HiddenActivations,
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from mlp_c._training.losses import REGRESSION_LOSSES
 
 # Enough training for the checks that ask for a good score.
@@ -86,6 +92,12 @@ DROPOUT_FAILS = {
     "check_sample_weight_equivalence_on_sparse_data": OF_ROWS,
 }
 BOTH = (MLPClassifier, MLPRegressor)
+OF_TABLES = {"n_members": 3}
+BINS = "bins and folds are of rows: a row of weight 2 is one, and a repeated row is two"
+TABLES_FAILS = {"check_sample_weight_equivalence_on_dense_data": BINS}
+TABLES_POISSON_FAILS = TABLES_FAILS | {
+    "check_regressor_multioutput": "its targets are negative, which the tags say is refused",
+}
 CONTRADICTED = [
     *((cls, HELD_OUT, EARLY_STOPPING_FAILS) for cls in BOTH),
     (MLPClassifier, HELD_OUT | {"scoring": "loss"}, LOSS_FAILS),
@@ -94,6 +106,9 @@ CONTRADICTED = [
     (MLPClassifier, {"class_weight": "balanced"}, BALANCED_FAILS),
     *((cls, DROPPED, DROPOUT_FAILS) for cls in BOTH),
     (MLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}, QUANTILES_FAILS),
+    *((cls, OF_TABLES, TABLES_FAILS) for cls in (TabularMLPClassifier, TabularMLPRegressor)),
+    (TabularMLPRegressor, OF_TABLES | {"loss": "quantile"}, TABLES_FAILS),
+    (TabularMLPRegressor, OF_TABLES | {"loss": "poisson"}, TABLES_POISSON_FAILS),
 ]
 
 

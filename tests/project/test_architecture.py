@@ -261,7 +261,16 @@ def test_a_violation_is_found(what, tmp_path):
 # ---- what pickles name ----
 
 
-@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor", "Checkpoint"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Checkpoint",
+        "MLPClassifier",
+        "MLPRegressor",
+        "TabularMLPClassifier",
+        "TabularMLPRegressor",
+    ],
+)
 def test_pickles_name_the_package_and_not_a_file_of_it(name):
     assert b"cmlp_c\n" + name.encode() in pickle.dumps(getattr(mlp_c, name), protocol=0)
 
