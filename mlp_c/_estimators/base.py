@@ -14,7 +14,7 @@ from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.data import Learner, check_data
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.hooks import refuse_hooks
-from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge, validate_changed
+from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters, validate_changed
 from mlp_c._estimators.prediction import count_layers, outputs_of
 from mlp_c._estimators.to_sklearn import to_sklearn
 from mlp_c._network.activations import layer_activations
@@ -34,7 +34,7 @@ from mlp_c._training.stopping import CURVE, RECORD
 from mlp_c._training.validation import VALIDATION
 
 
-class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
+class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
     n_features_in_: int
@@ -58,25 +58,9 @@ class BaseMLP(CallbackSupportMixin, SavableEstimator, Learner):
         "sklearn.neural_network.{estimator_name}.html"
     )
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make an estimator; `n_jobs`, which many of scikit-learn's have, is named `n_threads`."""
-        if "n_jobs" in kwargs and "n_jobs" not in cls._get_param_names():
-            raise TypeError(f"{cls.__name__} has no parameter n_jobs: it is n_threads")
-        return super().__new__(cls)
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         refuse_hooks(cls, BaseMLP)
-
-    def _set_parameters(self, values: dict[str, Any]) -> None:
-        """Store what ``__init__`` was given: its ``locals()``."""
-        for name, value in values.items():  # of a subclass, `_get_param_names` are others
-            if name != "self":
-                setattr(self, name, value)
-
-    def _validate_params(self) -> None:
-        refuse_huge(self)
-        super()._validate_params()
 
     # ---- what a subclass says ----
 

@@ -4,9 +4,10 @@ import operator
 from collections.abc import Iterable
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
 
@@ -158,3 +159,26 @@ def validate_changed(model: Constrained) -> None:
     if len(known) != len(values) or any(map(operator.is_not, known, values)):
         model._validate_params()
         model._valid_params = values
+
+
+class CheckedParameters(BaseEstimator):
+    """An estimator whose constructor takes parameters as they are, and whose fit checks them."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]]
+    _valid_params: list[Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make an estimator; `n_jobs`, which many of scikit-learn's have, is named `n_threads`."""
+        if "n_jobs" in kwargs and "n_jobs" not in cls._get_param_names():
+            raise TypeError(f"{cls.__name__} has no parameter n_jobs: it is n_threads")
+        return super().__new__(cls)
+
+    def _set_parameters(self, values: dict[str, Any]) -> None:
+        """Store what ``__init__`` was given: its ``locals()``."""
+        for name, value in values.items():  # of a subclass, `_get_param_names` are others
+            if name != "self":
+                setattr(self, name, value)
+
+    def _validate_params(self) -> None:
+        refuse_huge(self)
+        super()._validate_params()

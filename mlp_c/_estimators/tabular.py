@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.data import check_weights
 from mlp_c._estimators.folds import count_folds, divide
-from mlp_c._estimators.parameters import CONSTRAINTS, refuse_huge
+from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
@@ -69,7 +69,7 @@ def _check_members(fitted: dict[str, Any]) -> None:
     n_units = fitted["_columns"].codes.n_units
     are_fitted = all(hasattr(member, "coefs_") for member in fitted["members_"])
     shapes = {(m.n_features_in_, m.n_outputs_) for m in fitted["members_"]} if are_fitted else {}
-    if len(shapes) != 1 or n_units not in next(iter(shapes)):
+    if len(shapes) != 1 or next(iter(shapes))[0] != n_units:
         checks.refuse("members_", f"fitted alike, with {n_units} inputs", fitted["members_"])
 
 
@@ -105,21 +105,33 @@ def read_array(name: str, value: Any) -> Array:
 SIZES = FittedPart(
     {"n_features_in_": checks.count, "is_categorical_": _read_bools}, complete=_complete_sizes
 )
+
+
+def _check_held_out(fitted: dict[str, Any]) -> None:
+    lengths = [len(fitted[name]) for name in ("folds_", "oob_prediction_")]
+    if lengths[0] != lengths[1]:
+        checks.refuse("folds_, oob_prediction_", "of as many rows", lengths)
+
+
 HELD_OUT = FittedPart(
-    {"folds_": _read_folds, "oob_prediction_": read_array, "oob_score_": checks.number}
+    {"folds_": _read_folds, "oob_prediction_": read_array, "oob_score_": checks.number},
+    check_whole=_check_held_out,
 )
 
 # What is known at the end of a fit.
 _OF_THE_END = ("n_iter_", "oob_prediction_", "oob_score_", "_residuals")
 
+# By how much an epoch must be better than the best: equal scores are none.
+_LEAST_PROGRESS = 1e-10
+
 # In which members compute.
 _DTYPE = np.dtype(np.float32)
 
-# Seeds of members, which files hold as floats do.
+# Seeds of members are below this.
 _SEEDS = 2**31
 
 
-class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
+class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     """Networks that read a table, each with rows of its own held out."""
 
     n_features_in_: int
@@ -152,16 +164,6 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         "_skl_callbacks_to_teardown",
     )
 
-    def _set_parameters(self, values: dict[str, Any]) -> None:
-        """Store what ``__init__`` was given: its ``locals()``."""
-        for name, value in values.items():
-            if name != "self":
-                setattr(self, name, value)
-
-    def _validate_params(self) -> None:
-        refuse_huge(self)
-        super()._validate_params()
-
     # ---- what a subclass says ----
 
     @abstractmethod
@@ -169,8 +171,12 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         """Targets as an array; what they say of the estimator is set."""
 
     @abstractmethod
+    def _targets_of(self, y: Array, encoded: Array) -> Array:
+        """What predictions are compared with: the numbers of the classes, or the targets."""
+
+    @abstractmethod
     def _check_targets_again(self, y: Any) -> Array:
-        """The targets of the training as an array."""
+        """The same for the targets of the training, or of rows to score."""
 
     @abstractmethod
     def _encode(self, y: Array, sample_weight: Array | None) -> Array:
@@ -205,7 +211,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         Parameters
         ----------
         y : ndarray of shape (n_samples, ...)
-            The checked targets.
+            What predictions are compared with.
         held_out : ndarray of shape (n_samples, ...)
             What was said of each row by those that held it out; NaN where none did.
         of_members : list of ndarray of shape (n_held_out, ...)
@@ -248,12 +254,14 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         TypeError, ValueError
             If a parameter or an argument is unsuitable.
         """
+        before = dict(vars(self))
         with unchanged_if_refused(self):
             members, data, targets = self._begin(X, y, sample_weight, groups)
         tasks = report_to_callbacks(self, members.max_epochs, X, y, sample_weight)
         members.run(tasks)
         tasks.end()
-        self._conclude(data, targets)
+        with unchanged_if_refused(self, before):
+            self._conclude(data, targets)
         return self
 
     def _begin(
@@ -300,7 +308,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
         members = Members(
             trainings, n_threads=self.n_threads, time_limit=self.time_limit, report=self._report
         )
-        return members, data, y
+        return members, data, self._targets_of(y, encoded)
 
     def _shared(self, defaults: dict[str, Any]) -> dict[str, Any]:
         """The parameters that all members have."""
@@ -311,7 +319,7 @@ class BaseTabularMLP(CallbackSupportMixin, SavableEstimator):
             "batch_size": defaults["batch_size"],
             "learning_rate_init": self.learning_rate_init,
             "max_iter": self.max_iter,
-            "tol": 0.0,
+            "tol": _LEAST_PROGRESS,
             "early_stopping": True,
             "n_iter_no_change": self.n_iter_no_change,
             "scoring": "loss" if self.scoring == "loss" else None,

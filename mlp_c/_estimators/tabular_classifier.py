@@ -1,6 +1,5 @@
 """The classifier for tables."""
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from mlp_c._estimators import labels
@@ -112,7 +111,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseTabularMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": MLPClassifier._parameter_constraints["label_smoothing"],
     }
 
     _fitted_parts = (
@@ -150,14 +149,20 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         self._set_parameters(locals())
 
     def _check_targets(self, y):
-        y = self._check_targets_again(y)
+        y = _as_labels(y)
         self._target_kind, self.classes_ = labels.find_classes(y)
         self.temperature_ = 1.0  # until the rows held out tell
         return y
 
     def _check_targets_again(self, y):
-        check_classification_targets(y)
-        return column_or_1d(without_single_column(np.asarray(y)))
+        y = _as_labels(y)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y must hold classes of the training, got {unknown}")
+        return self._classes_of(self._encode(y, None))
+
+    def _targets_of(self, y, encoded):
+        return self._classes_of(encoded)
 
     def _encode(self, y, sample_weight):
         return labels.encode(self._target_kind, self.classes_, y)
@@ -192,15 +197,13 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     def _look_back(self, y, held_out, of_members, sample_weight):
         known = ~np.isnan(held_out[:, 0])
-        codes = np.searchsorted(self.classes_, y[known])
         weight = None if sample_weight is None else sample_weight[known]
-        self.temperature_ = _find_temperature(held_out[known], codes, weight)
+        self.temperature_ = _find_temperature(held_out[known], y[known], weight)
         # Of logits that are divided by the temperature.
         self.oob_prediction_ = softmax(_logarithms(held_out) / self.temperature_, axis=1)
 
     def _score_predictions(self, y, predicted, sample_weight):
-        likeliest = self.classes_[predicted.argmax(axis=1)]
-        return float(accuracy_score(y, likeliest, sample_weight=sample_weight))
+        return float(accuracy_score(y, predicted.argmax(axis=1), sample_weight=sample_weight))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the classes.
@@ -253,6 +256,12 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+
+def _as_labels(y):
+    """A vector of labels."""
+    check_classification_targets(y)
+    return column_or_1d(without_single_column(np.asarray(y)))
 
 
 def _logarithms(probabilities: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ activation : str or list of str, default='relu'
     The activation of the hidden layers, as of :class:`mlp_c.MLPClassifier`.
 n_bins : 'auto' or int, default='auto'
     Into how many bins of as many rows each a column of numbers is divided, between whose bounds
-    the networks interpolate; 0 for none. 'auto' for {bins}.
+    the networks interpolate; 0 or 1 for none. 'auto' for {bins}.
 categorical_features : 'from_dtype', array-like or None, default='from_dtype'
     Which columns are categories: 'from_dtype' for those of text, of True and False, and of the
     categorical types of dataframes; or a mask, indices or names, which may be of numbers; None
@@ -39,13 +39,14 @@ n_iter_no_change : int or inf, default=16
 scoring : {{'loss', 'score'}}, default='loss'
     What says which epoch is best: the loss of the rows held out, or {score}.
 time_limit : float or None, default=None
-    Seconds after which no other epoch begins. The members keep their best epochs; how many there
-    are depends on the machine then, and so do the results.
+    Seconds from the first epoch after which no other begins. The members keep their best epochs;
+    how many there are depends on the machine then, and so do the results.
 random_state : int, RandomState or Generator instance, or None, default=None
     Where the folds and the members' seeds come from. The same int gives the same bits on any
     number of threads.
 verbose : bool, default=False
-    Whether to print a line for each epoch: the members at work, and the means of their losses.
+    Whether to print a line for each epoch: the members at work, the mean of all members' losses,
+    and the mean of their least ones yet of the rows held out.
 n_threads : int or None, default=None
     Threads to use; None for what this process may use. They share the members in training, and
     the rows in predictions.
@@ -61,7 +62,8 @@ oob_prediction_ : ndarray of shape {predictions}
     {oob} by the members that held it out; NaN for rows that none did, where there are fewer
     members than folds.
 oob_score_ : float
-    {oob_score} of these predictions.
+    {oob_score} of these predictions. The rows have chosen their members' best epochs: of few
+    rows, the score is somewhat too good.
 is_categorical_ : ndarray of bool of shape (n_features_in_,)
     Which of the columns are categories.
 n_iter_ : int
@@ -79,7 +81,8 @@ Notes
 ``u = (value - median) / interquartile range``, and by their place within quantile bins: a bin
 below the value is full, one above is empty, and the one it is in is full to the part of it that
 lies below. **Categories** are one-hot; two levels are -1 and 1. Levels of a single row, and of more
-than 255 the less frequent, are taken for unknown ones, which are all zeros. **Missing** numbers
+than 255 the less frequent, are taken for unknown ones, which are all zeros. Levels are told apart
+by value and kind: ``True`` is not 1, and ``"1"`` is neither. **Missing** numbers
 have an input of their own, and missing categories a level, if training has seen any. The codes
 are made from the table as each batch is loaded.
 

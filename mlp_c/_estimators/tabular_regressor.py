@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from mlp_c._estimators import tabular_defaults as defaults
 from mlp_c._estimators.data import as_finite_floats, without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.intervals import cv_plus
-from mlp_c._estimators.parameters import Ascending
 from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
 from mlp_c._estimators.tabular_docs import documented_tabular
@@ -28,6 +26,9 @@ _MAX_TARGET = 2.0**1000
 # So far targets may lie from others in their units, for squares that float32 holds.
 _MAX_DISTANCE = 1e18
 
+# The parameters that are MLPRegressor's.
+_OF_LOSSES = ("loss", "huber_delta", "quantile", "tweedie_power")
+
 # Losses whose outputs move and stretch with the targets; others' only stretch.
 _OF_LOCATION = "identity"
 
@@ -40,6 +41,11 @@ def _check_targets(fitted: dict[str, Any]) -> None:
         checks.refuse("target_scales_, target_range_", f"of {n} targets", shapes)
     if fitted["_is_vector"] and n > 1:
         checks.refuse("_is_vector", f"False of {n} targets", True)
+    scales, (low, high) = fitted["target_scales_"], fitted["target_range_"]
+    if not (np.isfinite(scales) & (scales > 0)).all() or not (low <= high).all():
+        checks.refuse(
+            "target_scales_, target_range_", "above 0, and ascending", [scales, low, high]
+        )
     estimated = {_shape_of_estimates(member) for member in fitted["members_"]}
     if len(estimated) > 1 or next(iter(estimated))[1] != n:
         checks.refuse("members_", f"of {n} targets, with the same loss", fitted["members_"])
@@ -57,7 +63,8 @@ def _check_residuals(fitted: dict[str, Any]) -> None:
     """There are residuals of folds that members hold out, of all targets; or none at all."""
     found = [r.shape[1] for r in fitted["_residuals"]]
     n_targets, n_members = len(fitted["target_centers_"]), len(fitted["members_"])
-    if len(found) > n_members or {*found} - {n_targets}:
+    are_distances = all((residuals >= 0).all() for residuals in fitted["_residuals"])
+    if len(found) > n_members or {*found} - {n_targets} or not are_distances:
         expected = f"of at most {n_members} folds and of {n_targets} targets"
         checks.refuse("_residuals", expected, found)
 
@@ -149,10 +156,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn's protocol)
         **BaseTabularMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), Ascending(0, 1)],
-        "tweedie_power": [Interval(Real, 1, 2, closed="both")],
+        **{name: MLPRegressor._parameter_constraints[name] for name in _OF_LOSSES},
     }
 
     _fitted_parts = (
@@ -199,6 +203,9 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
             raise ValueError(
                 f"y must be at most {_MAX_TARGET:g} in magnitude, got {np.abs(y).max():g}"
             )
+        return y
+
+    def _targets_of(self, y, encoded):
         return y
 
     def _check_targets_again(self, y):

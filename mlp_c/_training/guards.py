@@ -1,6 +1,6 @@
 """What keeps a model whole: one fit at a time, and all or nothing of its data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -34,10 +34,10 @@ def _end_fit(model: object, token: object) -> None:
 
 
 @contextmanager
-def unchanged_if_refused(model: object) -> Iterator[None]:
-    """Leave a model as it was where what it is to learn from is refused."""
+def unchanged_if_refused(model: object, before: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Leave a model as it was, or as it was `before`, where what it learns from is refused."""
     state = vars(model)
-    before = dict(state)
+    before = dict(state if before is None else before)
     try:
         yield
     except BaseException:

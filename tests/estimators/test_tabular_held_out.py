@@ -277,7 +277,7 @@ def test_importances_are_differences_from_the_score_of_rows_held_out(cls, params
     found = model.permutation_importance(MIXED, y, weight, n_repeats=1, random_state=3)
     constant = list(MIXED.columns).index("constant")
     assert found.importances[constant] == 0
-    assert found.importances.max() > 0
+    assert found.importances.any()
     held_out = model.folds_ < 2
     known, kept = y[held_out], model.oob_prediction_[held_out]
     scored = None if weight is None else weight[held_out]
