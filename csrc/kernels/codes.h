@@ -13,8 +13,8 @@
  * part of it that lies below v, so that those below v's are full, and those above are 0. Of a
  * missing number the other units are 0, and so are all of an index that there is not.
  *
- * The columns are computed in float64, one like the other on all instruction sets: no sum holds a
- * product that could be fused with it.
+ * The columns are computed in float64, with the same bits on all instruction sets: a sum holds no
+ * product, or products with 0 or 1, which have the same bits fused.
  */
 #ifndef MLP_CODES_TEMPLATE
 #define MLP_CODES_TEMPLATE

@@ -26,8 +26,9 @@ def cv_plus(residuals: Sequence[Array], predictions: Sequence[Array], alpha: flo
     predictions : sequence of ndarray of shape (n_samples,)
         What each member predicts for the new rows.
     alpha : float
-        The share of rows that intervals may miss: of exchangeable rows they miss at most
-        2 alpha + sqrt(2 / n), with n residuals, and less than alpha in practice.
+        The share of rows that intervals may miss. If no member has learned anything of the rows
+        that it held out, they miss at most 2 alpha + sqrt(2 / n) of exchangeable rows, with n
+        residuals, and in practice about alpha.
 
     Returns
     -------

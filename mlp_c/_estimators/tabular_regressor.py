@@ -363,9 +363,11 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         """Predict intervals that hold the targets of most rows, by CV+.
 
         The residuals of the rows that members have held out say how far targets lie from
-        predictions, without any assumption about their distribution: if rows to come are drawn
-        as the n of the training were, at least ``1 - 2 * alpha - sqrt(2 / n)`` of their targets
-        lie within, and somewhat more than ``1 - alpha`` in practice.
+        predictions, whatever their distribution. Of rows to come that are drawn as those of the
+        training were, about ``1 - alpha`` lie within: somewhat more where there are many rows,
+        as intervals go by single members and their mean is better; fewer where there are few, as
+        the rows held out have chosen the members' best epochs. If they had not, at least
+        ``1 - 2 * alpha - sqrt(2 / n)`` would lie within, of n rows.
 
         Parameters
         ----------
