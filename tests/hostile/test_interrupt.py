@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
-from mlp_c import MLPClassifier, MLPRegressor, _core, kernels
+from mlp_c import MLPClassifier, MLPRegressor, TabularMLPClassifier, _core, kernels
 from support import calls, processes
 from support.signals import PROMISED_SECONDS, TOLERATED_SECONDS, has_alarms, rows, run
 from support.wide import virtual
@@ -76,6 +76,20 @@ def held_out(**params):
         assert abs(kept - min(curve)) <= 1e-5 * kept
 
     return work, check
+
+
+def table():
+    """Members whose epochs are long for their rows, which are looked back at in the end."""
+    X = rows(3000, 20, np.float64)
+    y = np.arange(len(X)) % 3
+    model = TabularMLPClassifier(max_iter=10**6, n_threads=2, random_state=0)
+    model.set_params(n_members=3, n_iter_no_change=np.inf, batch_size=1)
+
+    def check():
+        assert len(model.members_) == 3
+        assert np.isfinite(model.predict_proba(X[:50])).all()
+
+    return lambda: model.fit(X, y), check
 
 
 def lbfgs(**params):
@@ -265,6 +279,7 @@ CASES = {
     "sgd_step": ("sgd_step", sgd_step, RAISES),
     "long_updates": ("train_epoch", long_updates, RAISES),
     "members": ("train_members", members, RAISES),
+    "table": ("train_members", table, WARNS),
     "members_held_out": ("train_members", members_held_out, RAISES),
     "members_long_updates": ("train_members", long_updates_of_members, RAISES),
     "predict": ("predict", predict, RAISES),
