@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_c import TabularMLPClassifier
+from mlp_c import TabularMLPClassifier, TabularMLPRegressor
 from mlp_c._estimators.folds import divide
-from support.tabular import NUMBERS, WORDS, N, both, make, targets_for
+from support.tabular import NUMBERS, TARGETS, WORDS, N, both, make, targets_for
 
 
 @st.composite
@@ -145,6 +145,13 @@ def test_few_rows_are_enough(cls, n):
 def test_one_row_is_refused(cls):
     with pytest.raises(ValueError, match="at least 2 rows to hold out one, got n_samples=1"):
         make(cls).fit(NUMBERS[:1], targets_for(cls)[:1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_single_row_held_out_has_no_score_and_is_silent():
+    model = make(TabularMLPRegressor, n_members=1).fit(NUMBERS[:5], TARGETS[:5])
+    assert np.isfinite(model.oob_prediction_).sum() == 1
+    assert np.isnan(model.oob_score_)
 
 
 def test_classes_of_a_row_each_are_learned_by_those_that_do_not_hold_it_out():

@@ -173,6 +173,10 @@ def test_cv_plus_is_what_its_definition_says(seed, n_members, alpha, unit, has_t
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * unit)
 
 
+def test_the_least_of_the_sums_is_exact():
+    assert cv_plus([np.array([0.0, 1.0])], [np.array([5.0])], 0.9).tolist() == [[5.0, 5.0]]
+
+
 @pytest.mark.parametrize("n_members", [2, 5, 8])
 def test_intervals_are_of_the_rows_held_out(n_members):
     model = make(R, n_members=n_members).fit(MIXED, NUMBERS[:, :2])
@@ -193,8 +197,14 @@ def test_members_of_the_same_fold_do_not_count_its_rows_twice():
     model = make(R, n_members=20).fit(NUMBERS[:5], TARGETS[:5])
     assert np.isinf(model.predict_interval(NUMBERS, alpha=0.1)).all()
     assert np.isfinite(model.predict_interval(NUMBERS, alpha=0.2)).all()
-    residuals = np.abs(TARGETS[:5] - model.oob_prediction_)
-    np.testing.assert_allclose(np.ravel(model._residuals), residuals[np.argsort(model.folds_)])
+    residuals = np.abs(TARGETS[:5] - model.oob_prediction_)[np.argsort(model.folds_)]
+    of_folds = [
+        np.mean([of_member(model, k, NUMBERS)[:, 0] for k in range(fold, 20, 5)], axis=0)
+        for fold in range(5)
+    ]
+    expected = cv_plus_by_brute_force(residuals[:, np.newaxis], of_folds, 0.2)
+    found = model.predict_interval(NUMBERS, alpha=0.2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_intervals_grow_as_fewer_rows_may_lie_outside():
