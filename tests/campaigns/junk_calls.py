@@ -55,10 +55,17 @@ PARAMS = {
         {"loss": "poisson"},
         {"loss": "tweedie", "tweedie_power": 1.3},
     ],
+    mlp_c.TabularMLPClassifier: [{}, {"class_weight": "balanced"}, {"scoring": "score"}],
+    mlp_c.TabularMLPRegressor: [
+        {},
+        {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]},
+        {"loss": "gaussian"},
+        {"categorical_features": [0, 3]},
+    ],
 }
 
 # Integers up to which a parameter means no long work; above, no mistake but a long wait.
-LONGEST = {"max_iter": 20, "max_fun": 200}
+LONGEST = {"max_iter": 20, "max_fun": 200, "n_members": 20}
 
 
 @dataclass
@@ -165,6 +172,25 @@ def methods():
         known["fit validated"] = data | VALIDATION | {"sample_weight_val": np.ones(20)}
         for method, arguments in known.items():
             found[f"{cls.__name__}.{method}"] = cls, method.split()[0], arguments
+    return found | methods_for_tables()
+
+
+def methods_for_tables():
+    """The same of the estimators for tables."""
+    rows, data = {"X": X}, {"X": X, "y": Y, "sample_weight": np.ones(20)}
+    known = {"fit": data | {"groups": np.arange(20) // 2}, "score": data, "predict": rows}
+    known["permutation_importance"] = data | {"random_state": 0}
+    found = {}
+    for cls in (mlp_c.TabularMLPClassifier, mlp_c.TabularMLPRegressor):
+        listed = cls(2, hidden_layer_sizes=4, max_iter=1)
+        only = {"set_params": listed.get_params()}
+        only["__setstate__"] = {"state": listed.fit(X, Y).__getstate__()}
+        if cls is mlp_c.TabularMLPClassifier:
+            only |= {"predict_proba": rows, "predict_log_proba": rows}
+        else:
+            only["predict_interval"] = rows | {"alpha": 0.5}
+        for method, arguments in (known | only).items():
+            found[f"{cls.__name__}.{method}"] = cls, method, arguments
     return found
 
 
@@ -272,6 +298,8 @@ def plan_method(rng, label):
 
     def make():
         model = cls(hidden_layer_sizes=(4,), activation=activation, max_iter=2)
+        if "n_members" in cls._get_param_names():
+            model.n_members = 2
         if fitted:
             model.fit(X, Y)
         model.set_params(**params)
