@@ -107,7 +107,8 @@ CONTRADICTED = [
     *((cls, DROPPED, DROPOUT_FAILS) for cls in BOTH),
     (MLPRegressor, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}, QUANTILES_FAILS),
     *((cls, OF_TABLES, TABLES_FAILS) for cls in (TabularMLPClassifier, TabularMLPRegressor)),
-    (TabularMLPRegressor, OF_TABLES | {"loss": "quantile"}, TABLES_FAILS),
+    # With as many bins as for large tables, its score is near the 0.5 that a check asks for.
+    (TabularMLPRegressor, OF_TABLES | {"loss": "quantile", "n_bins": 8}, TABLES_FAILS),
     (TabularMLPRegressor, OF_TABLES | {"loss": "poisson"}, TABLES_POISSON_FAILS),
 ]
 
