@@ -60,7 +60,7 @@ def targets():
 
     found = {case: core_call(case, given) for case, given in core_calls.examples().items()}
     # Enough work for three threads.
-    for case, given in core_calls.examples(n=3000, widths=(100, 64, 3), n_threads=3).items():
+    for case, given in core_calls.examples(n=1500, widths=(100, 64, 3), n_threads=3).items():
         if given and isinstance([*given.values()][-1], int):
             found[f"{case}, 3 threads"] = core_call(case, given)
     for cls in (mlp_c.MLPClassifier, mlp_c.MLPRegressor):
