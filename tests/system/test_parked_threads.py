@@ -226,5 +226,8 @@ print(time.time(), flush=True)
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_the_interpreter_does_not_wait_for_them(when):
     command = [sys.executable, "-X", "faulthandler", "-c", END, when]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert time.time() - float(done.stdout) < 0.8 * IDLE
+    seconds = []
+    for _ in range(5):  # on a busy machine, ends of interpreters take time by themselves
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        seconds.append(time.time() - float(done.stdout))
+    assert min(seconds) < 0.8 * IDLE
