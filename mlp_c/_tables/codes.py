@@ -11,24 +11,18 @@ A column's inputs, its units, begin at an even place. From there on,
 - a sign, a category of two levels, is -1 or 1 in one unit; 0 for others.
 
 The kernels make codes of a batch of rows at a time, from a table of numbers and of indices of
-levels; ``encode`` makes those of all rows.
+levels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from mlp_c._system.blocks import Array
 
 NUMBER, CATEGORY, SIGN = range(3)
-
-# Of this magnitude places of numbers are at most, and their squares, to stay finite.
-_MAX_PLACE = 3.0
-_MAX_SQUARE = 2.0**60
 
 # Units of a number before those of its bins.
 _N_PLACES = 2
@@ -88,11 +82,6 @@ class Codes:
         )
 
     @property
-    def n_columns(self) -> int:
-        """How many columns there are."""
-        return len(self.kinds)
-
-    @property
     def n_units(self) -> int:
         """How many inputs of a network they are."""
         return int(self.unit_starts[-1])
@@ -145,72 +134,3 @@ class CodedRows:
     knots = property(lambda self: self.codes.knots)
     unit_starts = property(lambda self: self.codes.unit_starts)
     bin_value = property(lambda self: self.codes.bin_value)
-
-
-def encode(table: Array, codes: Codes, dtype: Any) -> csr_array:
-    """The codes of all rows of a table, as a matrix of a row each.
-
-    Parameters
-    ----------
-    table : ndarray of float64, of shape (n_rows, n_columns)
-        As `CodedRows` has it.
-    codes : Codes
-        The codes of its columns.
-    dtype : dtype
-        Of the matrix; they are computed in float64.
-
-    Returns
-    -------
-    csr_array of shape (n_rows, n_units)
-        The codes; those that are 0 are not stored.
-    """
-    units, values = [np.empty(0, np.int64)], [np.empty(0)]  # columns may have no units
-    for j, column in enumerate(table.T):
-        if codes.kinds[j] == NUMBER:
-            knots = codes.knots[codes.knot_starts[j] : codes.knot_starts[j + 1]]
-            found = _encode_numbers(
-                column, codes.centers[j], codes.scales[j], knots, codes.bin_value
-            )
-        elif codes.kinds[j] == CATEGORY:
-            found = _encode_categories(column, codes.unit_starts[j + 1] - codes.unit_starts[j])
-        else:
-            place = np.zeros(len(column), np.int64)
-            found = [(place, np.select([column == 0, column == 1], [-1.0, 1.0]))]
-        for places, of_units in found:
-            units.append(codes.unit_starts[j] + places)
-            values.append(of_units)
-    rows = np.tile(np.arange(len(table)), len(units) - 1)
-    stored = np.concatenate(values).astype(dtype), (rows, np.concatenate(units))
-    matrix = coo_array(stored, shape=(len(table), codes.n_units)).tocsr()
-    matrix.eliminate_zeros()
-    return matrix
-
-
-# Places of units among a column's, and their values; of one unit a row.
-_Units = list[tuple[Array, Array]]
-
-
-def _encode_numbers(
-    numbers: Array, center: float, scale: float, knots: Array, bin_value: float
-) -> _Units:
-    is_missing = np.isnan(numbers)
-    numbers = np.where(is_missing, center, numbers)
-    with np.errstate(over="ignore"):
-        u = (numbers - center) / scale
-        z = u / np.sqrt(1 + np.minimum((u / 3) * (u / 3), _MAX_SQUARE))
-        bins = [
-            bin_value * np.clip((numbers - low) / (high - low), 0, 1)
-            for low, high in pairwise(knots)
-        ]
-    z, *bins = [
-        np.where(is_missing, 0, unit) for unit in (np.clip(z, -_MAX_PLACE, _MAX_PLACE), *bins)
-    ]
-    units = (z, is_missing.astype(np.float64), *bins)
-    return [(np.full(len(numbers), i), unit) for i, unit in enumerate(units)]
-
-
-def _encode_categories(indices: Array, n_units: int) -> _Units:
-    is_level = (indices >= 0) & (indices < n_units) & (indices == np.floor(indices))
-    if n_units == 0:
-        return []
-    return [(np.where(is_level, indices, 0).astype(np.int64), is_level.astype(np.float64))]

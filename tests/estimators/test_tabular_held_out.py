@@ -11,8 +11,8 @@ from sklearn.metrics import accuracy_score, d2_pinball_score, log_loss, r2_score
 
 from mlp_c import TabularMLPClassifier, TabularMLPRegressor
 from mlp_c._estimators.intervals import cv_plus
-from mlp_c._tables.codes import encode
 from mlp_c._tables.frames import read
+from support.coded import encode
 from support.tabular import (
     MIXED,
     NUMBERS,
@@ -32,7 +32,7 @@ C, R = TabularMLPClassifier, TabularMLPRegressor
 def of_member(model, k, table):
     """What a member says of rows, by NumPy: probabilities, or numbers in the targets' units."""
     rows = model._columns.code(read(table))
-    x, member = encode(rows.table, rows.codes, np.float64).toarray(), model.members_[k]
+    x, member = encode(rows, np.float64), model.members_[k]
     *hidden, last = zip(member.coefs_, member.intercepts_, strict=True)
     for w, b in hidden:
         x = np.maximum(x @ w.astype(float) + b, 0)

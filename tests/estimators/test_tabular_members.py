@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from mlp_c import TabularMLPClassifier, TabularMLPRegressor
-from mlp_c._tables.codes import encode
 from mlp_c._tables.frames import read
+from support.coded import encode
 from support.tabular import (
     MIXED,
     NUMBERS,
@@ -82,7 +83,7 @@ def test_a_member_has_the_bits_of_a_network_fitted_by_itself(name):
     fit = {"max_iter": 8, "n_iter_no_change": 2, "learning_rate_init": 0.03, "n_threads": 2}
     model = make(cls, **fit | params).fit(MIXED, y, **given)
     rows = model._columns.code(read(MIXED))
-    codes, weight = encode(rows.table, rows.codes, np.float32), given.get("sample_weight")
+    codes, weight = csr_array(encode(rows, np.float32)), given.get("sample_weight")
     in_training = np.ones(N) if weight is None else weight
     if params.get("class_weight"):
         in_training = in_training * [params["class_weight"][word] for word in y]

@@ -80,7 +80,7 @@ def code(v, kind, center, scale, knots, bin_value, width):
 def encode(rows, dtype):
     """All units of coded rows, dense."""
     n, d = rows.table.shape
-    X = np.zeros((n, rows.n_units), dtype)
+    X = np.zeros((n, int(rows.unit_starts[-1])), dtype)
     knots = np.split(rows.knots, rows.knot_starts[1:-1]) if d else []
     for c in range(d):
         begin, end = rows.unit_starts[c : c + 2]

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_array
 
-from mlp_c._tables.codes import CATEGORY, NUMBER, SIGN, CodedRows, Codes, encode
+from mlp_c._tables.codes import CATEGORY, NUMBER, SIGN, CodedRows, Codes
+from support.coded import encode
 
 FLOATS = st.floats(allow_nan=False, width=64)
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -22,7 +24,7 @@ def codes_of_numbers(center=0.0, scale=1.0, knots=(), bin_value=0.5):
 
 
 def encoded(codes, *columns, dtype=np.float64):
-    return encode(np.array(columns, float).T, codes, dtype).toarray()
+    return encode(CodedRows(np.array(columns, float).T, codes), dtype)
 
 
 def bins(codes, values):
@@ -39,7 +41,7 @@ def test_codes_worked_by_hand():
     codes = Codes.of(kinds, [1, 0, 0, 5, 0], [2, 1, 1, 1, 1], knots, [0, 3, 2, 0, 0], 0.5)
     assert codes.unit_starts.tolist() == [0, 4, 8, 10, 12, 12]
     assert codes.knot_starts.tolist() == [0, 3, 3, 3, 3, 3]
-    assert (codes.n_columns, codes.n_units) == (5, 12)
+    assert (len(codes.kinds), codes.n_units) == (5, 12)
     nan = np.nan
     table = np.array(
         [[1.0, 0, 0, 5, 0], [2.5, 2, 1, nan, nan], [nan, nan, nan, 8, 0], [-9, 5, 0.5, 5, -1]]
@@ -51,7 +53,7 @@ def test_codes_worked_by_hand():
         [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0], [place, 0]],
         [[-5 / np.sqrt(1 + 25 / 9), 0, 0, 0], [0, 0, 0, 0], [0, 0], [0, 0]],
     ]
-    found = encode(table, codes, np.float64)
+    found = csr_array(encode(CodedRows(table, codes), np.float64))
     np.testing.assert_allclose(found.toarray(), list(map(np.concatenate, expected)), rtol=1e-15)
     assert (found.data != 0).all()
     assert found.has_sorted_indices
@@ -144,4 +146,4 @@ def test_signs_are_of_two_levels(value):
 @pytest.mark.parametrize("kind", [NUMBER, CATEGORY, SIGN])
 def test_no_rows_have_no_codes(kind):
     codes = Codes.of([kind], [0], [1], [np.empty(0)], [2], 0.5)
-    assert encode(np.empty((0, 1)), codes, np.float32).shape == (0, 2)
+    assert encode(CodedRows(np.empty((0, 1)), codes), np.float32).shape == (0, 2)

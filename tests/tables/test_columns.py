@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_c._tables import columns as columns_module
-from mlp_c._tables.codes import CATEGORY, NUMBER, SIGN, encode
+from mlp_c._tables.codes import CATEGORY, NUMBER, SIGN, CodedRows
 from mlp_c._tables.columns import fit
 from mlp_c._tables.frames import read
+from support.coded import encode
 from support.tables import LIBRARIES, TABLE
 
 RNG = np.random.default_rng(5)
@@ -76,8 +77,8 @@ def test_constants_say_nothing_whatever_comes(values):
     columns, rows = fit(read(np.array(values)[:, None]))
     assert columns.codes.n_units == 2
     coded = columns.code(read(np.array([[0.0], [1e6], [-1e290]])))
-    for matrix in (encode(rows.table, rows.codes, "f8"), encode(coded.table, rows.codes, "f8")):
-        assert (np.abs(matrix.toarray()[:, 0]) < 1e-10).all()
+    for matrix in (encode(rows, "f8"), encode(CodedRows(coded.table, rows.codes), "f8")):
+        assert (np.abs(matrix[:, 0]) < 1e-10).all()
 
 
 HARD = {
@@ -103,7 +104,7 @@ def test_hard_columns_have_codes_as_they_must_be(what):
     values = np.array(HARD[what], float)
     codes = fitted(*values)
     assert_codes(codes)
-    found = encode(values[:, None], codes, np.float64).toarray()
+    found = encode(CodedRows(values[:, None], codes), np.float64)
     assert np.isfinite(found).all()
     order = np.argsort(values)
     assert (np.diff(found[order, 0]) >= -1e-15).all()
@@ -113,7 +114,7 @@ def test_hard_columns_have_codes_as_they_must_be(what):
 def test_any_numbers_have_codes_as_they_must_be(values, n_bins):
     codes = fitted(*values, n_bins=n_bins)
     assert_codes(codes)
-    found = encode(np.array(values)[:, None], codes, np.float64).toarray()
+    found = encode(CodedRows(np.array(values)[:, None], codes), np.float64)
     assert np.isfinite(found).all()
     assert (np.abs(found) <= 3).all()
 
@@ -201,7 +202,7 @@ def test_levels_that_training_has_not_seen_are_unknown():
     other = pd.DataFrame({"a": ["z", None], "b": [None, 1], "c": ["y", "x"]})
     table = columns.code(read(other)).table
     np.testing.assert_array_equal(table, [[np.nan, np.nan, np.nan], [np.nan, np.nan, 0]])
-    assert not encode(table, columns.codes, "f4").toarray()[0].any()
+    assert not encode(CodedRows(table, columns.codes), "f4")[0].any()
 
 
 # ---- tables ----

@@ -13,9 +13,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from mlp_c._tables import frames
-from mlp_c._tables.codes import encode
 from mlp_c._tables.columns import fit
 from mlp_c._tables.frames import read, read_for
+from support.coded import encode
 from support.tables import LIBRARIES, TABLE
 
 
@@ -126,7 +126,7 @@ def test_columns_of_nothing():
         columns, rows = fit(read(X))
         assert columns.levels == [None]
         assert np.isnan(rows.table).all()
-        assert encode(rows.table, rows.codes, "f8").toarray().tolist() == [[0, 1]] * 3
+        assert encode(rows, "f8").tolist() == [[0, 1]] * 3
 
 
 def test_numbers_and_words_of_the_same_look_differ():
