@@ -63,11 +63,8 @@ def check_data(
     sample_weight = check_weights(given.sample_weight, X, dtype)
     encoded = model._encode_targets(y, keep_classes=keep_classes)
     _check_target_range(encoded, work_dtype)
-    class_weights, score_weight = model._weigh_classes(y, encoded), sample_weight
-    if class_weights is not None:
-        of_rows = 1 if sample_weight is None else sample_weight
-        name = "class_weight times sample_weight"
-        sample_weight = check_weights(of_rows * class_weights, X, dtype, name)
+    score_weight = sample_weight
+    sample_weight = weigh_by_class(model._weigh_classes(y, encoded), sample_weight, X, dtype)
     rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X, X, y)
     X = kernel_input(X, work_dtype)
     data = Data(X, encoded, sample_weight, score_weight, rows, dtype, source)
@@ -176,6 +173,17 @@ def _check_target_range(y: Array, dtype: np.dtype[Any]) -> None:
                 f"y must be in the range of {dtype}, in which rows of {dtype} are computed with, "
                 f"got an element of magnitude {largest}; compute_dtype='float64' takes it"
             )
+
+
+def weigh_by_class(
+    class_weights: Array | None, sample_weight: Array | None, X: Any, dtype: np.dtype[Any]
+) -> Array | None:
+    """Weights of the rows of `X` in training, of those of their classes and their own."""
+    if class_weights is None:
+        return sample_weight
+    of_rows = 1 if sample_weight is None else sample_weight
+    name = "class_weight times sample_weight"
+    return check_weights(of_rows * class_weights, X, dtype, name)
 
 
 def check_weights(

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from mlp_c._estimators.base import BaseMLP
-from mlp_c._estimators.data import check_weights
+from mlp_c._estimators.data import check_weights, weigh_by_class
 from mlp_c._estimators.folds import count_folds, divide
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
@@ -186,9 +186,9 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     def _classes_of(self, encoded: Array) -> Array | None:
         """The classes of rows by number, by which they are stratified; None for numbers."""
 
-    @abstractmethod
-    def _weigh_rows(self, y: Array, encoded: Array, sample_weight: Array | None) -> Array | None:
-        """The weights of rows in training."""
+    def _weigh_classes(self, y: Array, encoded: Array) -> Array | None:
+        """The weights that rows have in training for their classes; a regressor has none."""
+        return None
 
     @abstractmethod
     def _choose_defaults(self, n_rows: int) -> dict[str, Any]:
@@ -203,9 +203,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         """What each member's outputs say: probabilities, or estimates in the targets' units."""
 
     @abstractmethod
-    def _look_back(
-        self, y: Array, held_out: Array, of_members: list[Array], sample_weight: Array | None
-    ) -> None:
+    def _look_back(self, y: Array, held_out: Array, sample_weight: Array | None) -> None:
         """Set what the rows that members have held out tell, but for their score.
 
         Parameters
@@ -214,8 +212,6 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             What predictions are compared with.
         held_out : ndarray of shape (n_samples, ...)
             What was said of each row by those that held it out; NaN where none did.
-        of_members : list of ndarray of shape (n_held_out, ...)
-            The same, for each member's rows.
         sample_weight : ndarray of shape (n_samples,) or None
             Weights in scores.
         """
@@ -280,7 +276,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         check_consistent_length(X, y)
         score_weight = check_weights(sample_weight, y, _DTYPE)
         encoded = self._encode(y, score_weight)
-        weight = self._weigh_rows(y, encoded, score_weight)
+        weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, _DTYPE)
         defaults = self._choose_defaults(len(y))
         columns, rows = fit_columns(
             frame, categorical_features=self.categorical_features, n_bins=defaults["n_bins"]
@@ -302,7 +298,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             for seed in seeds.tolist()
         ]
         trainings = [
-            _begin_member(member, widths, data, self.folds_ == self._fold_of(k))
+            _begin_member(member, widths, data, self._is_held_out_by(k))
             for k, member in enumerate(self.members_)
         ]
         members = Members(
@@ -328,9 +324,10 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             "n_threads": self.n_threads,
         }
 
-    def _fold_of(self, member: int) -> int:
-        """The fold that a member holds out; of few rows there are fewer folds than members."""
-        return member % (int(self.folds_.max()) + 1)
+    def _is_held_out_by(self, member: int) -> Array:
+        """Which rows a member holds out: of few rows, there are fewer folds than members."""
+        is_held_out: Array = self.folds_ == member % (self.folds_.max() + 1)
+        return is_held_out
 
     def _report(self, n_at_work: int) -> None:
         """Print a line of the table that ``verbose`` asks for."""
@@ -353,15 +350,14 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                 )
             del member._optimizer  # nothing goes on from it, and files would hold it
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
-        of_members = self._predict_held_out(data.X)
-        held_out = self._gather(of_members)
-        self._look_back(y, held_out, of_members, data.score_weight)
+        held_out = self._gather(self._predict_held_out(data.X))
+        self._look_back(y, held_out, data.score_weight)
         self.oob_score_ = self._score_held_out(y, held_out, data.score_weight)
 
     def _predict_held_out(self, rows: CodedRows) -> list[Array]:
         """What members say of those of the training's rows that they held out."""
         outputs = [
-            self._run_member(member, rows.take(self.folds_ == self._fold_of(k)))
+            self._run_member(member, rows.take(self._is_held_out_by(k)))
             for k, member in enumerate(self.members_)
         ]
         return self._read_outputs(outputs)
@@ -380,7 +376,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         total = np.zeros((len(self.folds_), *of_members[0].shape[1:]))
         counts = np.zeros(len(total))
         for k, of_member in enumerate(of_members):
-            is_held_out = self.folds_ == self._fold_of(k)
+            is_held_out = self._is_held_out_by(k)
             total[is_held_out] += of_member
             counts[is_held_out] += 1
         counts[counts == 0] = np.nan

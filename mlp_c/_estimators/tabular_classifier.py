@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from mlp_c._estimators import labels
 from mlp_c._estimators import tabular_defaults as defaults
 from mlp_c._estimators.classifier import MLPClassifier
-from mlp_c._estimators.data import check_weights, without_single_column
+from mlp_c._estimators.data import without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
 from mlp_c._estimators.tabular_docs import documented_tabular
@@ -170,13 +170,10 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     def _classes_of(self, encoded):
         return encoded if encoded.ndim == 1 else encoded[:, 0].astype(np.int64)
 
-    def _weigh_rows(self, y, encoded, sample_weight):
+    def _weigh_classes(self, y, encoded):
         if self.class_weight is None:
-            return sample_weight
-        weights = labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
-        of_rows = 1 if sample_weight is None else sample_weight
-        name = "class_weight times sample_weight"
-        return check_weights(of_rows * weights, y, np.float32, name)
+            return None
+        return labels.weigh(self.class_weight, self._target_kind, self.classes_, y, encoded)
 
     def _make_member(self, parameters):
         member = MLPClassifier(**parameters, label_smoothing=self.label_smoothing)
@@ -195,7 +192,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             return of_members
         return [np.hstack([1 - p, p])[:, : len(self.classes_)] for p in of_members]
 
-    def _look_back(self, y, held_out, of_members, sample_weight):
+    def _look_back(self, y, held_out, sample_weight):
         known = ~np.isnan(held_out[:, 0])
         weight = None if sample_weight is None else sample_weight[known]
         self.temperature_ = _find_temperature(held_out[known], y[known], weight)

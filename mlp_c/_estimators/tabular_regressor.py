@@ -237,9 +237,6 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     def _classes_of(self, encoded):
         return None
 
-    def _weigh_rows(self, y, encoded, sample_weight):
-        return sample_weight
-
     def _choose_defaults(self, n_rows):
         return defaults.of_regressor(self, n_rows)
 
@@ -286,11 +283,11 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         shape = (1, -1) + (1,) * (estimates.ndim - 2)
         return [of_target.reshape(shape) for of_target in of_targets]
 
-    def _look_back(self, y, held_out, of_members, sample_weight):
+    def _look_back(self, y, held_out, sample_weight):
         self.oob_prediction_ = self._shaped(held_out)
         self._residuals = []
         if held_out.ndim == y.ndim:  # and not of several quantiles
-            n_folds = len({self._fold_of(k) for k in range(len(of_members))})
+            n_folds = min(len(self.members_), int(self.folds_.max()) + 1)  # that were held out
             residuals = np.abs(y - held_out)
             self._residuals = [residuals[self.folds_ == fold] for fold in range(n_folds)]
 
