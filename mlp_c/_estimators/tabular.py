@@ -21,8 +21,6 @@ from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
-from mlp_c._saving import checks
-from mlp_c._saving.registry import FittedPart
 from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite
 from mlp_c._tables.codes import CodedRows
@@ -36,87 +34,6 @@ from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.members import Members
 from mlp_c._training.optimizers import RULES
-
-# ---- what a fit sets, as states hold it ----
-
-
-def members_of(cls: type[Any]) -> FittedPart:
-    """The columns and the members, which are of a class."""
-
-    def read(name: str, value: Any) -> list[Any]:
-        if not isinstance(value, list) or not value:
-            checks.refuse(name, "a list of the states of members", value)
-        members = []
-        for state in value:
-            member = object.__new__(cls)
-            member.__setstate__(state)
-            members.append(member)
-        return members
-
-    return FittedPart(
-        {"_columns": Columns.from_state, "members_": read},
-        needed_with=("members_", "_columns"),
-        check_whole=_check_members,
-        encoders={
-            "_columns": Columns.to_state,
-            "members_": lambda members: [member.__getstate__() for member in members],
-        },
-    )
-
-
-def _check_members(fitted: dict[str, Any]) -> None:
-    """The members are fitted, read what the columns' codes are, and agree on their outputs."""
-    n_units = fitted["_columns"].codes.n_units
-    are_fitted = all(hasattr(member, "coefs_") for member in fitted["members_"])
-    shapes = {(m.n_features_in_, m.n_outputs_) for m in fitted["members_"]} if are_fitted else {}
-    if len(shapes) != 1 or next(iter(shapes))[0] != n_units:
-        checks.refuse("members_", f"fitted alike, with {n_units} inputs", fitted["members_"])
-
-
-def _complete_sizes(fitted: dict[str, Any]) -> dict[str, Any]:
-    if "_columns" not in fitted:
-        return {}
-    is_category = fitted["_columns"].is_category
-    return {"n_features_in_": len(is_category), "is_categorical_": is_category}
-
-
-def _read_bools(name: str, value: Any) -> Array:
-    if not isinstance(value, np.ndarray) or value.dtype != bool or value.ndim != 1:
-        checks.refuse(name, "a vector of bool", value)
-    return value
-
-
-def _read_folds(name: str, value: Any) -> Array:
-    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
-    if not is_vector or len(value) < 2 or not _are_numbered(np.unique(value)):
-        checks.refuse(name, "a vector of the folds of rows, from 0", value)
-    return value.astype(np.int64)
-
-
-def _are_numbered(ascending: Array) -> bool:
-    return np.array_equal(ascending, np.arange(len(ascending)))
-
-
-def read_array(name: str, value: Any) -> Array:
-    """An array of floats of any number of dimensions."""
-    return checks.floats(name, value, getattr(value, "ndim", 1))
-
-
-SIZES = FittedPart(
-    {"n_features_in_": checks.count, "is_categorical_": _read_bools}, complete=_complete_sizes
-)
-
-
-def _check_held_out(fitted: dict[str, Any]) -> None:
-    lengths = [len(fitted[name]) for name in ("folds_", "oob_prediction_")]
-    if lengths[0] != lengths[1]:
-        checks.refuse("folds_, oob_prediction_", "of as many rows", lengths)
-
-
-HELD_OUT = FittedPart(
-    {"folds_": _read_folds, "oob_prediction_": read_array, "oob_score_": checks.number},
-    check_whole=_check_held_out,
-)
 
 # What is known at the end of a fit.
 _OF_THE_END = ("n_iter_", "oob_prediction_", "oob_score_", "_residuals")

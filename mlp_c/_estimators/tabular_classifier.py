@@ -16,40 +16,16 @@ from mlp_c._estimators import tabular_defaults as defaults
 from mlp_c._estimators.classifier import MLPClassifier
 from mlp_c._estimators.data import without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
-from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
+from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._estimators.tabular_docs import documented_tabular
-from mlp_c._saving import checks
-from mlp_c._saving.registry import FittedPart, stored_estimator
+from mlp_c._estimators.tabular_state import CALIBRATION, CLASSES, HELD_OUT, SIZES, members_of
+from mlp_c._saving.registry import stored_estimator
 
 # Probabilities are at least so great before their logarithm is taken.
 _LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 # Logarithms of the temperatures among which the best is looked for.
 _LOG_TEMPERATURES = np.log(0.1), np.log(10)
-
-
-def _check_classes(fitted: dict[str, Any]) -> None:
-    """The members' classes are the estimator's."""
-    for member in fitted["members_"]:
-        if not np.array_equal(member.classes_, fitted["classes_"]):
-            checks.refuse("classes_", "those of its members", fitted["classes_"])
-
-
-CLASSES = FittedPart(
-    {"classes_": checks.labels, "_target_kind": checks.one_of("binary", "multiclass")},
-    needed_with=("members_",),
-    check_whole=_check_classes,
-)
-
-
-def _read_temperature(name: str, value: Any) -> float:
-    temperature = checks.number(name, value)
-    if not 0 < temperature < np.inf:
-        checks.refuse(name, "a finite number greater than 0", value)
-    return temperature
-
-
-CALIBRATION = FittedPart({"temperature_": _read_temperature}, needed_with=("members_",))
 
 
 @stored_estimator

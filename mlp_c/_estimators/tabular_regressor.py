@@ -13,10 +13,10 @@ from mlp_c._estimators.data import as_finite_floats, without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.intervals import cv_plus
 from mlp_c._estimators.regressor import MLPRegressor
-from mlp_c._estimators.tabular import HELD_OUT, SIZES, BaseTabularMLP, members_of
+from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._estimators.tabular_docs import documented_tabular
-from mlp_c._saving import checks
-from mlp_c._saving.registry import FittedPart, stored_estimator
+from mlp_c._estimators.tabular_state import HELD_OUT, RESIDUALS, SIZES, TARGETS, members_of
+from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
 from mlp_c._training.losses import REGRESSION_LOSSES
 
@@ -31,59 +31,6 @@ _OF_LOSSES = ("loss", "huber_delta", "quantile", "tweedie_power")
 
 # Losses whose outputs move and stretch with the targets; others' only stretch.
 _OF_LOCATION = "identity"
-
-
-def _check_targets(fitted: dict[str, Any]) -> None:
-    """What brings outputs to the units of the targets is there for each target."""
-    n = len(fitted["target_centers_"])
-    shapes = [fitted[name].shape for name in ("target_scales_", "target_range_")]
-    if shapes != [(n,), (2, n)]:
-        checks.refuse("target_scales_, target_range_", f"of {n} targets", shapes)
-    if fitted["_is_vector"] and n > 1:
-        checks.refuse("_is_vector", f"False of {n} targets", True)
-    scales, (low, high) = fitted["target_scales_"], fitted["target_range_"]
-    if not (np.isfinite(scales) & (scales > 0)).all() or not (low <= high).all():
-        checks.refuse(
-            "target_scales_, target_range_", "above 0, and ascending", [scales, low, high]
-        )
-    estimated = {_shape_of_estimates(member) for member in fitted["members_"]}
-    if len(estimated) > 1 or next(iter(estimated))[1] != n:
-        checks.refuse("members_", f"of {n} targets, with the same loss", fitted["members_"])
-
-
-def _shape_of_estimates(member: MLPRegressor) -> tuple[int, ...]:
-    """The shape of a row's estimates, by the loss that a member of a state has."""
-    try:
-        return member._estimate(np.zeros((1, member.n_outputs_))).shape
-    except (TypeError, ValueError):  # of what is no loss, or one of other outputs
-        checks.refuse("members_", "with a loss for their outputs", member)
-
-
-def _check_residuals(fitted: dict[str, Any]) -> None:
-    """There are residuals of folds that members hold out, of all targets; or none at all."""
-    found = [r.shape[1] for r in fitted["_residuals"]]
-    n_targets, n_members = len(fitted["target_centers_"]), len(fitted["members_"])
-    are_distances = all((residuals >= 0).all() for residuals in fitted["_residuals"])
-    if len(found) > n_members or {*found} - {n_targets} or not are_distances:
-        expected = f"of at most {n_members} folds and of {n_targets} targets"
-        checks.refuse("_residuals", expected, found)
-
-
-TARGETS = FittedPart(
-    {
-        "target_centers_": lambda name, value: checks.floats(name, value, 1),
-        "target_scales_": lambda name, value: checks.floats(name, value, 1),
-        "target_range_": lambda name, value: checks.floats(name, value, 2),
-        "_is_vector": checks.flag,
-    },
-    needed_with=("members_",),
-    check_whole=_check_targets,
-)
-RESIDUALS = FittedPart(
-    {"_residuals": lambda name, value: checks.floats_list(name, value, 2)},
-    needed_with=("_residuals",),
-    check_whole=_check_residuals,
-)
 
 
 @stored_estimator
