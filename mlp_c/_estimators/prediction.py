@@ -1,5 +1,6 @@
 """What a fitted network makes of rows."""
 
+import sys
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +12,9 @@ from mlp_c._network.activations import layer_activations
 from mlp_c._system.threads import threads_for_rows
 from mlp_c._training.data import is_taken_as_it_is, kernel_input
 from mlp_c._training.model import Model
+
+# Of a dataframe, elements that are made an array in some microseconds, whatever they are.
+_FEW_ELEMENTS = 1000
 
 
 def run_network(
@@ -57,9 +61,10 @@ def outputs_of(model: Model, X: Any, n_hidden: int | None = None) -> np.ndarray:
 
     In the wider dtype of both, unless `compute_dtype` says otherwise.
     """
-    if _can_take(model, X):
-        given = kernel_input(X, X.dtype)
-        outputs = run_network(model, given, dtype=X.dtype, n_hidden=n_hidden, check_finite=True)
+    rows = _take(model, X)
+    if rows is not None:
+        given = kernel_input(rows, rows.dtype)
+        outputs = run_network(model, given, dtype=rows.dtype, n_hidden=n_hidden, check_finite=True)
         if outputs is not None:
             return outputs
     check_is_fitted(model, "coefs_")
@@ -92,18 +97,33 @@ def count_layers(layer: Any, n_hidden: int) -> int:
     return int(layer) % n_hidden + 1
 
 
-def _can_take(model: Model, X: Any) -> bool:
-    """Whether validation could find nothing in rows from a user but infinity and NaN."""
+def _take(model: Model, X: Any) -> np.ndarray | None:
+    """Rows from a user as an array, where validation could find nothing but infinity and NaN."""
     fitted = vars(model)
-    return (
+    if "coefs_" not in fitted or "n_features_in_" not in fitted:
+        return None
+    if "feature_names_in_" in fitted:
+        X = _values_of(X, fitted["feature_names_in_"])
+    can_take = (
         type(X) is np.ndarray
-        and "coefs_" in fitted
-        and "n_features_in_" in fitted
         and X.dtype == getattr(fitted["coefs_"][0], "dtype", None)
         and is_taken_as_it_is(X)
         and X.dtype.char in "fd"
         and X.ndim == 2
         and X.shape[1] == fitted["n_features_in_"]
         and len(X) > 0
-        and "feature_names_in_" not in fitted
     )
+    return X if can_take else None
+
+
+def _values_of(X: Any, names: Any) -> Any:
+    """The elements of a dataframe of pandas with columns of these names; None of anything else.
+
+    None, too, of one with so many elements that to make an array of them, which may be of objects,
+    could take longer than to ask for the dtypes of the columns.
+    """
+    pandas = sys.modules.get("pandas")
+    is_frame = pandas is not None and type(X) is pandas.DataFrame
+    if is_frame and X.size <= _FEW_ELEMENTS and X.columns.tolist() == list(names):
+        return X.values
+    return None

@@ -3,6 +3,7 @@
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -189,3 +190,63 @@ def test_pairs_of_no_column_are_never_looked_up(column):
     X = (PAIRS[0], np.full(2, column, np.uint16), *PAIRS[2:])
     outputs = _core.predict(X, None, weights, biases, "relu", "identity", False, 1)
     assert (outputs == 2).all()
+
+
+# ---- dataframes of a few rows, whose values are taken as they lie ----
+
+NAMES = [f"x{j}" for j in range(N_IN)]
+
+
+@pytest.fixture
+def fitted():
+    return MLPClassifier(**PARAMS).fit(frame(N), labels())
+
+
+def frame(n=3, dtype="f8", **columns):
+    return pd.DataFrame(rows(dtype)[:n], columns=NAMES).assign(**columns)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        frame(1),
+        frame(N),  # too many to be few
+        frame(dtype="f4"),
+        frame(dtype="i8"),
+        frame().astype({"x3": "int64"}),
+        frame().astype({"x3": object}),
+        frame(x3=pd.array([16, 10, 13], dtype="Int64")),
+        pd.DataFrame(rows("f8")[:3], columns=pd.Index(NAMES, dtype=object)),
+    ],
+    ids=["one", "many", "float32", "integers", "mixed", "objects", "nullable", "other index"],
+)
+def test_a_frame_is_predicted_as_its_numbers_are(given, fitted, monkeypatch):
+    expected = fitted.predict_proba(given)
+    monkeypatch.setattr("mlp_c._estimators.prediction._values_of", lambda X, names: None)
+    assert expected.tobytes() == fitted.predict_proba(given).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (frame()[NAMES[::-1]], "feature names should match"),
+        (frame().iloc[:, 1:], "feature names should match"),
+        (frame().rename(columns={"x3": "y"}), "feature names should match"),
+        (frame(x3=np.nan), "contains NaN"),
+        (frame(x3=np.inf), "contains infinity"),
+        (frame(x3="a"), "could not convert string"),
+        (frame(0), "0 sample"),
+    ],
+    ids=["reordered", "a column less", "renamed", "NaN", "infinity", "text", "no rows"],
+)
+def test_a_frame_of_a_few_rows_is_checked_as_any(given, message, fitted):
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(given)
+
+
+def test_names_that_the_fit_did_not_see_are_warned_of(fitted):
+    model = MLPClassifier(**PARAMS).fit(rows("f8"), labels())
+    with pytest.warns(UserWarning, match="X has feature names"):
+        model.predict(frame())
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        fitted.predict(rows("f8"))
