@@ -40,7 +40,7 @@ def test_four_in_five_targets_lie_between_the_quantiles_of_the_guide(capsys):
     assert number_printed(example, capsys) == pytest.approx(0.8, abs=0.06)
 
 
-@pytest.mark.parametrize("number", set(range(len(examples("docs/options.md")))) - {BANDS})
+@pytest.mark.parametrize("number", sorted({*range(len(examples("docs/options.md")))} - {BANDS}))
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_the_guide_says_of_other_examples_is_so(number, capsys):
     pytest.importorskip("pandas")

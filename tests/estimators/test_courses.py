@@ -136,7 +136,9 @@ def test_a_fit_without_end_is_at_its_beginning(max_iter, monkeypatch):
 
 @each_solver
 @pytest.mark.parametrize(
-    "params", [{"learning_rate": "one_cycle"}, {"learning_rate": rises, "warmup": 0.3}], ids=str
+    "params",
+    [{"learning_rate": "one_cycle"}, {"learning_rate": rises, "warmup": 0.3}],
+    ids=["one_cycle", "rises"],
 )
 def test_the_bits_are_the_same(params, dtype, solver):
     model = make(solver=solver, compute_dtype=dtype.name, **params)

@@ -131,7 +131,11 @@ def test_any_number_of_threads_gives_the_same_bits(cls):
         assert other.predict(MIXED).tolist() == fits[0].predict(MIXED).tolist()
 
 
-@pytest.mark.parametrize("seed", [3, np.random.RandomState, np.random.default_rng], ids=str)
+@pytest.mark.parametrize(
+    "seed",
+    [3, np.random.RandomState, np.random.default_rng],
+    ids=["int", "RandomState", "Generator"],
+)
 def test_the_same_seed_gives_the_same_bits(seed):
     fits = [
         make(C, random_state=seed(3) if callable(seed) else seed).fit(MIXED, WORDS)

@@ -4,6 +4,7 @@ the argument, what came and what was expected; and every output keeps its bits.
 Each array of each kernel's valid call, in turn, is replaced by each wrong thing.
 """
 
+import itertools
 import re
 
 import numpy as np
@@ -246,7 +247,7 @@ LISTS = [
     *(("sgd_step", name) for name in ("params", "grads")),
     *(("train_step", name) for name in ("weights", "biases")),
 ]
-NO_LISTS = [1.0, "list", {}, np.ones((2, 2)), iter([]), {1, 2}]
+NO_LISTS = [1.0, "list", {}, np.ones((2, 2)), itertools.repeat(1.0, 2), {1, 2}]
 NONES = [(*place, None) for place in LISTS if place[1] not in ("out", "slopes")]
 
 
