@@ -18,7 +18,14 @@ from mlp_c._estimators.data import without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._estimators.tabular_docs import documented_tabular
-from mlp_c._estimators.tabular_state import CALIBRATION, CLASSES, HELD_OUT, SIZES, members_of
+from mlp_c._estimators.tabular_state import (
+    CALIBRATION,
+    CLASSES,
+    FOLDS,
+    HELD_OUT,
+    SIZES,
+    members_of,
+)
 from mlp_c._saving.registry import stored_estimator
 
 # Probabilities are at least so great before their logarithm is taken.
@@ -97,6 +104,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         EPOCHS,
         FEATURE_NAMES,
         CALIBRATION,
+        FOLDS,
         HELD_OUT,
     )
 

@@ -15,7 +15,14 @@ from mlp_c._estimators.intervals import cv_plus
 from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._estimators.tabular_docs import documented_tabular
-from mlp_c._estimators.tabular_state import HELD_OUT, RESIDUALS, SIZES, TARGETS, members_of
+from mlp_c._estimators.tabular_state import (
+    FOLDS,
+    HELD_OUT,
+    RESIDUALS,
+    SIZES,
+    TARGETS,
+    members_of,
+)
 from mlp_c._saving.registry import stored_estimator
 from mlp_c._system.docstrings import documented, options
 from mlp_c._training.losses import REGRESSION_LOSSES
@@ -113,6 +120,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         EPOCHS,
         FEATURE_NAMES,
         RESIDUALS,
+        FOLDS,
         HELD_OUT,
     )
 

@@ -61,13 +61,13 @@ def _read_bools(name: str, value: Any) -> Array:
 
 def _read_folds(name: str, value: Any) -> Array:
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
-    if not is_vector or len(value) < 2 or not _are_numbered(np.unique(value)):
-        checks.refuse(name, "a vector of the folds of rows, from 0", value)
+    if not is_vector or not _are_several(np.unique(value)):
+        checks.refuse(name, "a vector of the folds of rows, two or more, from 0", value)
     return value.astype(np.int64)
 
 
-def _are_numbered(ascending: Array) -> bool:
-    return np.array_equal(ascending, np.arange(len(ascending)))
+def _are_several(ascending: Array) -> bool:
+    return len(ascending) > 1 and np.array_equal(ascending, np.arange(len(ascending)))
 
 
 def _read_array(name: str, value: Any) -> Array:
@@ -81,14 +81,14 @@ SIZES = FittedPart(
 
 
 def _check_held_out(fitted: dict[str, Any]) -> None:
-    lengths = [len(fitted[name]) for name in ("folds_", "oob_prediction_")]
+    lengths = [len(fitted.get(name, ())) for name in ("folds_", "oob_prediction_")]
     if lengths[0] != lengths[1]:
         checks.refuse("folds_, oob_prediction_", "of as many rows", lengths)
 
 
+FOLDS = FittedPart({"folds_": _read_folds})
 HELD_OUT = FittedPart(
-    {"folds_": _read_folds, "oob_prediction_": _read_array, "oob_score_": checks.number},
-    check_whole=_check_held_out,
+    {"oob_prediction_": _read_array, "oob_score_": checks.number}, check_whole=_check_held_out
 )
 
 
