@@ -22,6 +22,22 @@ class FitArguments:
     sample_weight_val: Any = None
     coefs_init: Any = None
     intercepts_init: Any = None
+    groups: Any = None
+
+    def refuse(self, estimator: Any, *names: str) -> None:
+        """Refuse arguments that an estimator's ``fit`` does not take.
+
+        Raises
+        ------
+        ValueError
+            If one of these is given.
+        """
+        for name in names:
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{name} must be None for {type(estimator).__name__}, whose fit does not "
+                    f"take it, got a {type(value).__name__}"
+                )
 
     def check(self, *, early_stopping: bool) -> None:
         """Refuse arguments that do not go together.

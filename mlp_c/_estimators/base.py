@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from functools import partial
 from itertools import chain, pairwise
 from typing import Any, ClassVar, Self
 
@@ -22,6 +23,7 @@ from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite, as_floats
+from mlp_c._training import resuming
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.course import NEED_LENGTH
 from mlp_c._training.data import Data
@@ -142,8 +144,10 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)
-    def _resume(self, given: FitArguments, begin: Begin) -> Self:
-        """Go on with a fit from where `begin` says that the model is."""
+    def _resume(self, given: FitArguments, checkpoint: dict[str, Any]) -> Self:
+        """Go on with a fit from where a checkpoint says that the model was."""
+        given.refuse(self, "groups")
+        begin = partial(resuming.go_on, checkpoint)
         return self._fit(given, solver_named(self.solver), begin, goes_on=True)
 
     def _fit(self, given: FitArguments, solver: Solver, begin: Begin, *, goes_on: bool) -> Self:

@@ -55,7 +55,7 @@ def divide(
         if n_rows < 2:
             raise ValueError(f"X must have at least 2 rows to hold out one, got n_samples={n_rows}")
         return _deal(n_rows, n_folds, classes, random_state)
-    codes = _number_groups(groups, n_rows)
+    codes = number_groups(groups, n_rows)
     n_groups = int(codes.max()) + 1
     if n_groups < 2:
         raise ValueError("groups must be of at least 2 groups, got 1")
@@ -84,7 +84,7 @@ def _deal(
     return folds
 
 
-def _number_groups(groups: Any, n_rows: int) -> Array:
+def number_groups(groups: Any, n_rows: int) -> Array:
     """The groups of rows as numbers from 0."""
     groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
     if groups.ndim != 1:

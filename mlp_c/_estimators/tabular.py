@@ -2,8 +2,9 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -14,19 +15,23 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.data import check_weights, weigh_by_class
-from mlp_c._estimators.folds import count_folds, divide
+from mlp_c._estimators.folds import count_folds, divide, number_groups
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
+from mlp_c._estimators.tabular_data import Sample
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
+from mlp_c._saving import checks
 from mlp_c._saving.savable import FITTING, SavableEstimator
 from mlp_c._system.blocks import Array, are_finite
 from mlp_c._tables.codes import CodedRows
 from mlp_c._tables.columns import Columns
 from mlp_c._tables.columns import fit as fit_columns
-from mlp_c._tables.frames import read_for
+from mlp_c._tables.frames import Frame, read_for
+from mlp_c._training import resuming
 from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.data import Data
 from mlp_c._training.generators import random_source
@@ -34,9 +39,10 @@ from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.loop import Stochastic
 from mlp_c._training.members import Members
 from mlp_c._training.optimizers import RULES
+from mlp_c._training.progress import EnsembleProgress
 
 # What is known at the end of a fit.
-_OF_THE_END = ("n_iter_", "oob_prediction_", "oob_score_", "_residuals")
+_OF_THE_END = ("oob_prediction_", "oob_score_", "_residuals")
 
 # By how much an epoch must be better than the best: equal scores are none.
 _LEAST_PROGRESS = 1e-10
@@ -78,6 +84,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         FITTING,
         "_callback_fit_ctx",
         "_parent_callback_ctx",
+        "_progress",
         "_skl_callbacks_to_teardown",
     )
 
@@ -167,61 +174,145 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         TypeError, ValueError
             If a parameter or an argument is unsuitable.
         """
+        given = FitArguments(X, y, sample_weight, groups=groups)
+        return self._fit(given, self._begin)
+
+    @one_fit_at_a_time
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _resume(self, given: FitArguments, checkpoint: dict[str, Any]) -> Self:
+        """Go on with a fit from where a checkpoint says that the members were."""
+        given.refuse(self, "X_val", "y_val", "sample_weight_val")
+        return self._fit(given, partial(self._go_on, checkpoint))
+
+    def _fit(
+        self, given: FitArguments, begin: Callable[[FitArguments], tuple[Sample, list[Stochastic]]]
+    ) -> Self:
+        """Train the members from where they begin; leave the model as it was if it is refused."""
         before = dict(vars(self))
         with unchanged_if_refused(self):
-            members, data, targets = self._begin(X, y, sample_weight, groups)
-        tasks = report_to_callbacks(self, members.max_epochs, X, y, sample_weight)
-        members.run(tasks)
+            sample, trainings = begin(given)
+            members = Members(
+                trainings,
+                n_threads=self.n_threads,
+                time_limit=self.time_limit,
+                report=self._end_epoch,
+            )
+        tasks = report_to_callbacks(self, members.max_epochs, given.X, given.y, given.sample_weight)
+        self._progress = EnsembleProgress(sample, [training.progress for training in trainings])
+        try:
+            members.run(tasks)
+        finally:
+            del self._progress
         tasks.end()
         with unchanged_if_refused(self, before):
-            self._conclude(data, targets)
+            self._conclude(sample)
         return self
 
-    def _begin(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> tuple[Members, Data, Array]:
+    def _begin(self, given: FitArguments) -> tuple[Sample, list[Stochastic]]:
         """Check everything, find the columns, and make members that are ready to train."""
         random_state = random_source(self.random_state)
         for name in _OF_THE_END:  # not those of the last fit
             self.__dict__.pop(name, None)
-        frame = read_for(self, X, reset=True)
-        if y is None:
+        sample = self._check_sample(given, reset=True)
+        self.folds_ = divide(
+            len(sample),
+            count_folds(self.n_members),
+            classes=self._classes_of(sample.data.y),
+            groups=sample.groups,
+            random_state=random_state,
+        )
+        seeds = np.asarray(random_state.randint(_SEEDS, size=self.n_members))
+        made = self._make_members(seeds.tolist(), sample)
+        self.members_ = [member for member, _ in made]
+        self.n_iter_ = 0
+        trainings = [_begin_member(member, self._widths(member, own), own) for member, own in made]
+        return sample, trainings
+
+    def _go_on(
+        self, checkpoint: dict[str, Any], given: FitArguments
+    ) -> tuple[Sample, list[Stochastic]]:
+        """Check everything, and make the members of an interrupted fit ready to go on."""
+        sample = self._check_sample(given, reset=False)
+        resuming.require_same(checkpoint, sample, "X, y, sample_weight and groups")
+        folds = vars(self).get("folds_", ())
+        if len(folds) != len(sample):
+            checks.refuse("folds_", f"those of {len(sample)} rows", folds)
+        if len(self.members_) != self.n_members:
+            checks.refuse("members_", f"a list of {self.n_members}", self.members_)
+        seeds = [
+            checks.count(f"members_[{k}].random_state", member.random_state)
+            for k, member in enumerate(self.members_)
+        ]
+        made = self._make_members(seeds, sample)
+        for k, (member, (new, own)) in enumerate(zip(self.members_, made, strict=True)):
+            vars(member).update(vars(new))  # the file's own parameters are not checked
+            _check_member(f"members_[{k}]", member, self._widths(member, own))
+        self.n_iter_ = max(member.n_iter_ for member in self.members_)
+        data = [own for _, own in made]
+        return sample, resuming.go_on_together(checkpoint, self.members_, data)
+
+    def _check_sample(self, given: FitArguments, *, reset: bool) -> Sample:
+        """What to train on, checked; what the targets say of the estimator is set.
+
+        Parameters
+        ----------
+        given : FitArguments
+            The arguments of ``fit``.
+        reset : bool
+            Whether to find the columns, or else to take those that the estimator has.
+        """
+        frame = read_for(self, given.X, reset=reset)
+        if given.y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
-        y = self._check_targets(y)
-        check_consistent_length(X, y)
-        score_weight = check_weights(sample_weight, y, _DTYPE)
+        y = self._check_targets(given.y)
+        check_consistent_length(given.X, y)
+        score_weight = check_weights(given.sample_weight, y, _DTYPE)
         encoded = self._encode(y, score_weight)
         weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, _DTYPE)
-        defaults = self._choose_defaults(len(y))
-        columns, rows = fit_columns(
-            frame, categorical_features=self.categorical_features, n_bins=defaults["n_bins"]
+        groups = None if given.groups is None else number_groups(given.groups, len(y))
+        rows = self._find_columns(frame) if reset else self._columns.code(frame)
+        return Sample(
+            rows,
+            self._targets_of(y, encoded),
+            self.classes_.tolist() if hasattr(self, "classes_") else None,
+            groups,
+            Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE).astype(_DTYPE),
         )
-        self._columns, self.is_categorical_ = columns, columns.is_category
-        self.folds_ = divide(
-            len(y),
-            count_folds(self.n_members),
-            classes=self._classes_of(encoded),
-            groups=groups,
-            random_state=random_state,
+
+    def _find_columns(self, frame: Frame) -> CodedRows:
+        """Find out what the columns of a table are; its rows."""
+        self._columns, rows = fit_columns(
+            frame,
+            categorical_features=self.categorical_features,
+            n_bins=self._choose_defaults(frame.n_rows)["n_bins"],
         )
-        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE).astype(_DTYPE)
-        widths = [columns.codes.n_units, *hidden_widths(defaults["hidden_layer_sizes"])]
+        self.is_categorical_ = self._columns.is_category
+        return rows
+
+    def _make_members(self, seeds: list[int], sample: Sample) -> list[tuple[Any, Data]]:
+        """Members with these seeds and without weights, and the data of each."""
+        shared = self._shared(self._choose_defaults(len(sample)))
+        made = []
+        for k, seed in enumerate(seeds):
+            is_held_out = self._is_held_out_by(k)
+            if is_held_out.sum() < 2 and self.scoring == "score" and is_regressor(self):
+                raise ValueError(
+                    "scoring='score' needs at least 2 rows that each member holds out, got 1; "
+                    "scoring='loss' takes it"
+                )
+            own = sample.hold_out(is_held_out)
+            batch_size = min(shared["batch_size"], own.n)
+            parameters = {**shared, "batch_size": batch_size, "random_state": seed}
+            made.append((self._make_member(parameters), own))
+        return made
+
+    def _widths(self, member: Any, data: Data) -> list[int]:
+        """The widths of a member's layers: the columns' units, hidden ones, outputs."""
+        widths = [self._columns.codes.n_units, *member.hidden_layer_sizes]
         check_widths("hidden_layer_sizes", widths)
-        seeds = np.asarray(random_state.randint(_SEEDS, size=self.n_members))
-        self.members_ = [
-            self._make_member({**self._shared(defaults), "random_state": seed})
-            for seed in seeds.tolist()
-        ]
-        trainings = [
-            _begin_member(member, widths, data, self._is_held_out_by(k))
-            for k, member in enumerate(self.members_)
-        ]
-        members = Members(
-            trainings, n_threads=self.n_threads, time_limit=self.time_limit, report=self._report
-        )
-        return members, data, self._targets_of(y, encoded)
+        return [*widths, member._count_outputs(data.y)]
 
     def _shared(self, defaults: dict[str, Any]) -> dict[str, Any]:
         """The parameters that all members have."""
@@ -246,18 +337,18 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         is_held_out: Array = self.folds_ == member % (self.folds_.max() + 1)
         return is_held_out
 
-    def _report(self, n_at_work: int) -> None:
-        """Print a line of the table that ``verbose`` asks for."""
+    def _end_epoch(self, n_at_work: int) -> None:
+        """Count an epoch, and print a line of the table that ``verbose`` asks for."""
+        self.n_iter_ = max(member.n_iter_ for member in self.members_)
         if not self.verbose:
             return
-        n_epochs = max(member.n_iter_ for member in self.members_)
-        if n_epochs == 1:
+        if self.n_iter_ == 1:
             print(f"{'epoch':>5}  {'members':>7}  {'loss':>10}  {'held out':>10}")
         loss = np.mean([member.loss_ for member in self.members_])
         held_out = np.mean([np.fmin.reduce(m.validation_loss_curve_) for m in self.members_])
-        print(f"{n_epochs:5}  {n_at_work:7}  {loss:10.5f}  {held_out:10.5f}")
+        print(f"{self.n_iter_:5}  {n_at_work:7}  {loss:10.5f}  {held_out:10.5f}")
 
-    def _conclude(self, data: Data, y: Array) -> None:
+    def _conclude(self, sample: Sample) -> None:
         """Check what came of the training, and look back at the rows that were held out."""
         for member in self.members_:
             if _has_diverged(member):
@@ -267,9 +358,10 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                 )
             del member._optimizer  # nothing goes on from it, and files would hold it
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
-        held_out = self._gather(self._predict_held_out(data.X))
-        self._look_back(y, held_out, data.score_weight)
-        self.oob_score_ = self._score_held_out(y, held_out, data.score_weight)
+        held_out = self._gather(self._predict_held_out(sample.rows))
+        y, weight = sample.targets, sample.data.score_weight
+        self._look_back(y, held_out, weight)
+        self.oob_score_ = self._score_held_out(y, held_out, weight)
 
     def _predict_held_out(self, rows: CodedRows) -> list[Array]:
         """What members say of those of the training's rows that they held out."""
@@ -393,24 +485,23 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         return tags
 
 
-def _begin_member(member: BaseMLP, widths: list[int], data: Data, is_held_out: Array) -> Stochastic:
-    """Draw a member's weights, and make ready to train it on the rows that it does not hold out."""
-    training, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
-    for rows, what in ((training, "trains on"), (held_out, "holds out")):
-        if data.score_weight is not None and not data.score_weight[rows].any():
-            raise ValueError(f"the sample weights of the rows that a member {what} are all zero")
-    if len(held_out) < 2 and member.scoring is None and is_regressor(member):
-        raise ValueError(
-            "scoring='score' needs at least 2 rows that each member holds out, got 1; "
-            "scoring='loss' takes it"
-        )
-    member.batch_size = min(member.batch_size, len(training))
+def _begin_member(member: BaseMLP, widths: list[int], data: Data) -> Stochastic:
+    """Draw a member's weights, and make ready to train it."""
     random_state = check_random_state(member.random_state)
-    layers = [*widths, member._count_outputs(data.y)]
-    member._begin_network(draw(member.init, layers, member.activation, random_state, _DTYPE))
+    member._begin_network(draw(member.init, widths, member.activation, random_state, _DTYPE))
     member.n_features_in_ = widths[0]
-    own = replace(data, rows=training, held_out=replace(data, rows=held_out))
-    return Stochastic.begin(RULES["adam"], member, own, random_state)
+    return Stochastic.begin(RULES["adam"], member, data, random_state)
+
+
+def _check_member(name: str, member: BaseMLP, widths: list[int]) -> None:
+    """Refuse a member of a file that is no network of these widths, or whose record has gaps."""
+    weights = [(w.dtype, w.shape) for w in member.coefs_]
+    if weights != [(_DTYPE, shape) for shape in pairwise(widths)]:
+        checks.refuse(f"{name}.coefs_", f"{_DTYPE}, of layers of widths {widths}", weights)
+    lengths = [len(member.loss_curve_), len(member.validation_scores_ or ())]
+    lacks_loss = member.n_iter_ > 0 and not hasattr(member, "loss_")
+    if lacks_loss or lengths != [member.n_iter_] * 2:
+        checks.refuse(name, f"one with a loss and a score of {member.n_iter_} epochs", lengths)
 
 
 def _has_diverged(member: BaseMLP) -> bool:

@@ -40,7 +40,8 @@ scoring : {{'loss', 'score'}}, default='loss'
     What says which epoch is best: the loss of the rows held out, or {score}.
 time_limit : float or None, default=None
     Seconds from the first epoch after which no other begins. The members keep their best epochs;
-    how many there are depends on the machine then, and so do the results.
+    how many there are depends on the machine then, and so do the results. It begins anew where
+    ``mlp_c.resume`` goes on.
 random_state : int, RandomState or Generator instance, or None, default=None
     Where the folds and the members' seeds come from. The same int gives the same bits on any
     number of threads.

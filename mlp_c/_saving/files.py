@@ -66,7 +66,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    MLPClassifier or MLPRegressor
+    MLPClassifier, MLPRegressor, TabularMLPClassifier or TabularMLPRegressor
         The model, which predicts, and goes on with `partial_fit`, as the one saved does. Its
         callbacks, and attributes that are not this package's, are not in the file.
 

@@ -66,6 +66,19 @@ def kernel_input(X: Any, dtype: Any) -> Any:
     return X.data, X.indices, X.indptr, X.shape[1]
 
 
+def digest_of(*parts: Any) -> str:
+    """A digest of arrays, by their shapes, dtypes and elements; of text; and of what says all."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            for block in blocks(part):
+                digest.update(np.ascontiguousarray(block).reshape(-1).data)
+        else:
+            digest.update((part if isinstance(part, str) else repr(part)).encode())
+    return digest.hexdigest()
+
+
 @dataclass
 class Data:
     """Rows, their encoded targets and weights; and which of the rows to use.
@@ -112,18 +125,9 @@ class Data:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of all rows, targets and weights: their shapes, dtypes and elements."""
-        digest = hashlib.sha256()
         X = self.X if isinstance(self.X, tuple) else (self.X,)
-        for part in (*X, self.y, self.sample_weight):
-            if isinstance(part, np.ndarray):
-                digest.update(f"{part.dtype.str}{part.shape}".encode())
-                for block in blocks(part):
-                    digest.update(np.ascontiguousarray(block).reshape(-1).data)
-            else:
-                digest.update(repr(part).encode())
-        if self.held_out is not None:
-            digest.update(self.held_out.fingerprint.encode())
-        return digest.hexdigest()
+        held_out = [] if self.held_out is None else [self.held_out.fingerprint]
+        return digest_of(*X, self.y, self.sample_weight, *held_out)
 
     def list_nonzeros(self, n_threads: int | None) -> None:
         """For many passes: list what is not zero in an array that is mostly zeros, once for all."""

@@ -46,7 +46,7 @@ class Stochastic:
 
     def __init__(self, model: Model, progress: Progress) -> None:
         self._model = model
-        self._progress = progress
+        self.progress = progress
         self.data = progress.data
         self._loss = model._choose_loss()
         self._dropout = probabilities(model, len(model.coefs_) - 1)
@@ -92,7 +92,7 @@ class Stochastic:
     def run(self, tasks: Tasks) -> None:
         """Train, and end with the weights that scored best if a score was watched."""
         model = self._model
-        model._progress = self._progress
+        model._progress = self.progress
         try:
             self._run_epochs(tasks)
         finally:
@@ -100,7 +100,7 @@ class Stochastic:
         self.end()
 
     def _run_epochs(self, tasks: Tasks) -> None:
-        model, progress, max_iter = self._model, self._progress, self._model.max_iter
+        model, progress, max_iter = self._model, self.progress, self._model.max_iter
         try:
             while not progress.converged:
                 if model.n_iter_ >= max_iter:
@@ -122,7 +122,7 @@ class Stochastic:
 
     def start_epoch(self) -> dict[str, Any]:
         """Draw the order of the rows; what the kernels take for the epoch."""
-        model, progress, optimizer = self._model, self._progress, self._model._optimizer
+        model, progress, optimizer = self._model, self.progress, self._model._optimizer
         if model.shuffle:
             progress.order = shuffle(progress.order, random_state=progress.random_state)
         data, decay, max_norm = progress.data, model.weight_decay, model.max_grad_norm
@@ -160,7 +160,7 @@ class Stochastic:
         self, total_loss: float, n_counted: int, held_out_total: float | None = None
     ) -> None:
         """Record what the kernels made of an epoch, and decide whether there is to be another."""
-        model, progress, schedule = self._model, self._progress, self._model._optimizer.schedule
+        model, progress, schedule = self._model, self.progress, self._model._optimizer.schedule
         model.n_iter_ += 1
         model.t_ += progress.data.n
         model.loss_ = total_loss / max(n_counted, 1)  # batches of weight 0 do not count
@@ -179,18 +179,20 @@ class Stochastic:
     def has_diverged(self) -> bool:
         """Whether no epoch will make the weights finite again."""
         model = self._model
+        if model.n_iter_ == 0:  # it has no loss yet
+            return False
         return not (math.isfinite(model.loss_) or are_finite(model.coefs_ + model.intercepts_))
 
     @property
     def is_over(self) -> bool:
         """Whether there is to be no other epoch."""
         model = self._model
-        return self._progress.converged or model.n_iter_ >= model.max_iter or self.has_diverged
+        return self.progress.converged or model.n_iter_ >= model.max_iter or self.has_diverged
 
     def end(self) -> None:
         """Give the model the weights that scored best, if a score was watched."""
-        if self._progress.validation is not None:
-            restore_best(self._model, self._progress.validation)
+        if self.progress.validation is not None:
+            restore_best(self._model, self.progress.validation)
 
 
 def _begin_rule(choose_rule: ChooseRule, model: Model) -> Optimizer:

@@ -21,7 +21,7 @@ class Members:
     Parameters
     ----------
     trainings : sequence of Stochastic
-        The trainings, which have just begun. All of them hold out rows.
+        The trainings, each where it is to begin. All of them hold out rows.
     n_threads : int or None
         The most threads to use.
     time_limit : float or None
@@ -46,7 +46,7 @@ class Members:
 
     def run(self, tasks: Tasks) -> None:
         """Train the models, and give each the weights that scored best."""
-        at_work = list(self._trainings)
+        at_work = [training for training in self._trainings if not training.is_over]
         n_threads = effective_n_threads(self._n_threads)
         try:
             while at_work:

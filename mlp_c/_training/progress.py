@@ -1,6 +1,7 @@
 """Where a fit by a stochastic solver stands."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -50,3 +51,36 @@ class Progress:
     validation: Validation | None = None
     one_epoch: bool = False
     converged: bool = False
+
+
+class Fingerprinted(Protocol):
+    """Data that can be told from others.
+
+    Attributes
+    ----------
+    fingerprint : str
+        A digest of all of them.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the data."""
+
+
+@dataclass
+class EnsembleProgress:
+    """Where the fit of an ensemble stands, but for what its members themselves hold.
+
+    Attributes
+    ----------
+    data : Fingerprinted
+        What all members train on or hold out.
+    members : list of Progress
+        Where each of them stands.
+    one_epoch : bool
+        False: ensembles have no ``partial_fit``.
+    """
+
+    data: Fingerprinted
+    members: list[Progress]
+    one_epoch: ClassVar[bool] = False

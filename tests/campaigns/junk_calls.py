@@ -119,21 +119,18 @@ def factors(t):
     return 1 - t
 
 
-def checkpoint():
-    """The bytes of one of a fit with a score and a learning rate of the user's."""
+def checkpoint(model, **arguments):
+    """The bytes of one of a fit."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "fit"
-        model = mlp_c.MLPClassifier(4, max_iter=2, early_stopping=True, scoring=score)
-        model.set_params(learning_rate=factors).set_callbacks(mlp_c.Checkpoint(path)).fit(
-            X, Y, **VALIDATION
-        )
+        model.set_callbacks(mlp_c.Checkpoint(path)).fit(**arguments)
         return path.read_bytes()
 
 
-def resume(**arguments):
+def resume(contents, **arguments):
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "fit"
-        path.write_bytes(CHECKPOINT)
+        path.write_bytes(contents)
         return mlp_c.resume(path, **arguments)
 
 
@@ -148,8 +145,14 @@ def uses():
     network = {"estimator": mlp_c.MLPClassifier((4, 3), max_iter=2), "layer": -1}
     given = {"X": X, "y": Y, "sample_weight": None, **VALIDATION, "callbacks": []}
     given |= {"learning_rate": factors, "scoring": score}
+    model = mlp_c.MLPClassifier(4, max_iter=2, early_stopping=True, scoring=score)
+    of_network = checkpoint(model.set_params(learning_rate=factors), X=X, y=Y, **VALIDATION)
+    grouped = data | {"groups": np.arange(20) // 2}
+    ensemble = mlp_c.TabularMLPClassifier(2, hidden_layer_sizes=4, max_iter=2)
+    of_ensemble = checkpoint(ensemble, **grouped)
     return {
-        "resume": (resume, given),
+        "resume": (partial(resume, of_network), given),
+        "resume for tables": (partial(resume, of_ensemble), grouped | {"callbacks": []}),
         "HiddenActivations": (transform, network | data | {"rows": X}),
     }
 
@@ -195,7 +198,6 @@ def methods_for_tables():
 
 
 VALIDATION = {"X_val": X[::-1], "y_val": Y[::-1]}
-CHECKPOINT = checkpoint()
 FUNCTIONS, USES, METHODS = functions(), uses(), methods()
 LABELS = [*FUNCTIONS, *USES, *METHODS]
 

@@ -58,7 +58,7 @@ def test_labels_are_those_of_the_beginning():
     expected = make(TabularMLPClassifier).fit(NUMBERS, y).temperature_
 
     class Overwriting(TabularMLPClassifier):
-        def _report(self, n_at_work):
+        def _end_epoch(self, n_at_work):
             y[:] = "overwritten"
 
     assert make(Overwriting).fit(NUMBERS, y).temperature_ == expected

@@ -1,7 +1,8 @@
 """Processes killed at any moment: what they leave in files is whole.
 
-``python tests/runners/kill.py 50`` kills 50 processes that save models, and 50 in fits that write
-checkpoints, and says what was found; the suite does the same with fewer. A seed may follow.
+``python tests/runners/kill.py 50`` kills 50 processes that save models, 50 in fits of a network
+that write checkpoints and 50 in those of an ensemble, and says what was found. The suite does the
+same with fewer. A seed may follow.
 """
 
 import os
@@ -38,7 +39,8 @@ def run_and_kill(work, seconds):
 
 
 def bits(model):
-    return [p.tobytes() for p in model.coefs_ + model.intercepts_]
+    networks = getattr(model, "members_", [model])
+    return [p.tobytes() for network in networks for p in network.coefs_ + network.intercepts_]
 
 
 def kill_saves(n, directory, seed=0):
@@ -65,20 +67,29 @@ def kill_saves(n, directory, seed=0):
     return *found, len(list(path.parent.glob(".*.tmp")))
 
 
-def kill_fits(n, directory, seed=0):
+def network():
+    """One with masks, rates and moments, all of which go on."""
+    model = mlp_c.MLPClassifier((200,), early_stopping=True, n_iter_no_change=30, max_iter=40)
+    model.set_params(solver="adamw", learning_rate="cosine", warmup=0.1, max_grad_norm=0.5)
+    return model.set_params(dropout=0.2, input_dropout=0.1, random_state=0)
+
+
+def ensemble():
+    """One whose members are over at different times."""
+    model = mlp_c.TabularMLPClassifier(3, hidden_layer_sizes=9, max_iter=20, n_iter_no_change=3)
+    return model.set_params(n_bins=4, n_threads=1, random_state=0)
+
+
+def kill_fits(n, directory, model, seed=0):
     """Fit with checkpoints in processes that are killed, resumed and killed, n times at least.
 
-    Masks, rates and moments go on: each fit that comes to its end, at last, has the bits of one
-    that nothing stopped. Returns how many processes were killed, and how many of these in the midst
-    of a file.
+    Each fit that comes to its end, at last, has the bits of one that nothing stopped. Returns how
+    many processes were killed, and how many of these in the midst of a file.
     """
     rng = random.Random(seed)
     path, result = Path(directory) / "fit.safetensors", Path(directory) / "result.safetensors"
     X = np.random.default_rng(0).standard_normal((500, 40))
     y = np.digitize(X[:, 0] * X[:, 1], [-0.5, 0.5])
-    model = mlp_c.MLPClassifier((200,), early_stopping=True, n_iter_no_change=30, max_iter=40)
-    model.set_params(solver="adamw", learning_rate="cosine", warmup=0.1, max_grad_norm=0.5)
-    model.set_params(dropout=0.2, input_dropout=0.1, random_state=0)
     whole = bits(clone(model).fit(X, y))
 
     def fit():
@@ -106,6 +117,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
         one, other, cut = kill_saves(n, directory, seed)
     print(f"{n} killed as they saved, {cut} in a file: all whole, {one} old and {other} new")
-    with tempfile.TemporaryDirectory() as directory:
-        killed, cut = kill_fits(n, directory, seed)
-    print(f"{killed} killed in fits, {cut} in a file: all whole, all fits resumed to the same bits")
+    for model in (network(), ensemble()):
+        with tempfile.TemporaryDirectory() as directory:
+            killed, cut = kill_fits(n, directory, model, seed)
+        print(f"{killed} killed in fits of {type(model).__name__}, {cut} in a file:", end=" ")
+        print("all whole, all fits resumed to the same bits")

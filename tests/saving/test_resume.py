@@ -157,8 +157,9 @@ def test_a_fit_that_converged_is_resumed_to_no_epoch_more(case, path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(tmp_path):
+@pytest.mark.parametrize(("make", "n"), [(kill.network, 8), (kill.ensemble, 3)])
+def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(make, n, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        killed, _ = kill.kill_fits(8, tmp_path)
-    assert killed >= 8
+        killed, _ = kill.kill_fits(n, tmp_path, make())
+    assert killed >= n

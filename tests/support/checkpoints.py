@@ -38,11 +38,11 @@ class Interrupt:
             raise Interrupted
 
 
-def interrupt(model, path, epochs, data, every=1):
+def interrupt(model, path, epochs, data, every=1, **keywords):
     """Fit with checkpoints up to the end of an epoch."""
     model.set_callbacks(Checkpoint(path, every), Interrupt(epochs))
     with pytest.raises(Interrupted):
-        model.fit(*data)
+        model.fit(*data, **keywords)
 
 
 # Parameters, rows, targets, weights.
