@@ -6,6 +6,7 @@
 
 #include "kernels/poll.h"
 #include "network/row_room.h"
+#include "threads/stages.h"
 
 /* ---- LOAD ---- */
 
@@ -98,8 +99,10 @@ mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows
         mlp_share(m->worker->size, m->worker->rank, n, part_rows, &rows->load_begin,
                   &rows->load_end);
     }
+    mlp_enter_stage(MLP_STAGE_LOAD);
     m->kernels->load_rows(m->worker, rows);
     if (rows->is_sparse) {
+        mlp_enter_stage(MLP_STAGE_LIST);
         m->kernels->list_rows(m->worker, rows);
     }
 }
@@ -143,6 +146,7 @@ mlp_run_chunk(const mlp_member *m, const mlp_objective *objective, const mlp_row
     }
     mlp_share(worker->size, worker->rank, n, m->kernels->tile_rows, &losses.begin, &losses.end);
     if (!mlp_forward_others(m, rows, losses.begin, losses.end)) {
+        mlp_enter_stage(MLP_STAGE_LOSS);
         m->kernels->compute_losses(worker, &objective->loss, &losses);
         mlp_backward_rows(m, losses.begin, losses.end);
     }

@@ -4,6 +4,7 @@
 
 #include "network/batches.h"
 #include "network/layout.h"
+#include "threads/stages.h"
 
 static bool
 prepare(mlp_train_epoch_args *args, int n_members, bool is_epoch)
@@ -96,6 +97,7 @@ static void
 update_task(const mlp_member *m, const mlp_task *task, const mlp_step *batch,
             const mlp_matrix *gradient)
 {
+    mlp_enter_stage(MLP_STAGE_UPDATE);
     const mlp_parameter *parameter = parameter_of(m, task);
     const mlp_step step = step_of(parameter, batch);
     mlp_update_rows rows = {.value = mlp_rows_of(&parameter->value, task->begin, task->end),

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "threads/stages.h"
+
 void
 mlp_share_units(const mlp_member *m, ptrdiff_t layer, ptrdiff_t *begin, ptrdiff_t *end)
 {
@@ -14,6 +16,7 @@ mlp_share_units(const mlp_member *m, ptrdiff_t layer, ptrdiff_t *begin, ptrdiff_
 void
 mlp_pack_weights(const mlp_member *m, ptrdiff_t layer, ptrdiff_t begin, ptrdiff_t end)
 {
+    mlp_enter_stage(MLP_STAGE_PACK);
     const mlp_packed *weights = &m->group->weights[layer];
     const mlp_packed *weights_t = &m->group->weights_t[layer];
     mlp_matrix rows = mlp_rows_of(&m->group->layers[layer].weights.value, begin, end);
@@ -82,6 +85,7 @@ forward_activation(const mlp_member *m, ptrdiff_t layer, const mlp_matrix *z,
 bool
 mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
 {
+    mlp_enter_stage(MLP_STAGE_FORWARD_FIRST);
     ptrdiff_t begin = rows->begin, end = rows->end;
     const mlp_group *group = m->group;
     mlp_layer_rows to = {.outputs = mlp_rows_of(&m->layers[0].outputs, begin, end),
@@ -105,10 +109,12 @@ mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
 bool
 mlp_forward_block(const mlp_member *m, mlp_rows *rows)
 {
+    mlp_enter_stage(MLP_STAGE_LOAD);
     m->kernels->load_rows(m->worker, rows);
     if (rows->is_sparse && !mlp_are_many(rows)) {
         rows->pairs.n_strips = 0; /* which are not listed */
     }
+    mlp_enter_stage(MLP_STAGE_LIST);
     if (rows->is_sparse && rows->pairs.n_strips > 0 && m->kernels->list_rows(m->worker, rows)) {
         return true;
     }
@@ -118,6 +124,7 @@ mlp_forward_block(const mlp_member *m, mlp_rows *rows)
 bool
 mlp_forward_others(const mlp_member *m, const mlp_rows *rows, ptrdiff_t begin, ptrdiff_t end)
 {
+    mlp_enter_stage(MLP_STAGE_FORWARD_OTHERS);
     for (ptrdiff_t l = 1; l < m->plan->spec.network->n_layers; l++) {
         mlp_matrix input = mlp_rows_of(&m->layers[l - 1].outputs, begin, end);
         mlp_layer_rows to = {.outputs = mlp_rows_of(&m->layers[l].outputs, begin, end),
@@ -153,6 +160,7 @@ leave_slices(const mlp_member *m, const mlp_matrix *deltas, ptrdiff_t begin)
 void
 mlp_backward_rows(const mlp_member *m, ptrdiff_t begin, ptrdiff_t end)
 {
+    mlp_enter_stage(MLP_STAGE_BACKWARD);
     ptrdiff_t last = m->plan->spec.network->n_layers - 1;
     for (ptrdiff_t l = last; l >= 0; l--) {
         const mlp_layer_rows *layer = &m->layers[l];
@@ -205,6 +213,7 @@ void
 mlp_compute_gradient(const mlp_member *m, const mlp_rows *rows, const mlp_task *task,
                      bool accumulate, const mlp_matrix *gradient)
 {
+    mlp_enter_stage(task->layer == 0 ? MLP_STAGE_GRADIENT_FIRST : MLP_STAGE_GRADIENT_OTHERS);
     ptrdiff_t l = task->layer, n = rows->span.n;
     const mlp_group *group = m->group;
     mlp_matrix deltas = mlp_rows_of(&m->layers[l].deltas, 0, n);

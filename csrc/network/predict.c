@@ -2,6 +2,7 @@
 #include "kernels/poll.h"
 #include "network/batches.h"
 #include "network/layout.h"
+#include "threads/stages.h"
 
 /* ---- what both share ---- */
 
@@ -40,6 +41,7 @@ static void
 apply_output(const mlp_member *m, mlp_output output, const mlp_heads *heads,
              const mlp_matrix *logits)
 {
+    mlp_enter_stage(MLP_STAGE_OUTPUT);
     if (heads->widths == NULL) {
         m->kernels->apply_output(m->worker, output, logits);
         return;
@@ -82,6 +84,7 @@ run_predict(mlp_worker *worker, void *arguments)
         if (atomic_load_explicit(&args->found_non_finite, memory_order_relaxed)) {
             return;
         }
+        mlp_enter_stage(MLP_STAGE_CHECK);
         if (args->check_finite && !m.kernels->are_finite(worker, &m.buffers[0].span)) {
             atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
             return;
@@ -126,6 +129,7 @@ run_losses(mlp_member *m, const mlp_evaluate_args *args)
                               .end = n,
                               .logits = mlp_rows_of(logits, 0, n),
                               .losses = m->plan->row_losses + first};
+        mlp_enter_stage(MLP_STAGE_LOSS);
         m->kernels->compute_losses(m->worker, &args->loss, &rows);
         if (args->out.data != NULL) {
             apply_output(m, args->output, &args->data.targets.heads, logits);

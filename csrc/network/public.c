@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "network/batches.h"
 #include "network/layout.h"
+#include "threads/stages.h"
 
 /* ---- forward ---- */
 
@@ -264,6 +265,7 @@ run_count_pairs(mlp_worker *worker, void *arguments)
 {
     mlp_pairs_args *args = arguments;
     mlp_scan scan = share_rows(worker, args);
+    mlp_enter_stage(MLP_STAGE_INDEX);
     args->kernels->count_pairs(worker, &scan, args->counts);
 }
 
@@ -274,6 +276,7 @@ run_list_pairs(mlp_worker *worker, void *arguments)
 {
     mlp_pairs_args *args = arguments;
     mlp_scan scan = share_rows(worker, args);
+    mlp_enter_stage(MLP_STAGE_INDEX);
     args->kernels->list_pairs(worker, &scan, &args->lists);
 }
 

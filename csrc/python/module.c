@@ -5,6 +5,7 @@
  */
 #include "python/run.h"
 #include "threads/pool.h"
+#include "threads/stages.h"
 
 /* ---- configuration ---- */
 
@@ -75,6 +76,37 @@ core_thread_limit(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     return PyLong_FromLong(mlp_c_get_num_threads());
 }
+
+#ifdef MLP_PROFILE
+/* take_stages() -> for each member a dict of the seconds that it spent in each stage since this was
+ * last called */
+static PyObject *
+core_take_stages(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    static const char *const names[] = {
+#define S(CODE, name) name,
+        MLP_STAGES(S)
+#undef S
+    };
+    static int64_t ns[MLP_MOST_PROFILED][MLP_N_STAGES]; /* under the GIL, which such builds have */
+    mlp_take_stages(ns);
+    PyObject *members = PyList_New(0);
+    for (int rank = 0; rank < MLP_MOST_PROFILED && members != NULL; rank++) {
+        PyObject *stages = PyDict_New();
+        bool failed = stages == NULL || PyList_Append(members, stages) < 0;
+        for (int stage = 0; stage < MLP_N_STAGES && !failed; stage++) {
+            PyObject *seconds = PyFloat_FromDouble((double)ns[rank][stage] * 1e-9);
+            failed = seconds == NULL || PyDict_SetItemString(stages, names[stage], seconds) < 0;
+            Py_XDECREF(seconds);
+        }
+        Py_XDECREF(stages);
+        if (failed) {
+            Py_CLEAR(members);
+        }
+    }
+    return members;
+}
+#endif
 
 /* ---- the module ---- */
 
@@ -151,6 +183,9 @@ static PyMethodDef module_methods[] = {
     {"set_isa", core_set_isa, METH_O, NULL},
     {"config", core_config, METH_NOARGS, NULL},
     {"thread_limit", core_thread_limit, METH_NOARGS, NULL},
+#ifdef MLP_PROFILE
+    {"take_stages", core_take_stages, METH_NOARGS, NULL},
+#endif
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,6 +9,7 @@
 #include "base/sizes.h"
 #include "threads/os.h"
 #include "threads/spin.h"
+#include "threads/stages.h"
 
 enum {
     SPIN_NS = 20000,        /* no less than it costs to put a thread to sleep and wake it */
@@ -223,10 +224,12 @@ mlp_barrier(mlp_worker *worker)
         atomic_store_explicit(&worker->round->claimed, 0, memory_order_relaxed);
         return decide(team, worker->round);
     }
+    mlp_enter_stage(MLP_STAGE_WAIT);
     int generation = atomic_load(&team->generation);
     if (!arrive(worker)) {
         wait_for_release(team, &team->members[worker->rank], generation);
     }
+    mlp_enter_stage(MLP_STAGE_OTHER);
     return is_forked(worker) ? MLP_LEAVE : team->decided;
 }
 
@@ -252,7 +255,9 @@ member_main(void *arg)
     member *self = arg;
     mlp_team *team = self->worker.team;
     fesetenv(&team->environment);
+    mlp_begin_stages(self->worker.rank);
     team->job->run(&self->worker, team->args);
+    mlp_end_stages();
     arrive(&self->worker);
 }
 
@@ -284,7 +289,9 @@ run_members(mlp_team *team, int n, mlp_thread *const threads[])
         make_members(team, n + 1, n < count_cpus(&cpus) ? FIRST_SPIN_NS : SPIN_NS, members);
         mlp_use_threads(n, threads, &cpus, member_main, members + 1);
     }
+    mlp_begin_stages(0);
     team->job->run(&team->members[0].worker, team->args);
+    mlp_end_stages();
     mlp_barrier(&team->members[0].worker); /* the others only arrive, and return */
 }
 

@@ -58,6 +58,11 @@ def is_portable(source: Path) -> bool:
     return not {"python", "testing"} & set(source.parts)
 
 
+def has_stages(source: Path) -> bool:
+    """Whether a source says in which stage a thread is, or counts it."""
+    return "threads/stages.h" in source.read_text()
+
+
 def flags_for(machine: str, source: Path) -> list[str]:
     """What the compiler is told of a source."""
     isas = SETUP["ISA_FLAGS"].get(machine, {})
@@ -88,8 +93,12 @@ def compile_all(machine: str, compiler: tuple[str, ...]) -> str:
     sources = sources_for(machine)
     if any("windows" in part for part in compiler):
         sources = list(filter(is_portable, sources))
+    commands = [(compiler, source) for source in sources]
+    # For `make profile`, too.
+    commands += [((*compiler, "-DMLP_PROFILE"), path) for path in sources if has_stages(path)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return "".join(pool.map(lambda source: complaints_of(compiler, machine, source), sources))
+        complaints = pool.map(lambda each: complaints_of(each[0], machine, each[1]), commands)
+        return "".join(complaints)
 
 
 def commands() -> list[dict[str, str | list[str]]]:
