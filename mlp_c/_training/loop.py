@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import shuffle
 
 from mlp_c import _core
 from mlp_c._system.blocks import are_finite
@@ -15,6 +14,7 @@ from mlp_c._training.callbacks import Tasks
 from mlp_c._training.course import Course
 from mlp_c._training.data import Data
 from mlp_c._training.dropout import begin_masks, probabilities
+from mlp_c._training.generators import shuffled
 from mlp_c._training.model import Model
 from mlp_c._training.optimizers import ChooseRule, Optimizer
 from mlp_c._training.progress import Progress
@@ -124,7 +124,7 @@ class Stochastic:
         """Draw the order of the rows; what the kernels take for the epoch."""
         model, progress, optimizer = self._model, self.progress, self._model._optimizer
         if model.shuffle:
-            progress.order = shuffle(progress.order, random_state=progress.random_state)
+            progress.order = shuffled(progress.order, progress.random_state)
         data, decay, max_norm = progress.data, model.weight_decay, model.max_grad_norm
         in_order = data.takes_all and not model.shuffle
         n_steps = math.ceil(data.n / self._batch_size)
