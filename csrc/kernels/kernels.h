@@ -106,8 +106,8 @@ typedef void mlp_load_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
 /* Lists the same rows, whole strips, by column, once they are loaded. */
 typedef bool mlp_list_rows_kernel(mlp_worker *worker, const mlp_rows *rows);
 
-/* Whether all elements of dense rows of the kernel's dtype are finite. */
-typedef bool mlp_are_finite_kernel(mlp_worker *worker, const mlp_span *span);
+/* Whether all elements of the rows that were loaded are finite. */
+typedef bool mlp_are_finite_kernel(mlp_worker *worker, const mlp_rows *rows);
 
 /* counts[i] = how many pairs row i has. */
 typedef void mlp_count_pairs_kernel(mlp_worker *worker, const mlp_scan *scan, int64_t *counts);

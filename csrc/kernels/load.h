@@ -93,4 +93,43 @@ FN(load_rows)(mlp_worker *worker, const mlp_rows *rows)
     }
 }
 
+/* Whether n elements are finite, `stride` apart, or the team is to stop. */
+static inline bool
+FN(are_all_finite)(mlp_worker *worker, const REAL *elements, ptrdiff_t stride, ptrdiff_t n)
+{
+    VEC sum = {0};
+    for (mlp_segment some = {0}; mlp_next_segment(worker, n, &some);) {
+        for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
+            VEC v = FN(load)(elements + j * stride, stride, n - j);
+            sum += v - v; /* 0, or NaN, which stays */
+        }
+    }
+    bool is_finite = true;
+    for (ptrdiff_t lane = 0; lane < LANES; lane++) {
+        is_finite &= sum[lane] == 0;
+    }
+    return is_finite;
+}
+
+static bool
+FN(are_finite)(mlp_worker *worker, const mlp_rows *rows)
+{
+    const mlp_pairs *pairs = &rows->pairs;
+    mlp_poller poller = {worker, 0};
+    bool are_finite = true;
+    for (ptrdiff_t i = rows->load_begin; i < rows->load_end && are_finite; i++) {
+        if (rows->is_sparse) { /* what is not in a pair is 0 */
+            are_finite = FN(are_all_finite)(worker, pairs->pairs[i], 1, 2 * pairs->counts[i]);
+        }
+        else {
+            const REAL *row = FN(at)(&rows->x, i, 0);
+            are_finite = FN(are_all_finite)(worker, row, rows->x.col_stride, rows->x.cols);
+        }
+        if (mlp_poll_after(&poller, rows->is_sparse ? pairs->counts[i] : rows->x.cols)) {
+            return true;
+        }
+    }
+    return are_finite;
+}
+
 #endif

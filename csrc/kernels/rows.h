@@ -112,30 +112,4 @@ FN(load_dense_rows)(mlp_worker *worker, const mlp_rows *rows)
     }
 }
 
-static bool
-FN(are_finite)(mlp_worker *worker, const mlp_span *span)
-{
-    const mlp_matrix *x = &span->data->x.dense;
-    mlp_poller poller = {worker, 0};
-    for (ptrdiff_t i = span->first; i < span->first + span->n; i++) {
-        const REAL *row = FN(at)(x, mlp_data_row(span->data, i), 0);
-        VEC sum = {0};
-        for (mlp_segment some = {0}; mlp_next_segment(worker, x->cols, &some);) {
-            for (ptrdiff_t j = some.begin; j < some.end; j += LANES) {
-                VEC v = FN(load)(row + j * x->col_stride, x->col_stride, x->cols - j);
-                sum += v - v; /* 0, or NaN, which stays */
-            }
-        }
-        if (mlp_poll_after(&poller, x->cols)) {
-            return true;
-        }
-        for (ptrdiff_t lane = 0; lane < LANES; lane++) {
-            if (sum[lane] != 0) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 #endif

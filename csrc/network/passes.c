@@ -106,11 +106,16 @@ mlp_forward_first(const mlp_member *m, const mlp_rows *rows)
     return stop || forward_activation(m, 0, &z, &to, &mask);
 }
 
-bool
-mlp_forward_block(const mlp_member *m, mlp_rows *rows)
+void
+mlp_load_block(const mlp_member *m, const mlp_rows *rows)
 {
     mlp_enter_stage(MLP_STAGE_LOAD);
     m->kernels->load_rows(m->worker, rows);
+}
+
+bool
+mlp_forward_block(const mlp_member *m, mlp_rows *rows)
+{
     if (rows->is_sparse && !mlp_are_many(rows)) {
         rows->pairs.n_strips = 0; /* which are not listed */
     }

@@ -28,7 +28,10 @@ bool mlp_forward_first(const mlp_member *m, const mlp_rows *rows);
  * begin to end. f is left out of the network's last layer. */
 bool mlp_forward_others(const mlp_member *m, const mlp_rows *rows, ptrdiff_t begin, ptrdiff_t end);
 
-/* Loads a block of rows, of which the member has all, and takes it forward. */
+/* Loads a block of rows, of which the member has all. */
+void mlp_load_block(const mlp_member *m, const mlp_rows *rows);
+
+/* Takes such a block forward. */
 bool mlp_forward_block(const mlp_member *m, mlp_rows *rows);
 
 /* deltas[l] = (deltas[l + 1] weights[l + 1]^T) * f'(z[l]) from the last layer, whose deltas are

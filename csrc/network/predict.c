@@ -84,8 +84,9 @@ run_predict(mlp_worker *worker, void *arguments)
         if (atomic_load_explicit(&args->found_non_finite, memory_order_relaxed)) {
             return;
         }
+        mlp_load_block(&m, &m.buffers[0]);
         mlp_enter_stage(MLP_STAGE_CHECK);
-        if (args->check_finite && !m.kernels->are_finite(worker, &m.buffers[0].span)) {
+        if (args->check_finite && !m.kernels->are_finite(worker, &m.buffers[0])) {
             atomic_store_explicit(&args->found_non_finite, true, memory_order_relaxed);
             return;
         }
@@ -122,6 +123,7 @@ run_losses(mlp_member *m, const mlp_evaluate_args *args)
         if (args->out.data != NULL) {
             *logits = mlp_rows_of(&args->out, first, first + n);
         }
+        mlp_load_block(m, &m->buffers[0]);
         if (mlp_forward_block(m, &m->buffers[0])) {
             return;
         }

@@ -66,6 +66,7 @@ run_forward(mlp_worker *worker, void *arguments)
         ptrdiff_t n = mlp_min(end - first, rows_of_block(args));
         set_block(&m, args, first, first + n);
         mlp_set_rows(&m, first, n, m.plan->spec.lists_rows ? n : 0, rows);
+        mlp_load_block(&m, rows);
         if (mlp_forward_block(&m, rows)) {
             return;
         }

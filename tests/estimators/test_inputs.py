@@ -110,6 +110,22 @@ def test_infinity_and_nan_are_refused_in_every_float(dtype, wrong, n):
         model.fit(X, labels()[:n])
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("density", [0.1, 1.0])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_infinity_and_nan_are_found_wherever_they_are(dtype, density, order):
+    """Of rows that are mostly zeros, only the elements that are not are looked at."""
+    X = np.asarray(rows(dtype, density), order=order)
+    model = MLPClassifier(**PARAMS).fit(X, labels())
+    for i, j in ((0, 0), (N - 1, N_IN - 1), (95, 1), (96, 33), (N // 2, N_IN - 2)):
+        for wrong in (np.inf, -np.inf, np.nan):
+            right, X[i, j] = X[i, j], wrong
+            with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+                model.predict(X)
+            X[i, j] = right
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("wrong", [1e300, -1e300])
 def test_float64_rows_out_of_range_of_compute_dtype_are_refused(form, wrong):
