@@ -42,12 +42,19 @@ FN(has_plain_label)(const mlp_loss *loss, const LOSS_ROW *row)
     return row->labels != NULL && !(loss->cross_entropy.smoothing > 0);
 }
 
+/* Targets with smoothing, of so many classes. */
+static inline VEC
+FN(smooth)(const mlp_loss *loss, VEC y, ptrdiff_t n_classes)
+{
+    const double smoothing = loss->cross_entropy.smoothing;
+    return (REAL)(1 - smoothing) * y + (REAL)(smoothing / (double)n_classes);
+}
+
 /* The targets of LANES classes from j on, of labels or rows, with smoothing; past the last class,
  * anything. */
 static inline VEC
 FN(class_targets)(const mlp_loss *loss, const LOSS_ROW *row, ptrdiff_t j)
 {
-    const double smoothing = loss->cross_entropy.smoothing;
     VEC y = {0};
     if (row->labels == NULL) {
         y = FN(load_targets)(row->targets, row->number, j);
@@ -58,7 +65,7 @@ FN(class_targets)(const mlp_loss *loss, const LOSS_ROW *row, ptrdiff_t j)
             y[label - j] = 1;
         }
     }
-    return (REAL)(1 - smoothing) * y + (REAL)(smoothing / (double)row->z.n);
+    return FN(smooth)(loss, y, row->z.n);
 }
 
 /* The probability of a class of logit z. */

@@ -168,7 +168,7 @@ typedef void mlp_drop_kernel(mlp_worker *worker, const mlp_mask *mask, const mlp
 /* to = from, of one shape. Does not poll. */
 typedef void mlp_copy_kernel(const mlp_matrix *from, const mlp_matrix *to);
 
-/* ---- outputs and losses (outputs.h, softmax.h, losses.h, cross_entropy.h) ---- */
+/* ---- outputs and losses (outputs.h, softmax.h, losses.h, cross_entropy.h, narrow_rows.h) ---- */
 
 /* z = the output activation of the rows of z. */
 typedef void mlp_apply_output_kernel(mlp_worker *worker, mlp_output output, const mlp_matrix *z);

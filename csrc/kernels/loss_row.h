@@ -6,13 +6,14 @@
 
 #define LOSS_ROW FN(loss_row)
 
-/* A row of logits, its targets, and what its gradient is multiplied with and written to. */
+/* A row of logits, its targets, the weight of its loss, and what its gradient is multiplied with
+ * and written to. */
 typedef struct {
     ROW z;
     const mlp_targets *targets;
     ptrdiff_t number;      /* of the row among the targets */
     const int32_t *labels; /* its labels among them, or NULL: that of z comes first */
-    REAL scale;
+    REAL weight, scale;
     bool drops_tiny; /* of the gradient */
     ROW gradient;    /* without data where nobody asks for it */
 } LOSS_ROW;

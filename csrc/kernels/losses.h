@@ -10,6 +10,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/functions.h"
 #include "kernels/loss_row.h"
+#include "kernels/narrow_rows.h"
 #include "kernels/poll.h"
 #include "kernels/tiny.h"
 
@@ -279,29 +280,49 @@ FN(loss_of_row)(mlp_worker *worker, const mlp_loss *loss, const LOSS_ROW *row)
     return 0;
 }
 
-static void
-FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows *rows)
+/* Row i of those whose losses are computed. */
+static inline LOSS_ROW
+FN(loss_row_of)(const mlp_loss_rows *rows, ptrdiff_t i)
 {
     const mlp_data *data = rows->span.data;
     const mlp_matrix *logits = &rows->logits, *deltas = &rows->deltas;
-    const bool with_gradient = deltas->data != NULL;
-    const REAL scale = (REAL)rows->scale;
+    const ptrdiff_t number = mlp_data_row(data, rows->span.first + i);
+    const ptrdiff_t target = data->targets.is_ordered ? rows->span.first + i : number;
+    const REAL *weights = data->sample_weight;
+    const REAL weight = weights == NULL ? 1 : weights[number];
+    return (LOSS_ROW){
+        .z = {FN(at)(logits, i, 0), 1, logits->cols},
+        .targets = &data->targets,
+        .number = target,
+        .labels = mlp_labels_of(&data->targets, target),
+        .weight = weight,
+        .scale = weight * (REAL)rows->scale,
+        .drops_tiny = rows->drops_tiny,
+        .gradient = {deltas->data != NULL ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
+    };
+}
+
+static void
+FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows *rows)
+{
     mlp_poller poller = {worker, 0};
-    for (ptrdiff_t i = rows->begin; i < rows->end && !mlp_poll_after(&poller, logits->cols); i++) {
-        const ptrdiff_t number = mlp_data_row(data, rows->span.first + i);
-        const REAL *weights = data->sample_weight;
-        const REAL weight = weights == NULL ? 1 : weights[number];
-        const ptrdiff_t target = data->targets.is_ordered ? rows->span.first + i : number;
-        LOSS_ROW row = {
-            .z = {FN(at)(logits, i, 0), 1, logits->cols},
-            .targets = &data->targets,
-            .number = target,
-            .labels = mlp_labels_of(&data->targets, target),
-            .scale = weight * scale,
-            .drops_tiny = rows->drops_tiny,
-            .gradient = {with_gradient ? FN(at)(deltas, i, 0) : NULL, 1, logits->cols},
-        };
-        rows->losses[i] = (double)weight * FN(loss_of_row)(worker, loss, &row);
+    ptrdiff_t i = rows->begin, n = 0;
+    while (i < rows->end && !mlp_poll_after(&poller, n * rows->logits.cols)) {
+        LOSS_ROW some[LANES] = {FN(loss_row_of)(rows, i)};
+        double losses[LANES];
+        n = 1;
+        if (rows->end - i >= LANES && FN(is_narrow)(loss, some)) {
+            for (; n < LANES; n++) {
+                some[n] = FN(loss_row_of)(rows, i + n);
+            }
+            FN(narrow_rows)(loss, some, losses);
+        }
+        else {
+            losses[0] = FN(loss_of_row)(worker, loss, some);
+        }
+        for (ptrdiff_t k = 0; k < n; k++, i++) {
+            rows->losses[i] = (double)some[k].weight * losses[k];
+        }
     }
 }
 

@@ -93,10 +93,11 @@ def kinds_of(loss):
 def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
     constants, formula = calls.constants_of(loss), LOSSES[loss["name"]]
     for kind in kinds_of(loss):
+        n = 19 if kind == "labels" else 6  # of which several are computed at once
         for k in SIZES:
-            logits = draw(dtype, 6, k * calls.outputs_per_target(loss), seed=k) * 3
-            y = targets_of(kind, dtype, 6, k)
-            weights = np.abs(draw(dtype, 6, seed=2))
+            logits = draw(dtype, n, k * calls.outputs_per_target(loss), seed=k) * 3
+            y = targets_of(kind, dtype, n, k)
+            weights = np.abs(draw(dtype, n, seed=2))
             losses, deltas = losses_of(isa, loss, logits, y, weights, 0.25)
             rows = np.arange(k) == y[:, np.newaxis] if kind == "labels" else y
             rows = rows.astype(WIDE[dtype])
@@ -115,6 +116,29 @@ def test_losses_and_gradients_are_those_of_the_oracle(loss, isa, dtype):
             else:
                 outputs = formula.gradient_sizes(z, rows, **constants)
             assert_close(deltas, gradients * 0.25 * weighted, off * outputs * 0.25 * weighted)
+
+
+@each_isa
+@pytest.mark.parametrize("constants", [{}, {"smoothing": 0.1}, {"eps": 1e-8}], ids=str)
+@pytest.mark.parametrize("k", [1, 2, 10, 31, 32, 33, 70])
+def test_rows_of_labels_have_the_bits_that_each_has_by_itself(k, constants, isa, dtype):
+    """Of few logits, several rows are computed at once."""
+    loss = calls.loss("cross_entropy", **constants)
+    logits, y = draw(dtype, 43, k, seed=k) * 9, targets_of("labels", dtype, 43, k)
+    logits[5], logits[6, :2], logits[20] = np.nan, [np.inf, -np.inf][: len(logits[6, :2])], 0
+    logits[7:12, 0] += 200  # so that probabilities of others are tiny
+    weights = np.abs(draw(dtype, 43, seed=2))
+    for with_deltas in (True, False):
+        losses, deltas = losses_of(isa, loss, logits, y, weights, 0.25, with_deltas)
+        alone = [
+            losses_of(
+                isa, loss, *(part[i : i + 1] for part in (logits, y, weights)), 0.25, with_deltas
+            )
+            for i in range(len(y))
+        ]
+        np.testing.assert_array_equal(losses, np.concatenate([part for part, _ in alone]))
+        if with_deltas:
+            np.testing.assert_array_equal(deltas, np.concatenate([part for _, part in alone]))
 
 
 @each_isa
