@@ -72,7 +72,7 @@ format: $(ANY_VENV) ## format Python and C
 
 ## Test
 test: lint ## everything that must pass: lint, then pytest
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 lint: $(VENV)/test build/compiled ## ruff, mypy, and every C compiler with warnings as errors
 	$(BIN)/ruff check .
