@@ -122,8 +122,9 @@ def _values_of(X: Any, names: Any) -> Any:
     None, too, of one with so many elements that to make an array of them, which may be of objects,
     could take longer than to ask for the dtypes of the columns.
     """
-    pandas = sys.modules.get("pandas")
-    is_frame = pandas is not None and type(X) is pandas.DataFrame
-    if is_frame and X.size <= _FEW_ELEMENTS and X.columns.tolist() == list(names):
-        return X.values
-    return None
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    if frame is None or type(X) is not frame or X.size > _FEW_ELEMENTS:
+        return None
+    columns = X.columns.tolist()
+    are_text = all(type(column) is str for column in columns)  # which compares as it should
+    return X.values if are_text and columns == list(names) else None

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.utils.validation import validate_data
 
 from mlp_c import MLPClassifier, MLPRegressor, _core
+from mlp_c._estimators import prediction
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
@@ -222,24 +224,35 @@ def frame(n=3, dtype="f8", **columns):
     return pd.DataFrame(rows(dtype)[:n], columns=NAMES).assign(**columns)
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        frame(1),
-        frame(N),  # too many to be few
-        frame(dtype="f4"),
-        frame(dtype="i8"),
-        frame().astype({"x3": "int64"}),
-        frame().astype({"x3": object}),
-        frame(x3=pd.array([16, 10, 13], dtype="Int64")),
-        pd.DataFrame(rows("f8")[:3], columns=pd.Index(NAMES, dtype=object)),
-    ],
-    ids=["one", "many", "float32", "integers", "mixed", "objects", "nullable", "other index"],
-)
+TAKEN = {
+    "one": frame(1),
+    "several": frame(),
+    "mixed": frame().astype({"x3": "int64"}),
+    "another index": pd.DataFrame(rows("f8")[:3], columns=pd.Index(NAMES, dtype=object)),
+}
+NOT_TAKEN = {
+    "many": frame(N),
+    "float32": frame(dtype="f4"),
+    "integers": frame(dtype="i8"),
+    "objects": frame().astype({"x3": object}),
+    "nullable": frame(x3=pd.array([16, 10, 13], dtype="Int64")),
+}
+
+
+@pytest.mark.parametrize("given", [*TAKEN, *NOT_TAKEN])
 def test_a_frame_is_predicted_as_its_numbers_are(given, fitted, monkeypatch):
-    expected = fitted.predict_proba(given)
-    monkeypatch.setattr("mlp_c._estimators.prediction._values_of", lambda X, names: None)
-    assert expected.tobytes() == fitted.predict_proba(given).tobytes()
+    frame = (TAKEN | NOT_TAKEN)[given]
+    validated = []
+
+    def validate(*args, **kwargs):
+        validated.append(1)
+        return validate_data(*args, **kwargs)
+
+    monkeypatch.setattr(prediction, "validate_data", validate)
+    found = fitted.predict_proba(frame)
+    assert bool(validated) == (given in NOT_TAKEN)
+    monkeypatch.setattr(prediction, "_values_of", lambda X, names: None)
+    assert found.tobytes() == fitted.predict_proba(frame).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -257,6 +270,12 @@ def test_a_frame_is_predicted_as_its_numbers_are(given, fitted, monkeypatch):
 )
 def test_a_frame_of_a_few_rows_is_checked_as_any(given, message, fitted):
     with pytest.raises(ValueError, match=message):
+        fitted.predict(given)
+
+
+def test_names_that_compare_with_nothing_are_refused_as_any(fitted):
+    given = frame().set_axis(pd.Index([pd.NA, *NAMES[1:]], dtype=object), axis=1)
+    with pytest.raises(TypeError, match="Feature names are only supported"):
         fitted.predict(given)
 
 
