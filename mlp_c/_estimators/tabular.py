@@ -233,7 +233,11 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     ) -> tuple[Sample, list[Stochastic]]:
         """Check everything, and make the members of an interrupted fit ready to go on."""
         sample = self._check_sample(given, reset=False)
-        resuming.require_same(checkpoint, sample, "X, y, sample_weight and groups")
+        resuming.require_same(
+            checkpoint,
+            sample,
+            "X, y, sample_weight and groups must have the values of the interrupted fit",
+        )
         folds = vars(self).get("folds_", ())
         if len(folds) != len(sample):
             checks.refuse("folds_", f"those of {len(sample)} rows", folds)
@@ -245,7 +249,9 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         ]
         made = self._make_members(seeds, sample)
         for k, (member, (new, own)) in enumerate(zip(self.members_, made, strict=True)):
-            vars(member).update(vars(new))  # the file's own parameters are not checked
+            vars(member).update(
+                vars(new)
+            )  # in the place of the file's parameters, which are unchecked
             _check_member(f"members_[{k}]", member, self._widths(member, own))
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
         data = [own for _, own in made]

@@ -67,7 +67,7 @@ def kernel_input(X: Any, dtype: Any) -> Any:
 
 
 def digest_of(*parts: Any) -> str:
-    """A digest of arrays, by their shapes, dtypes and elements; of text; and of what says all."""
+    """A digest of arrays, by their shapes, dtypes and elements, and of what else by its text."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

@@ -50,7 +50,12 @@ def go_on(
 ) -> Stochastic:
     """Begin where a model was in a fit of the same data."""
     data.list_nonzeros(model.n_threads)
-    require_same(checkpoint, data, "X, y and sample_weight, and those to validate with,")
+    require_same(
+        checkpoint,
+        data,
+        "X, y and sample_weight, and those to validate with, must be those of the interrupted fit, "
+        "in the same dtypes and containers",
+    )
     return _begin_at("checkpoint", checkpoint, model, data)
 
 
@@ -75,13 +80,10 @@ def go_on_together(
     return trainings
 
 
-def require_same(checkpoint: dict[str, Any], data: Fingerprinted, arguments: str) -> None:
-    """Refuse data, which are of these arguments, that are not those of the interrupted fit."""
+def require_same(checkpoint: dict[str, Any], data: Fingerprinted, expected: str) -> None:
+    """Refuse data that are not those of the interrupted fit, and say what was expected."""
     if checkpoint["data"] != data.fingerprint:
-        raise ValueError(
-            f"{arguments} must be those of the interrupted fit, in the same dtypes and "
-            "containers, got others"
-        )
+        raise ValueError(f"{expected}, got others")
 
 
 def _begin_at(name: str, place: dict[str, Any], model: Model, data: Data) -> Stochastic:

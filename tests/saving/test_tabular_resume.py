@@ -272,7 +272,7 @@ def test_other_data_are_refused_and_the_file_stays(cls, other, path):
         X, y, w, g = OTHER[other](X, y, w, g)
     else:
         y = (OTHER_LABELS | OTHER_NUMBERS)[other](y)
-    with pytest.raises(ValueError, match=r"of the interrupted fit|feature"):
+    with pytest.raises(ValueError, match=r"must have the values of the interrupted fit|feature"):
         resume(path, X, y, w, groups=g)
     assert path.read_bytes() == before
 
