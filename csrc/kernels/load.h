@@ -93,7 +93,7 @@ FN(load_rows)(mlp_worker *worker, const mlp_rows *rows)
     }
 }
 
-/* Whether n elements are finite, `stride` apart, or the team is to stop. */
+/* Whether n elements, `stride` apart, are finite. True as well where the team is to stop. */
 static inline bool
 FN(are_all_finite)(mlp_worker *worker, const REAL *elements, ptrdiff_t stride, ptrdiff_t n)
 {

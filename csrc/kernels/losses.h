@@ -308,8 +308,9 @@ FN(compute_losses)(mlp_worker *worker, const mlp_loss *loss, const mlp_loss_rows
     mlp_poller poller = {worker, 0};
     ptrdiff_t i = rows->begin, n = 0;
     while (i < rows->end && !mlp_poll_after(&poller, n * rows->logits.cols)) {
-        LOSS_ROW some[LANES] = {FN(loss_row_of)(rows, i)};
+        LOSS_ROW some[LANES];
         double losses[LANES];
+        some[0] = FN(loss_row_of)(rows, i);
         n = 1;
         if (rows->end - i >= LANES && FN(is_narrow)(loss, some)) {
             for (; n < LANES; n++) {

@@ -7,7 +7,7 @@
 
 #include "kernels/cross_entropy.h"
 
-enum { FN(MOST_NARROW) = 32 }; /* logits: what they take of the first-level cache is little */
+enum { FN(MOST_NARROW) = 32 }; /* logits: vectors of them take 2 KB of the first-level cache */
 
 /* Whether rows like this one are to be taken by lanes. */
 static inline bool
@@ -87,7 +87,9 @@ FN(loss_of_lane)(const mlp_loss *loss, const LOSS_ROW *row, const FN(lane_sums) 
     double total = 0;
     for (ptrdiff_t j = 0; j < row->z.n; j++) {
         REAL y = FN(smooth)(loss, FN(splat)(j == label ? 1 : 0), row->z.n)[0];
-        total += (double)y * FN(class_loss_of_lane)(loss, row, sums, lane, j);
+        if (y != 0) { /* 0 log 0 = 0 */
+            total += (double)y * FN(class_loss_of_lane)(loss, row, sums, lane, j);
+        }
     }
     return total;
 }
@@ -98,7 +100,8 @@ FN(gradients_by_lane)(const mlp_loss *loss, const LOSS_ROW rows[], ptrdiff_t n,
                       const FN(lane_sums) * sums)
 {
     const bool is_plain = FN(has_plain_label)(loss, rows);
-    VEC deltas[FN(MOST_NARROW)], scale;
+    _Alignas(MLP_ALIGNMENT) VEC deltas[FN(MOST_NARROW)];
+    VEC scale;
     BITS_VEC labels;
     for (ptrdiff_t lane = 0; lane < LANES; lane++) {
         scale[lane] = rows[lane].scale;
@@ -121,7 +124,7 @@ FN(narrow_rows)(const mlp_loss *loss, const LOSS_ROW rows[], double losses[])
 {
     const ptrdiff_t n = rows->z.n;
     const bool with_gradient = rows->gradient.data != NULL;
-    VEC columns[FN(MOST_NARROW)];
+    _Alignas(MLP_ALIGNMENT) VEC columns[FN(MOST_NARROW)];
     FN(lane_sums) sums = {.exponentials = columns};
     FN(gather_columns)(rows, n, columns);
     if (with_gradient && rows->drops_tiny) {

@@ -88,7 +88,7 @@ core_take_stages(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
         MLP_STAGES(S)
 #undef S
     };
-    static int64_t ns[MLP_MOST_PROFILED][MLP_N_STAGES]; /* under the GIL, which such builds have */
+    int64_t ns[MLP_MOST_PROFILED][MLP_N_STAGES];
     mlp_take_stages(ns);
     PyObject *members = PyList_New(0);
     for (int rank = 0; rank < MLP_MOST_PROFILED && members != NULL; rank++) {

@@ -7,7 +7,7 @@
 
 #include "threads/os.h"
 
-/* What members spent, of which each is one thread at a time. */
+/* Nanoseconds by rank and stage, of all teams together. */
 static _Atomic int64_t totals[MLP_MOST_PROFILED][MLP_N_STAGES];
 
 /* Where the calling thread is, and since when. */

@@ -1,5 +1,6 @@
 /* Where the time of a thread goes, stage by stage: counted in builds with MLP_PROFILE, and else
- * nothing. `make profile` makes such a build and prints what it counts. */
+ * nothing. `make profile` makes such a build and prints what it counts. At the end of a job, only
+ * the calling thread's wait for the others is counted. */
 #ifndef MLP_STAGES_H
 #define MLP_STAGES_H
 

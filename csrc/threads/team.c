@@ -291,8 +291,8 @@ run_members(mlp_team *team, int n, mlp_thread *const threads[])
     }
     mlp_begin_stages(0);
     team->job->run(&team->members[0].worker, team->args);
-    mlp_end_stages();
     mlp_barrier(&team->members[0].worker); /* the others only arrive, and return */
+    mlp_end_stages();
 }
 
 mlp_outcome
