@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 import mlp_c
-from mlp_c import Checkpoint, MLPClassifier, _core, resume
+from mlp_c import Checkpoint, MLPClassifier, resume
 from runners import kill
-from support.checkpoints import CASES, EPOCHS, Interrupt, Interrupted, interrupt, setting
+from support.checkpoints import (
+    CASES,
+    EPOCHS,
+    Interrupt,
+    Interrupted,
+    interrupt,
+    interrupt_after,
+    setting,
+)
 from support.settings import draw_setting
 from support.states import TEXT, X, outcome, takes_partial_fit
 
@@ -86,16 +94,7 @@ def test_a_fit_that_ctrl_c_ended_is_resumed_from_the_last_whole_epoch(
 ):
     """The fit warns; and the part of an epoch that it ended with is in no file."""
     whole = MLPClassifier(max_iter=EPOCHS, random_state=0).fit(X, TEXT)
-    train, calls = _core.train_epoch, []
-
-    def train_or_stop(*arguments):
-        calls.append(None)
-        result = train(*arguments)
-        if len(calls) == epochs + 1:
-            raise KeyboardInterrupt
-        return result
-
-    monkeypatch.setattr(_core, "train_epoch", train_or_stop)
+    interrupt_after(monkeypatch, "train_epoch", epochs)
     model = MLPClassifier(max_iter=EPOCHS, random_state=0)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.set_callbacks(Checkpoint(path, every)).fit(X, TEXT)

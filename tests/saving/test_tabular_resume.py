@@ -21,7 +21,7 @@ from mlp_c import (
 from mlp_c._estimators import tabular_data
 from mlp_c._saving import files
 from mlp_c._training.data import Data
-from support.checkpoints import Interrupt, Interrupted, interrupt
+from support.checkpoints import Interrupt, Interrupted, interrupt, interrupt_after
 from support.states import an, changed, packed, parts, state_of
 from support.tabular import MIXED, NUMBERS, TARGETS, WEIGHTS, WORDS, N, make, weights_of
 
@@ -138,16 +138,8 @@ def test_a_checkpoint_is_a_model_of_as_many_epochs(path):
 
 @pytest.mark.parametrize("epochs", [0, 1, 3])
 def test_a_fit_that_ctrl_c_ended_is_resumed_from_the_last_whole_epoch(epochs, path, monkeypatch):
-    whole, train, calls = fitted("classes"), _core.train_members, []
-
-    def train_or_stop(*arguments):
-        calls.append(None)
-        result = train(*arguments)
-        if len(calls) == epochs + 1:
-            raise KeyboardInterrupt
-        return result
-
-    monkeypatch.setattr(_core, "train_members", train_or_stop)
+    whole = fitted("classes")
+    interrupt_after(monkeypatch, "train_members", epochs)
     model, data, _ = setting("classes")
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.set_callbacks(Checkpoint(path)).fit(*data)

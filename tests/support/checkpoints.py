@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from mlp_c import Checkpoint, MLPClassifier, MLPRegressor
+from mlp_c import Checkpoint, MLPClassifier, MLPRegressor, _core
 from support.states import CLASSES, COLUMNS, NAMES, NUMBERS, TEXT, N, X
 
 WEIGHT = np.random.default_rng(1).uniform(0.5, 2, N)
@@ -43,6 +43,20 @@ def interrupt(model, path, epochs, data, every=1, **keywords):
     model.set_callbacks(Checkpoint(path, every), Interrupt(epochs))
     with pytest.raises(Interrupted):
         model.fit(*data, **keywords)
+
+
+def interrupt_after(monkeypatch, name, epochs):
+    """Have Ctrl-C come as a function of the core returns from the epoch after so many."""
+    train, calls = getattr(_core, name), []
+
+    def train_or_stop(*arguments):
+        calls.append(None)
+        result = train(*arguments)
+        if len(calls) == epochs + 1:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(_core, name, train_or_stop)
 
 
 # Parameters, rows, targets, weights.
