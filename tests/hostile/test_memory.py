@@ -1,6 +1,6 @@
 """Memory: no size wraps around, too little is a MemoryError, and nothing is left behind.
 
-Elsewhere: references and memory left behind by 10,000 calls (kernels/test_memory), every
+Elsewhere: references and memory left behind by 2,000 calls (kernels/test_memory), every
 allocation that fails (test_out_of_memory).
 """
 

@@ -3,74 +3,58 @@
 `make oom` does the same to the C library's allocations and to the start of threads.
 """
 
-import subprocess
+import pickle
 import sys
-from pathlib import Path
 
 import pytest
 
-from support import core_calls
+from support import calls, core_calls, processes
 
-pytest.importorskip("_testcapi", reason="this CPython was built without _testcapi")
+testcapi = pytest.importorskip("_testcapi", reason="this CPython was built without _testcapi")
 
-# Fails the first allocation of a call, the second, and so on until no call has so many. A call
-# that fails leaves all arrays as they were; it is made again, and has the bits of the first.
-SCRIPT = """
-import pickle
-import sys
-import _testcapi
-from support import calls, core_calls
 
-case = sys.argv[1]
-arguments = core_calls.examples()[case]
-function, positional = core_calls.function(case), core_calls.positional(arguments)
-before, copies = calls.bits(arguments), [(a, a.copy()) for _, a in calls.leaves(arguments)]
+def check_failing_allocations(case):
+    """Fails the first allocation of a call, the second, and so on until no call has so many.
 
-def restore():
-    for array, copy in copies:
-        array[...] = copy
+    A call that fails leaves all arrays as they were; it is made again, and has the bits of the
+    first.
+    """
+    arguments = core_calls.examples()[case]
+    function, positional = core_calls.function(case), core_calls.positional(arguments)
+    before, copies = calls.bits(arguments), [(a, a.copy()) for _, a in calls.leaves(arguments)]
 
-def outcome():
-    return pickle.dumps([core_calls.run(case, arguments), arguments])
+    def outcome():
+        return pickle.dumps([core_calls.run(case, arguments), arguments])
 
-expected = outcome()
+    expected = outcome()
 
-def sweep():
-    nth, failures, spared = 0, 0, 0
-    while spared < 20:
-        nth, spared = nth + 1, spared + 1
-        restore()
-        _testcapi.set_nomemory(nth, nth + 1)
-        try:
-            function(*positional)
-        except MemoryError:
-            failures, spared = failures + 1, 0
-        finally:
-            _testcapi.remove_mem_hooks()
-        if spared == 0:
-            assert calls.bits(arguments) == before, f"failed allocation {nth} changed an array"
-            assert outcome() == expected, f"wrong after failed allocation {nth}"
-    return failures
+    def sweep():
+        nth, failures, spared = 0, 0, 0
+        while spared < 20:
+            nth, spared = nth + 1, spared + 1
+            for array, copy in copies:
+                array[...] = copy
+            testcapi.set_nomemory(nth, nth + 1)
+            try:
+                function(*positional)
+            except MemoryError:
+                failures, spared = failures + 1, 0
+            finally:
+                testcapi.remove_mem_hooks()
+            if spared == 0:
+                assert calls.bits(arguments) == before, f"failed allocation {nth} changed an array"
+                assert outcome() == expected, f"wrong after failed allocation {nth}"
+        return failures
 
-def blocks_left(sweeps):
-    before = sys.getallocatedblocks()
-    assert all(sweep() > 0 for _ in range(sweeps))
-    return sys.getallocatedblocks() - before
+    def blocks_left(sweeps):
+        before = sys.getallocatedblocks()
+        assert all(sweep() > 0 for _ in range(sweeps))
+        return sys.getallocatedblocks() - before
 
-# A leak leaves a block in each sweep of each round; NumPy's caches are full some day.
-assert any(blocks_left(20) < 20 for _ in range(20)), "failed calls leave blocks behind"
-print("whole")
-"""
+    # A leak leaves a block in each sweep of each round; NumPy's caches are full some day.
+    assert any(blocks_left(20) < 20 for _ in range(20)), "failed calls leave blocks behind"
 
 
 @pytest.mark.parametrize("case", core_calls.CASES)
 def test_a_failed_allocation_is_a_memory_error_and_the_call_works_again(case):
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, case],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (result.returncode, result.stdout) == (0, "whole\n"), result.stderr[-2000:]
+    processes.run(check_failing_allocations, case, timeout=120)
