@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -33,7 +34,7 @@ from mlp_c._tables.columns import fit as fit_columns
 from mlp_c._tables.frames import Frame, read_for
 from mlp_c._training import resuming
 from mlp_c._training.callbacks import report_to_callbacks
-from mlp_c._training.data import Data
+from mlp_c._training.data import Data, Given
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.loop import Stochastic
@@ -73,7 +74,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         "dropout": CONSTRAINTS["dropout"],
         "max_iter": CONSTRAINTS["max_iter"],
         "n_iter_no_change": CONSTRAINTS["n_iter_no_change"],
-        "scoring": [StrOptions({"loss", "score"})],
+        "scoring": [StrOptions({"loss", "score", *get_scorer_names()}), callable],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": CONSTRAINTS["random_state"],
         "verbose": CONSTRAINTS["verbose"],
@@ -279,13 +280,22 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, _DTYPE)
         groups = None if given.groups is None else number_groups(given.groups, len(y))
         rows = self._find_columns(frame) if reset else self._columns.code(frame)
+        of_scorers = Given(given.X, y[:, 0] if y.shape[1:] == (1,) else y, self._of_one_member)
+        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE, of_scorers)
         return Sample(
             rows,
             self._targets_of(y, encoded),
             self.classes_.tolist() if hasattr(self, "classes_") else None,
             groups,
-            Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE).astype(_DTYPE),
+            data.astype(_DTYPE),
         )
+
+    def _of_one_member(self, member: Any) -> Self:
+        """An estimator that predicts what a member does, for scorers of the rows it holds out."""
+        alone = object.__new__(type(self))
+        kept = {name: value for name, value in vars(self).items() if name not in self._of_a_fit}
+        alone.__dict__.update(kept, members_=[member])
+        return alone
 
     def _find_columns(self, frame: Frame) -> CodedRows:
         """Find out what the columns of a table are; its rows."""
@@ -303,7 +313,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         made = []
         for k, seed in enumerate(seeds):
             is_held_out = self._is_held_out_by(k)
-            if is_held_out.sum() < 2 and self.scoring == "score" and is_regressor(self):
+            if is_held_out.sum() < 2 and self._is_scored_by_itself and is_regressor(self):
                 raise ValueError(
                     "scoring='score' needs at least 2 rows that each member holds out, got 1; "
                     "scoring='loss' takes it"
@@ -332,11 +342,15 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             "tol": _LEAST_PROGRESS,
             "early_stopping": True,
             "n_iter_no_change": self.n_iter_no_change,
-            "scoring": "loss" if self.scoring == "loss" else None,
+            "scoring": None if self._is_scored_by_itself else self.scoring,
             "dropout": self.dropout,
             "compute_dtype": _DTYPE.name,
             "n_threads": self.n_threads,
         }
+
+    @property
+    def _is_scored_by_itself(self) -> bool:
+        return isinstance(self.scoring, str) and self.scoring == "score"
 
     def _is_held_out_by(self, member: int) -> Array:
         """Which rows a member holds out: of few rows, there are fewer folds than members."""

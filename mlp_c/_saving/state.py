@@ -15,6 +15,7 @@ strings, lists, tuples, dicts and None.
 
 from contextlib import suppress
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,8 @@ _LATER = {
     "weight_decay": None,
 }
 
-# Parameters that may be functions of the user's, and what a file, which holds none, says instead.
-CALLABLES = {"learning_rate": "constant", "scoring": None}
+# Parameters that may be functions of the user's. A file holds none, and has their defaults instead.
+CALLABLES = ("learning_rate", "scoring")
 
 # What a fit sets that format 1 does not know.
 _LATER_FITTED = {"dropout_seed_", "learning_rate_curve_", "validation_loss_curve_", "best_iter_"}
@@ -93,11 +94,19 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def leave_out_callables(state: dict[str, Any]) -> list[str]:
-    """Take parameters that are functions of the user's out of a state; returns their names."""
+def leave_out_callables(model: StoredEstimator, state: dict[str, Any]) -> list[str]:
+    """Take parameters that are functions of the user's out of a model's state, and its members'.
+
+    Returns their names.
+    """
     parameters = state["parameters"]
     left_out = [name for name in CALLABLES if callable(parameters.get(name))]
-    state["parameters"] = {**parameters, **{name: CALLABLES[name] for name in left_out}}
+    defaults = signature(type(model)).parameters
+    state["parameters"] = {**parameters, **{name: defaults[name].default for name in left_out}}
+    for member, of_member in zip(
+        getattr(model, "members_", ()), state["fitted"].get("members_", ()), strict=True
+    ):
+        leave_out_callables(member, of_member)
     return left_out
 
 

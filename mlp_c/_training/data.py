@@ -1,9 +1,10 @@
 """Training data as the kernels take it."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -79,6 +80,24 @@ def digest_of(*parts: Any) -> str:
     return digest.hexdigest()
 
 
+class Given(NamedTuple):
+    """What scorers take: rows, targets and an estimator as the user knows them.
+
+    Attributes
+    ----------
+    X : {dataframe, array-like, sparse matrix} of shape (n_samples, n_features)
+        All rows.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets.
+    estimator_of : callable
+        The estimator, of the model that is trained.
+    """
+
+    X: Any
+    y: Any
+    estimator_of: Callable[[Any], Any] = lambda model: model
+
+
 @dataclass
 class Data:
     """Rows, their encoded targets and weights; and which of the rows to use.
@@ -97,8 +116,8 @@ class Data:
         The rows to use, in order.
     dtype : dtype
         float32 or float64: in which to compute.
-    given : tuple or None
-        `X` and `y` as a scorer takes them, before they became what the kernels take.
+    given : Given or None
+        What the rows and targets were before they became what the kernels take.
     held_out : Data or None
         Rows of their own to validate with.
     """
@@ -109,7 +128,7 @@ class Data:
     score_weight: np.ndarray | None
     rows: np.ndarray
     dtype: np.dtype[Any]
-    given: tuple[Any, Any] | None = None
+    given: Given | None = None
     held_out: "Data | None" = None
 
     @property

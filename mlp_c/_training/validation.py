@@ -97,15 +97,16 @@ def _own_score(model: Model, data: Data) -> Score:
 def _scorer(model: Model, data: Data) -> Score:
     """A scorer of scikit-learn's, or of the user's, which is given a copy of the rows."""
     assert data.given is not None
-    scorer = check_scoring(model, model.scoring)
-    X, y = (_safe_indexing(part, data.rows) for part in data.given)
+    estimator = data.given.estimator_of(model)
+    scorer = check_scoring(estimator, model.scoring)
+    X, y = (_safe_indexing(part, data.rows) for part in (data.given.X, data.given.y))
     weights: dict[str, Any] = {}
     if data.score_weight is not None and _takes_weights(scorer):
         weights["sample_weight"] = data.score_weight[data.rows]
 
     def score(loss: float, outputs: Array) -> float:
         try:
-            value = scorer(model, X, y, **weights)
+            return _as_number(scorer(estimator, X, y, **weights), model.scoring)
         except ValueError as error:
             if not isinstance(model.scoring, str):
                 raise
@@ -113,7 +114,6 @@ def _scorer(model: Model, data: Data) -> Score:
                 f"scoring={model.scoring!r} failed on the rows held out, which may lack a class; "
                 f"scoring='loss' needs none: {error}"
             ) from error
-        return _as_number(value, model.scoring)
 
     return score
 

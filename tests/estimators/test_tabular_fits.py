@@ -41,7 +41,7 @@ WRONG_HERE = WRONG | {
     "n_members": [0, -1, 2.5, "odd", None, 65_536],
     "n_bins": [-1, 2.5, "odd", None, 65_536],
     "categorical_features": ["odd", 3, [7], [True], ["odd"], [0.5]],
-    "scoring": ["odd", None, "accuracy", len],
+    "scoring": ["odd", None, 3],
     "time_limit": [0, 0.0, -1, np.nan, "odd"],
 }
 COUNTS = {"batch_size", "max_iter", "n_iter_no_change", "n_threads", "verbose"}
