@@ -466,7 +466,8 @@ def train_step(
     r"""One step of stochastic gradient descent, in place, on the softmax cross-entropy.
 
     With the bits of `forward`, `softmax_cross_entropy`, `backward` and `sgd_step` one after
-    the other on ``X[rows]`` and ``y[rows]``, which are not copied.
+    the other on ``X[rows]`` and ``y[rows]``, which are not copied. Where a weight is infinite
+    or NaN, this holds of C-ordered `X`.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._system.blocks import Array
 from mlp_c._system.warnings import warn_caller
-from mlp_c._training.data import Data, Given, is_taken_as_it_is, kernel_input
+from mlp_c._training.data import Data, ForScorers, is_taken_as_it_is, kernel_input
 from mlp_c._training.model import Model
 from mlp_c._training.solvers import Solver
 
@@ -152,9 +152,9 @@ def without_single_column(y: Any) -> Any:
     return column_or_1d(y)
 
 
-def _as_scorers_take(model: Learner, given: Any, X: Any, y: Any) -> Given:
+def _as_scorers_take(model: Learner, given: Any, X: Any, y: Any) -> ForScorers:
     """Rows with the names that predictions check, if they have any, and targets."""
-    return Given(given if hasattr(model, "feature_names_in_") else X, y)
+    return ForScorers(given if hasattr(model, "feature_names_in_") else X, y)
 
 
 def _dtype_for(model: Learner, X: Any) -> np.dtype[Any]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.base import _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin
@@ -34,7 +35,7 @@ from mlp_c._tables.columns import fit as fit_columns
 from mlp_c._tables.frames import Frame, read_for
 from mlp_c._training import resuming
 from mlp_c._training.callbacks import report_to_callbacks
-from mlp_c._training.data import Data, Given
+from mlp_c._training.data import Data, ForScorers
 from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.loop import Stochastic
@@ -44,9 +45,6 @@ from mlp_c._training.progress import EnsembleProgress
 
 # What is known at the end of a fit.
 _OF_THE_END = ("oob_prediction_", "oob_score_", "_residuals")
-
-# By how much an epoch must be better than the best: equal scores are none.
-_LEAST_PROGRESS = 1e-10
 
 # In which members compute.
 _DTYPE = np.dtype(np.float32)
@@ -118,6 +116,10 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     @abstractmethod
     def _choose_defaults(self, n_rows: int) -> dict[str, Any]:
         """What 'auto' stands for, by parameter."""
+
+    def _least_progress(self) -> float:
+        """By how much a score must be better than the best: equal ones are none."""
+        return 1e-10
 
     @abstractmethod
     def _make_member(self, parameters: dict[str, Any]) -> BaseMLP:
@@ -280,8 +282,12 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, _DTYPE)
         groups = None if given.groups is None else number_groups(given.groups, len(y))
         rows = self._find_columns(frame) if reset else self._columns.code(frame)
-        of_scorers = Given(given.X, y[:, 0] if y.shape[1:] == (1,) else y, self._of_one_member)
-        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE, of_scorers)
+        for_scorers = ForScorers(
+            nw.to_native(given.X, pass_through=True),
+            y[:, 0] if y.shape[1:] == (1,) else y,
+            self._of_one_member,
+        )
+        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE, for_scorers)
         return Sample(
             rows,
             self._targets_of(y, encoded),
@@ -339,7 +345,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             "batch_size": defaults["batch_size"],
             "learning_rate_init": self.learning_rate_init,
             "max_iter": self.max_iter,
-            "tol": _LEAST_PROGRESS,
+            "tol": self._least_progress(),
             "early_stopping": True,
             "n_iter_no_change": self.n_iter_no_change,
             "scoring": None if self._is_scored_by_itself else self.scoring,
@@ -377,6 +383,8 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                     f"{self.learning_rate_init} may be too large"
                 )
             del member._optimizer  # nothing goes on from it, and files would hold it
+            if callable(member.scoring):
+                member.scoring = None  # which pickles would ask for
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
         held_out = self._gather(self._predict_held_out(sample.rows))
         y, weight = sample.targets, sample.data.score_weight
@@ -413,7 +421,8 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
 
     def _copy_progress(self) -> dict[str, Any]:
         """What training goes on changing, for a model as it is now: callbacks ask for it."""
-        return {"members_": copy.deepcopy(self.members_)}
+        # A scorer is the user's, and may be large or no thing to copy.
+        return {"members_": copy.deepcopy(self.members_, {id(self.scoring): self.scoring})}
 
     def permutation_importance(
         self,

@@ -37,10 +37,12 @@ max_iter : int, default=200
 n_iter_no_change : int or inf, default=16
     After so many epochs that are no better than its best one, a member is done.
 scoring : str or callable, default='loss'
-    What says which epoch of a member is best: the loss of the rows that it holds out; 'score' for
-    {score}; the name of a scorer of scikit-learn's; or a callable
-    ``scoring(estimator, X, y)``, which is given an estimator that predicts as the member does and
-    a copy of these rows, and returns a number: the greater, the better.
+    What says which epoch of a member is best, and when it is done: the loss of the rows that it
+    holds out; 'score' for {score}; the name of a scorer of scikit-learn's; or a
+    callable ``scoring(estimator, X, y)``, which is given an estimator that predicts as the member
+    does, a copy of these rows and an array of their targets, and returns a number: the greater,
+    the better. Scorers of scikit-learn's are also given the rows' weights. Scorers read and
+    predict the rows in Python after each epoch, which takes longer than the loss.
 time_limit : float or None, default=None
     Seconds from the first epoch after which no other begins. The members keep their best epochs;
     how many there are depends on the machine then, and so do the results. It begins anew where

@@ -189,6 +189,12 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
             )
         return encoded
 
+    def _least_progress(self):
+        least = super()._least_progress()
+        if self.scoring in ("loss", "score"):
+            return least
+        return least * min(1.0, self.target_scales_.min()) ** 2  # in the targets' units, or squares
+
     def _classes_of(self, encoded):
         return None
 

@@ -80,8 +80,8 @@ def digest_of(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-class Given(NamedTuple):
-    """What scorers take: rows, targets and an estimator as the user knows them.
+class ForScorers(NamedTuple):
+    """What scorers are given: rows, targets and an estimator as the user knows them.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Given(NamedTuple):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
     estimator_of : callable
-        The estimator, of the model that is trained.
+        Returns the estimator that scorers are given, for the model that is trained.
     """
 
     X: Any
@@ -116,8 +116,8 @@ class Data:
         The rows to use, in order.
     dtype : dtype
         float32 or float64: in which to compute.
-    given : Given or None
-        What the rows and targets were before they became what the kernels take.
+    for_scorers : ForScorers or None
+        The rows and targets before they became what the kernels take.
     held_out : Data or None
         Rows of their own to validate with.
     """
@@ -128,7 +128,7 @@ class Data:
     score_weight: np.ndarray | None
     rows: np.ndarray
     dtype: np.dtype[Any]
-    given: Given | None = None
+    for_scorers: ForScorers | None = None
     held_out: "Data | None" = None
 
     @property

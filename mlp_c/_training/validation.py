@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from mlp_c._saving import checks
 from mlp_c._saving.registry import FittedPart
-from mlp_c._system.blocks import Array
+from mlp_c._system.blocks import Array, are_finite
 from mlp_c._training.data import Data
 from mlp_c._training.model import Model
 from mlp_c._training.progress import Validation
@@ -96,23 +96,26 @@ def _own_score(model: Model, data: Data) -> Score:
 
 def _scorer(model: Model, data: Data) -> Score:
     """A scorer of scikit-learn's, or of the user's, which is given a copy of the rows."""
-    assert data.given is not None
-    estimator = data.given.estimator_of(model)
+    given = data.for_scorers
+    assert given is not None
+    estimator = given.estimator_of(model)
     scorer = check_scoring(estimator, model.scoring)
-    X, y = (_safe_indexing(part, data.rows) for part in (data.given.X, data.given.y))
+    X, y = (_safe_indexing(part, data.rows) for part in (given.X, given.y))
     weights: dict[str, Any] = {}
     if data.score_weight is not None and _takes_weights(scorer):
         weights["sample_weight"] = data.score_weight[data.rows]
 
     def score(loss: float, outputs: Array) -> float:
+        if not are_finite(model.coefs_ + model.intercepts_):
+            return -np.inf  # most scorers refuse what they predict
         try:
             return _as_number(scorer(estimator, X, y, **weights), model.scoring)
         except ValueError as error:
             if not isinstance(model.scoring, str):
                 raise
+            cause = ", which may lack a class; scoring='loss' needs none" * is_classifier(model)
             raise ValueError(
-                f"scoring={model.scoring!r} failed on the rows held out, which may lack a class; "
-                f"scoring='loss' needs none: {error}"
+                f"scoring={model.scoring!r} failed on the rows held out{cause}: {error}"
             ) from error
 
     return score
