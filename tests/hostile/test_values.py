@@ -7,6 +7,8 @@ scikit-learn refuses, too (estimators/test_errors); classes in partial_fit and a
 (estimators/test_parity).
 """
 
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -226,7 +228,8 @@ def check_control_left_alone():
 
 @x86
 def test_the_import_leaves_the_floating_point_control_as_it_was():
-    processes.run(floating_point.check_import)
+    code = "from support import floating_point; floating_point.check_import()"
+    subprocess.run([sys.executable, "-c", code], cwd=processes.TESTS, check=True, timeout=60)
 
 
 @x86

@@ -34,7 +34,7 @@ def control():
 
 
 def check_import():
-    """To be run in a new process."""
+    """To be run in a process that has not imported it."""
     before = control()
     import mlp_c  # noqa: F401
 

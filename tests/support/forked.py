@@ -1,5 +1,6 @@
 """Forks itself for each call that support.processes asks of it, by a line of JSON."""
 
+import gc
 import importlib
 import json
 import os
@@ -15,18 +16,25 @@ import mlp_c  # noqa: F401
 from support import calls  # noqa: F401
 
 
-def next_call():
-    """In a fork: the call that it is to make, once its output goes to the files that are named.
+def redirect(descriptor, path, flags):
+    """Has a descriptor be that of a file."""
+    file = os.open(path, flags, 0o600)
+    os.dup2(file, descriptor)
+    os.close(file)
 
-    The others go on with the forks' numbers, and their exit statuses when they have ended.
+
+def next_call():
+    """Returns in each fork, with the call that it is to make.
+
+    The interpreter itself stays here. It prints a fork's number, and then its exit status.
     """
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
-            *call, outputs = json.loads(line)
-            for descriptor, path in zip((1, 2), outputs, strict=True):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            *call, (stdout, stderr) = json.loads(line)
+            redirect(0, os.devnull, os.O_RDONLY)
+            redirect(1, stdout, os.O_WRONLY | os.O_CREAT)
+            redirect(2, stderr, os.O_WRONLY | os.O_CREAT)
             return call
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -34,6 +42,8 @@ def next_call():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # else each fork, as it ends, looks through the objects of all modules
     module, name, arguments = next_call()
     # Ctrl-C is what it is in a terminal: a shell's jobs in the background ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
