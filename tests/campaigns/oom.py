@@ -10,6 +10,7 @@ has these bits; and no failing call leaves anything on the heap.
 import copy
 import ctypes
 import gc
+import os
 import pickle
 import resource
 import subprocess
@@ -21,6 +22,7 @@ import mlp_c
 from campaigns import build, options
 from mlp_c import _core
 from support import calls, core_calls
+from support.processes import end_parked_threads
 
 SHIM = build.BUILDS / "failing_malloc.so"
 FOREVER = 2**62
@@ -73,6 +75,10 @@ def targets():
     return found
 
 
+def count_threads():
+    return len(os.listdir("/proc/self/task"))
+
+
 class Shim:
     """failing_malloc.so, which LD_PRELOAD has loaded, watching the extension."""
 
@@ -83,6 +89,7 @@ class Shim:
         extension = ctypes.CDLL(_core.__file__)
         function = ctypes.cast(extension.mlp_c_get_num_threads, ctypes.c_void_p)
         assert self._library.failing_malloc_watch(function), "where is the extension's code?"
+        self._n_threads = count_threads()
         for name in {case.split()[0] for case in core_calls.CASES}:
             setattr(_core, name, self._counted(getattr(_core, name)))
 
@@ -97,7 +104,12 @@ class Shim:
         return call
 
     def attempt(self, call, first, last):
-        """(result or None after a MemoryError, how many requests there were)."""
+        """(result or None after a MemoryError, how many requests there were).
+
+        The threads that calls have left parked end first, so that this one starts its own.
+        """
+        if count_threads() > self._n_threads:
+            end_parked_threads()
         self._library.failing_malloc_arm(ctypes.c_long(first), ctypes.c_long(last))
         try:
             return call(), self._library.failing_malloc_disarm()

@@ -55,6 +55,8 @@ THREADED = [
     "kernels/test_members.py",
     "kernels/test_properties.py",
     "kernels/test_initialize.py",
+    "kernels/test_train_step.py",
+    "kernels/test_zeros.py",
     "hostile/test_threads.py",
     "hostile/test_concurrency.py",
 ]
