@@ -90,6 +90,7 @@ def assert_figures_of_the_original(notebook):
     epochs = [(str(i + 1), loss) for i, loss in enumerate(LOSSES)]
     assert re.findall(r"^Epoch (\d+), Loss: (.*)$", text, re.M) == epochs
     assert re.findall(r"^Test Accuracy: (.*)$", text, re.M) == [TEST_ACCURACY]
+    assert "The same weights, bit for bit: True" in text  # of train_step
 
 
 def assert_ran_whole(notebook, path=NOTEBOOK):

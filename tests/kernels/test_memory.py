@@ -15,6 +15,7 @@ from support.wide import virtual
 
 MB = 1 << 20
 N_CALLS = 2_000  # `make leaks` makes more
+REFUSALS = 100  # calls of each that are to be refused
 # Rows and widths that make the largest input 60 MB or more in float32.
 LARGE = {
     "forward": (100_000, (160, 4, 3)),
@@ -100,14 +101,14 @@ def footprint(arguments):
     )
 
 
-def growth(arguments, call):
-    """By how much N_CALLS calls raise the footprint, after as many to warm up."""
+def growth(arguments, call, n_calls=N_CALLS):
+    """By how much so many calls raise the footprint, after as many to warm up."""
     tracemalloc.start()
     try:
-        for _ in range(N_CALLS):
+        for _ in range(n_calls):
             call()
         before = footprint(arguments)
-        for _ in range(N_CALLS):
+        for _ in range(n_calls):
             call()
         return np.subtract(footprint(arguments), before)
     finally:
@@ -115,7 +116,7 @@ def growth(arguments, call):
 
 
 def assert_flat(grown):
-    """Far less than one of anything a call."""
+    """Far less than one of anything a call; of each of REFUSALS, no reference and no object."""
     assert (np.abs(grown) <= [3, 50, 500, 50_000]).all(), grown
 
 
@@ -155,7 +156,7 @@ def test_failing_calls_leave_nothing_behind(kernel):
             return
         raise AssertionError("was accepted")
 
-    assert_flat(growth(good, call))
+    assert_flat(growth(good, call, REFUSALS * len(bad)))
 
 
 # ---- the functions behind the estimators, too ----
@@ -212,7 +213,7 @@ def test_failing_calls_of_the_core_leave_nothing_behind(case):
             return
         raise AssertionError("was accepted")
 
-    assert_flat(growth(good, call))
+    assert_flat(growth(good, call, REFUSALS * len(bad)))
 
 
 def test_failing_initialize_draws_nothing():

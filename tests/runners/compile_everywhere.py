@@ -86,8 +86,8 @@ def complaints_of(command: tuple[str, ...], machine: str, source: Path) -> str:
 
     GCC finds some faults only as it optimises, of which -O2 is enough; Clang, before it does.
     """
-    shortcut = "-fsyntax-only" if "clang" in command[0] else "-O2"
-    command = (*command, *flags_for(machine, source), shortcut, "-Werror", "-c", str(source))
+    level = "-O0" if "clang" in command[0] else "-O2"
+    command = (*command, *flags_for(machine, source), level, "-Werror", "-c", str(source))
     done = subprocess.run([*command, "-o", os.devnull], capture_output=True, text=True, check=False)
     return done.stderr or ("" if done.returncode == 0 else f"{command} failed")
 
