@@ -85,7 +85,7 @@ def run_batch(seed, first, n_calls):
 
 
 def main() -> int:
-    bounds = options.parse(__doc__, seed=0, first=0, calls=20_000)
+    bounds = options.parse(__doc__, seed=0, first=0, calls=(20_000, 5_000))
     firsts = range(bounds.first, bounds.first + bounds.calls, BATCH)
     last = bounds.first + bounds.calls
     with ThreadPoolExecutor(os.cpu_count()) as pool:

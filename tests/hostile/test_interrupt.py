@@ -120,6 +120,18 @@ def backward():
     )
 
 
+def train_step():
+    X, weights, biases = wide_layer()
+    y = np.zeros(len(X), np.int32)
+
+    def check():
+        """Before any update, for the products alone take longer."""
+        assert (weights[0] == np.float32(1e-3)).all()
+        assert (biases[0] == 0).all()
+
+    return lambda: kernels.train_step(X, y, weights, biases, 0.1, n_threads=2), check
+
+
 def sgd_step():
     """Columns far apart, which take long to update for the memory they take."""
     params = np.ones((20000, 8000), np.float32).T
@@ -276,6 +288,7 @@ CASES = {
     "lbfgs_large": ("loss_gradient", lambda: whole_batch(solver="lbfgs"), WARNS),
     "forward": ("forward", forward, RAISES),
     "backward": ("backward", backward, RAISES),
+    "train_step": ("train_step", train_step, RAISES),
     "sgd_step": ("sgd_step", sgd_step, RAISES),
     "long_updates": ("train_epoch", long_updates, RAISES),
     "members": ("train_members", members, RAISES),

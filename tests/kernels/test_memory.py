@@ -62,6 +62,19 @@ def test_large_inputs_are_read_where_they_lie(kernel, draw, dtype):
         assert peak_of(kernel, {**arguments, "n_threads": 2}) < 2 * 2 * MB
 
 
+@pytest.mark.parametrize("kernel", ["forward", "backward", "train_step"])
+def test_rows_that_are_mostly_zeros_are_not_copied(kernel, dtype):
+    """What is listed of them is of the rows in work alone."""
+    n, widths = LARGE[kernel]
+    arguments = calls.example(kernel, dtype, n, widths, draw=broadcast(dtype))
+    arguments["X"] = np.zeros((n, widths[0]), dtype)
+    arguments["X"][:, ::10] = 1
+    if kernel == "train_step":
+        arguments |= {"weights": [w.copy() for w in arguments["weights"]]}
+        arguments |= {"biases": [b.copy() for b in arguments["biases"]]}
+    assert peak_of(kernel, arguments) < 2 * MB
+
+
 def test_a_layer_without_units_has_no_tasks_however_many_inputs(dtype):
     """Its weights are no memory at all, and the plan's tasks would be more than there is."""
     inputs = 1 << 30
