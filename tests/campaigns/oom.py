@@ -89,6 +89,7 @@ class Shim:
         extension = ctypes.CDLL(_core.__file__)
         function = ctypes.cast(extension.mlp_c_get_num_threads, ctypes.c_void_p)
         assert self._library.failing_malloc_watch(function), "where is the extension's code?"
+        end_parked_threads()  # and OpenBLAS's
         self._n_threads = count_threads()
         for name in {case.split()[0] for case in core_calls.CASES}:
             setattr(_core, name, self._counted(getattr(_core, name)))
