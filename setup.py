@@ -36,6 +36,8 @@ WINDOWS = sys.platform == "win32"
 MACHINE = platform.machine().lower()
 MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
 ISAS = ISA_FLAGS.get(MACHINE, {})
+if (wanted := os.environ.get("MLP_C_BUILD_ISAS")) is not None:
+    ISAS = {name: flags for name, flags in ISAS.items() if name in wanted.split(",")}
 ISA_FILES = [f"{name}.c" for name in ("baseline", *ISAS)]
 
 OPTIMIZED = ["-O3", "-DNDEBUG"]

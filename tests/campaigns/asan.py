@@ -39,7 +39,7 @@ def main() -> int:
     bounds = options.parse(__doc__, seed=0, seconds=(300, 15), calls=(20_000, 1_000))
     if build.runtime(*ASAN.libraries) is None:
         return 0
-    if not ASAN.is_ready():
+    if not ASAN.is_ready(quick=bounds.quick):
         return 1
     networks = ["campaigns.networks", f"--seed={bounds.seed}", f"--seconds={bounds.seconds}"]
     junk = ["campaigns.fuzz", f"--seed={bounds.seed}", f"--calls={bounds.calls}"]

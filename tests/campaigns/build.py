@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from mlp_c import _core
+
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
 BUILDS = ROOT / "build"
@@ -52,12 +54,18 @@ def end(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def build(name: str, compile_flags: str, link_flags: str, **environment: str) -> Path:
-    """The directory with the package as built with such flags, build/<name>/lib."""
+def build(
+    name: str, compile_flags: str, link_flags: str, *, testing: bool = True, **environment: str
+) -> Path:
+    """The directory with the package as built with such flags, build/<name>/lib.
+
+    For the instruction sets of this machine; with what lends single kernels to tests, or without.
+    """
     base, lib = BUILDS / name, BUILDS / name / "lib"
     shutil.rmtree(base, ignore_errors=True)
     flags = {"MLP_C_CFLAGS": f"-g -UNDEBUG {compile_flags}", "MLP_C_LDFLAGS": link_flags}
-    flags["MLP_C_TESTING"] = "1"
+    flags["MLP_C_TESTING"] = "1" if testing else "0"
+    flags["MLP_C_BUILD_ISAS"] = ",".join(_core.config()["supported_isas"])
     command = [sys.executable, "setup.py", "--quiet", "build", "--build-base", base]
     command += ["--build-lib", lib, "--parallel", str(os.cpu_count())]
     subprocess.run(command, cwd=ROOT, env=os.environ | flags | environment, check=True)

@@ -66,10 +66,13 @@ class Sanitizer:
         }
         return build.run(*command, environment=environment, prefix=self.prefix) == 0
 
-    def is_ready(self) -> bool:
-        """Builds the package; whether Python comes up with it."""
+    def is_ready(self, *, quick: bool) -> bool:
+        """Builds the package, for a quick run without what its tests leave alone.
+
+        Returns whether Python comes up with it.
+        """
         flags = f"-O1 -fno-omit-frame-pointer {self.flags} {build.SHARE_ALL_WORK}"
-        build.build(self.name, flags, self.flags)
+        build.build(self.name, flags, self.flags, testing=not quick)
         self.logs.mkdir()
         code = f"import mlp_c._core as core; assert core.__file__.startswith({str(self.lib)!r})"
         return self.run("-c", code)

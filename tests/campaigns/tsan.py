@@ -76,7 +76,7 @@ def main() -> int:
     TSAN.prefix = in_fixed_layout()
     if build.runtime(*TSAN.libraries) is None:
         return 0
-    if not TSAN.is_ready():
+    if not TSAN.is_ready(quick=bounds.quick):
         if TSAN.prefix:
             return 1
         build.lacks("addresses for ThreadSanitizer (setarch -R, or vm.mmap_rnd_bits of 28)")
