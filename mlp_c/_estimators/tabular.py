@@ -252,9 +252,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         ]
         made = self._make_members(seeds, sample)
         for k, (member, (new, own)) in enumerate(zip(self.members_, made, strict=True)):
-            vars(member).update(
-                vars(new)
-            )  # in the place of the file's parameters, which are unchecked
+            vars(member).update(vars(new))  # the parameters that the file has are unchecked
             _check_member(f"members_[{k}]", member, self._widths(member, own))
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
         data = [own for _, own in made]
@@ -383,8 +381,6 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                     f"{self.learning_rate_init} may be too large"
                 )
             del member._optimizer  # nothing goes on from it, and files would hold it
-            if callable(member.scoring):
-                member.scoring = None  # which pickles would ask for
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
         held_out = self._gather(self._predict_held_out(sample.rows))
         y, weight = sample.targets, sample.data.score_weight

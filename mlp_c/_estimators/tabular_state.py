@@ -32,9 +32,17 @@ def members_of(cls: type[Any]) -> FittedPart:
         check_whole=_check_members,
         encoders={
             "_columns": Columns.to_state,
-            "members_": lambda members: [member.__getstate__() for member in members],
+            "members_": lambda members: [_encode_member(member) for member in members],
         },
     )
+
+
+def _encode_member(member: Any) -> dict[str, Any]:
+    """The state of a member, without a scorer of the user's, which is the estimator's."""
+    state: dict[str, Any] = member.__getstate__()
+    if callable(state["parameters"].get("scoring")):
+        del state["parameters"]["scoring"]
+    return state
 
 
 def _check_members(fitted: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ def save(model: StoredEstimator, path: Any, checkpoint: dict[str, Any] | None = 
         )
     content = {"class": cls.__name__, **model.__getstate__()}
     del content["own"]
-    left_out = state.leave_out_callables(model, content)
+    left_out = state.leave_out_callables(cls, content)
     if checkpoint is not None:
         content["checkpoint"] = {**checkpoint, **({"left_out": left_out} if left_out else {})}
     write_atomically(path, pack(content))

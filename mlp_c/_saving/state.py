@@ -94,19 +94,12 @@ def encode(model: StoredEstimator, attributes: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def leave_out_callables(model: StoredEstimator, state: dict[str, Any]) -> list[str]:
-    """Take parameters that are functions of the user's out of a model's state, and its members'.
-
-    Returns their names.
-    """
+def leave_out_callables(cls: type[StoredEstimator], state: dict[str, Any]) -> list[str]:
+    """Take parameters that are functions of the user's out of a state; returns their names."""
     parameters = state["parameters"]
     left_out = [name for name in CALLABLES if callable(parameters.get(name))]
-    defaults = signature(type(model)).parameters
+    defaults = signature(cls).parameters
     state["parameters"] = {**parameters, **{name: defaults[name].default for name in left_out}}
-    for member, of_member in zip(
-        getattr(model, "members_", ()), state["fitted"].get("members_", ()), strict=True
-    ):
-        leave_out_callables(member, of_member)
     return left_out
 
 

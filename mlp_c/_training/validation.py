@@ -113,10 +113,10 @@ def _scorer(model: Model, data: Data) -> Score:
         except ValueError as error:
             if not isinstance(model.scoring, str):
                 raise
-            cause = ", which may lack a class; scoring='loss' needs none" * is_classifier(model)
-            raise ValueError(
-                f"scoring={model.scoring!r} failed on the rows held out{cause}: {error}"
-            ) from error
+            failure = f"scoring={model.scoring!r} failed on the rows held out"
+            if is_classifier(model):
+                failure += ", which may lack a class; scoring='loss' needs none"
+            raise ValueError(f"{failure}: {error}") from error
 
     return score
 
