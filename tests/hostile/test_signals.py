@@ -41,7 +41,7 @@ def cross_entropy_row():
 
 def backward_wide():
     """A layer of 2**19 units, each of one weight."""
-    n, width = 256, 2**19
+    n, width = 64, 2**19
     weights = [virtual(1, width), virtual(width, 1)]
     activations, dlogits = [virtual(n, width), virtual(n, 1)], virtual(n, 1)
     X = virtual(n, 1)
