@@ -10,11 +10,16 @@
  *
  *     count_denormals(function)
  *
- * which says how many operations on denormal numbers a call takes (denormals.h).
+ * which says how many operations on denormal numbers a call takes (denormals.h), and
+ *
+ *     spin_in_vain(most_ns, waits_ns)
+ *
+ * which says how long those spin who wait for others (spins.h).
  */
 #include "kernels/isa.h"
 #include "testing/calls.h"
 #include "testing/denormals.h"
+#include "testing/spins.h"
 
 static const struct {
     const char *name;
@@ -105,6 +110,7 @@ static PyMethodDef methods[] = {
     LENT(K)
 #undef K
         {"count_denormals", count_denormals, METH_O, "(function)"},
+    {"spin_in_vain", spin_in_vain, METH_VARARGS, "(most_ns, waits_ns)"},
     {0},
 };
 
