@@ -3,9 +3,10 @@
  *
  * B is packed before, in panels of TILE_COLS columns, where it was made or last changed, once for
  * all members and all products with it; for few rows it is taken as it lies. A is read where it
- * lies, one element broadcast to a vector of products. A tile of C stays in registers while it runs
- * through a block of the inner dimension, and goes on from where the last block left it: each
- * element of C is one sum in index order.
+ * lies, one element broadcast to a vector of products; or, where its rows are columns in memory and
+ * many panels follow, from a copy, as they would drive a panel from the first-level cache. A tile
+ * of C stays in registers while it runs through a block of the inner dimension, and goes on from
+ * where the last block left it: each element of C is one sum in index order.
  */
 #ifndef MLP_GEMM_TEMPLATE
 #define MLP_GEMM_TEMPLATE
@@ -33,6 +34,40 @@ FN(pack_some)(const REAL *from, ptrdiff_t stride, ptrdiff_t n, REAL *to, ptrdiff
     }
 }
 
+/* Packs b, row by row, in one panel from `to` on; with zeros as far as column `end`. */
+static inline void
+FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
+{
+    bool whole = b->col_stride == 1 && (b->cols % LANES == 0 || b->padded);
+    for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
+        const REAL *from = FN(at)(b, p, 0);
+        __builtin_prefetch(FN(at)(b, mlp_min(p + FN(PACK_AHEAD), b->rows - 1), 0));
+        for (ptrdiff_t v = 0; v < b->cols && whole; v += LANES) {
+            *(VEC *)(to + v) = *(const VEC *)(from + v);
+        }
+        for (ptrdiff_t v = 0; v < end && !whole; v += LANES) {
+            FN(pack_some)(from + v * b->col_stride, b->col_stride, b->cols - v, to + v, end - v);
+        }
+    }
+}
+
+/* The same of columns that lie in memory one after the other, in square blocks: a row touches a
+ * cache line of each column. */
+static inline void
+FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
+{
+    for (ptrdiff_t p = 0, n; p < b->rows; p += n) {
+        n = mlp_min(b->rows - p, FN(TILE_COLS));
+        for (ptrdiff_t v = 0; v < end; v++) {
+            const REAL *from = FN(at)(b, p, v);
+            __builtin_prefetch(from + mlp_min(2 * FN(TILE_COLS), b->rows - p));
+            for (ptrdiff_t i = 0; i < n; i++) {
+                to[(p + i) * FN(TILE_COLS) + v] = v < b->cols ? from[i] : 0;
+            }
+        }
+    }
+}
+
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)
@@ -44,20 +79,20 @@ FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
         n = mlp_min(FN(TILE_COLS) - within, b->cols - j);
         REAL *panel = (REAL *)packed->data + (col + j - within) * packed->inner;
         REAL *to = panel + row * FN(TILE_COLS) + within;
-        bool whole = b->col_stride == 1 && (n % LANES == 0 || (b->padded && j + n == b->cols));
         ptrdiff_t end = n; /* with zeros past the last column, where it is */
         if (col + j + n == packed->cols) {
             end = mlp_ceil_div(within + n, LANES) * LANES - within;
         }
-        for (mlp_segment rows = {0}; mlp_next_segment(worker, b->rows, &rows);) {
-            for (ptrdiff_t p = rows.begin; p < rows.end; p++, to += FN(TILE_COLS)) {
-                const REAL *from = FN(at)(b, p, j);
-                for (ptrdiff_t v = 0; v < n && whole; v += LANES) {
-                    *(VEC *)(to + v) = *(const VEC *)(from + v);
-                }
-                for (ptrdiff_t v = 0; v < end && !whole; v += LANES) {
-                    FN(pack_some)(from + v * b->col_stride, b->col_stride, n - v, to + v, end - v);
-                }
+        mlp_matrix cols = mlp_cols_of(b, j, j + n);
+        cols.padded = b->padded && j + n == b->cols;
+        for (mlp_segment some = {0}; mlp_next_segment(worker, b->rows, &some);) {
+            mlp_matrix part = mlp_rows_of(&cols, some.begin, some.end);
+            REAL *place = to + some.begin * FN(TILE_COLS);
+            if (b->row_stride == 1 && b->col_stride != 1) {
+                FN(pack_columns)(&part, end, place);
+            }
+            else {
+                FN(pack_rows)(&part, end, place);
             }
         }
         if (mlp_poll_after(&poller, b->rows * n)) {
@@ -66,16 +101,20 @@ FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
     }
 }
 
-/* The first factor of a tile: element p of row i is data[i * row_stride + p * inner_stride]. */
+/* The first factor of a tile: element p of row i is data[i * row_stride + p * inner_stride]. The
+ * next tile's lies tile_step after it. */
 typedef struct {
     const REAL *data;
-    ptrdiff_t row_stride, inner_stride;
+    ptrdiff_t row_stride, inner_stride, tile_step;
 } FACTOR;
 
-/* The second: `inner` rows of a panel, so far apart. */
+/* The second: `inner` rows of a panel, so far apart. Each tile asks for some bytes of the next
+ * panel, which lies elsewhere. */
 typedef struct {
     const REAL *data;
     ptrdiff_t inner, row_stride;
+    const char *next;
+    ptrdiff_t bytes_a_tile;
 } PANEL;
 
 /* Where the panels of all columns are: that of column j at data + j * col_step. */
@@ -125,10 +164,20 @@ FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
     }
 }
 
+/* Asks for the next bytes of the next panel. They go to the second-level cache: the first holds
+ * this panel. Inlined always, as rows.h says. */
+static inline ALWAYS_INLINE void
+FN(prefetch_panel)(PANEL *b)
+{
+    for (ptrdiff_t byte = 0; byte < b->bytes_a_tile; byte += MLP_ALIGNMENT) {
+        __builtin_prefetch(b->next + byte, 0, 2);
+    }
+    b->next += b->bytes_a_tile;
+}
+
 /* A column of tiles: all rows of c, and its first n_vectors of columns, which are a panel's. */
 static inline ALWAYS_INLINE void
-FN(multiply_panel)(int n_vectors, const mlp_matrix *a, PANEL b, mlp_start start,
-                   const mlp_matrix *c)
+FN(multiply_panel)(int n_vectors, FACTOR a, PANEL b, mlp_start start, const mlp_matrix *c)
 {
     VEC first[TILE_VECTORS] = {0};
     for (ptrdiff_t v = 0; v < n_vectors && start.bias != NULL; v++) {
@@ -136,18 +185,16 @@ FN(multiply_panel)(int n_vectors, const mlp_matrix *a, PANEL b, mlp_start start,
         first[v] = FN(load_biases)(FN(at)(start.bias, 0, at), stride, c->cols - at);
     }
     const VEC *from = start.accumulate ? NULL : first;
-    FACTOR rows = {NULL, a->row_stride, a->col_stride};
     bool is_whole = c->col_stride == 1 && (c->padded || c->cols >= n_vectors * LANES);
     ptrdiff_t i = 0;
-    for (; is_whole && i + TILE_ROWS <= c->rows; i += TILE_ROWS) {
-        rows.data = FN(at)(a, i, 0);
+    for (; is_whole && i + TILE_ROWS <= c->rows; i += TILE_ROWS, a.data += a.tile_step) {
         TILE tile = {FN(at)(c, i, 0), c->row_stride, 1, TILE_ROWS, n_vectors * LANES};
-        FN(multiply_tile)(n_vectors, rows, b, from, tile);
+        FN(prefetch_panel)(&b);
+        FN(multiply_tile)(n_vectors, a, b, from, tile);
     }
-    for (; i < c->rows; i += TILE_ROWS) {
-        rows.data = FN(at)(a, i, 0);
+    for (; i < c->rows; i += TILE_ROWS, a.data += a.tile_step) {
         TILE tile = {FN(at)(c, i, 0), c->row_stride, c->col_stride, c->rows - i, c->cols};
-        FN(multiply_tile)(n_vectors, rows, b, from, tile);
+        FN(multiply_tile)(n_vectors, a, b, from, tile);
     }
 }
 
@@ -156,7 +203,26 @@ typedef struct {
     mlp_matrix a, c;
     PANELS b;
     mlp_start start;
+    bool copies; /* a, tile by tile */
 } PRODUCT;
+
+/* Copies a, so that each of its tiles lies in one piece. */
+static FACTOR
+FN(copy_tiles)(const mlp_matrix *a, REAL *to)
+{
+    for (ptrdiff_t p = 0; p < a->cols; p++) {
+        const REAL *from = FN(at)(a, 0, p);
+        ptrdiff_t whole = a->row_stride == 1 ? a->rows / TILE_ROWS * TILE_ROWS : 0;
+        for (ptrdiff_t i = 0; i < whole; i += TILE_ROWS) {
+            memcpy(to + i * a->cols + p * TILE_ROWS, from + i, TILE_ROWS * sizeof(REAL));
+        }
+        for (ptrdiff_t i = whole; i < a->rows; i++) {
+            ptrdiff_t within = i % TILE_ROWS;
+            to[(i - within) * a->cols + p * TILE_ROWS + within] = from[i * a->row_stride];
+        }
+    }
+    return (FACTOR){to, 1, TILE_ROWS, TILE_ROWS * a->cols};
+}
 
 /* A block of columns of c, from `first` on. Returns whether the team is to stop. */
 static bool
@@ -164,10 +230,17 @@ FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
 {
     const mlp_matrix *bias = product->start.bias;
     ptrdiff_t inner = product->a.cols, rows = product->c.rows, p = 0;
+    REAL room[FN(COPIED_ROWS) * FN(BLOCK_INNER)]; /* where a is copied to */
     ptrdiff_t last = first + mlp_min(product->c.cols - first, FN(BLOCK_COLS));
     do { /* once even where inner is 0: C is then its start */
         ptrdiff_t n = mlp_min(inner - p, FN(BLOCK_INNER));
-        mlp_matrix a = mlp_cols_of(&product->a, p, p + n);
+        mlp_matrix some = mlp_cols_of(&product->a, p, p + n);
+        FACTOR a = {some.data, some.row_stride, some.col_stride, TILE_ROWS * some.row_stride};
+        if (product->copies) {
+            a = FN(copy_tiles)(&some, room);
+        }
+        ptrdiff_t tiles = mlp_max(rows / TILE_ROWS, 1);
+        ptrdiff_t bytes_a_tile = mlp_ceil_div(n * FN(TILE_COLS) * (int)sizeof(REAL), tiles);
         for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
             mlp_matrix c = mlp_cols_of(&product->c, j, product->c.cols), biases;
             mlp_start start = {NULL, product->start.accumulate || p > 0};
@@ -176,13 +249,17 @@ FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
                 start.bias = &biases;
             }
             PANEL b = {product->b.data + j * product->b.col_step + p * product->b.row_stride, n,
-                       product->b.row_stride};
+                       product->b.row_stride, NULL, 0};
+            if (j + FN(TILE_COLS) < last && b.row_stride == FN(TILE_COLS)) { /* in one piece */
+                b.next = (const char *)(b.data + FN(TILE_COLS) * product->b.col_step);
+                b.bytes_a_tile = bytes_a_tile;
+            }
             switch (mlp_min(mlp_ceil_div(c.cols, LANES), TILE_VECTORS)) {
-            case 1: FN(multiply_panel)(1, &a, b, start, &c); break;
-            case 2: FN(multiply_panel)(2, &a, b, start, &c); break;
+            case 1: FN(multiply_panel)(1, a, b, start, &c); break;
+            case 2: FN(multiply_panel)(2, a, b, start, &c); break;
 #if TILE_VECTORS == 4
-            case 3: FN(multiply_panel)(3, &a, b, start, &c); break;
-            case 4: FN(multiply_panel)(4, &a, b, start, &c); break;
+            case 3: FN(multiply_panel)(3, a, b, start, &c); break;
+            case 4: FN(multiply_panel)(4, a, b, start, &c); break;
 #elif TILE_VECTORS != 2
 #error "TILE_VECTORS must be 2 or 4"
 #endif
@@ -202,10 +279,12 @@ FN(multiply_panels)(mlp_worker *worker, const mlp_matrix *a, PANELS b, const mlp
 {
     assert(a->rows == c->rows);
     mlp_poller poller = {worker, 0};
+    bool copies = a->col_stride != 1 && a->cols >= FN(COPIED_INNER) && c->cols >= FN(COPIED_COLS);
+    ptrdiff_t some = copies ? FN(COPIED_ROWS) : FN(BLOCK_ROWS);
     for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
-        for (ptrdiff_t i = 0; i < c->rows; i += FN(BLOCK_ROWS)) {
-            ptrdiff_t end = i + mlp_min(c->rows - i, FN(BLOCK_ROWS));
-            PRODUCT rows = {mlp_rows_of(a, i, end), mlp_rows_of(c, i, end), b, start};
+        for (ptrdiff_t i = 0; i < c->rows; i += some) {
+            ptrdiff_t end = i + mlp_min(c->rows - i, some);
+            PRODUCT rows = {mlp_rows_of(a, i, end), mlp_rows_of(c, i, end), b, start, copies};
             if (FN(multiply_block)(&poller, &rows, j)) {
                 return true;
             }

@@ -20,6 +20,14 @@ enum {
     FN(BLOCK_ROWS) = 96 / TILE_ROWS * TILE_ROWS,
     FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
 
+    /* gemm.h: rows of A in one copy, 48 KB, and from what sizes on it pays to copy them. */
+    FN(COPIED_ROWS) = 192 / (int)sizeof(REAL) / TILE_ROWS * TILE_ROWS,
+    FN(COPIED_INNER) = 192,
+    FN(COPIED_COLS) = 16 * FN(TILE_COLS),
+
+    /* gemm.h: how many rows ahead packing asks for one: each may lie on a page of its own. */
+    FN(PACK_AHEAD) = 16,
+
     /* Input units in a task on a gradient: at least 24, whole tiles, and whole panels of the
      * transposed weights, to avoid false sharing of these. A panel's width is a
      * power of two. */

@@ -18,11 +18,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's 
 # ---- products and sums ----
 
 # Rows, inputs, columns: tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 to 512
-# columns and 256 products; runs of up to 8 vectors.
+# columns and 256 products; runs of up to 8 vectors. Copies of 48 or 24 rows from 192 products and
+# 64 to 1,024 columns on.
 SHAPES = [(7, 5, n) for n in SIZES] + [(n, 3, 5) for n in (1, 2, 95, 96, 97, 200)]
 SHAPES += [(9, n, 17) for n in (0, 1, 2, 255, 256, 257, 600)] + [
     (3, 2, n) for n in (129, 600, 1030)
 ]
+SHAPES += [(n, 300, 1030) for n in (5, 50)]
 
 
 def start_of(dtype, k):
@@ -55,8 +57,9 @@ def test_products_of_few_rows_have_the_bits_of_many(layout, isa, dtype):
         a, b, bias = draw(dtype, n, p), draw(dtype, p, k, seed=1), draw(dtype, k, seed=2)
         few, many = np.empty((n, k), dtype), np.empty((n, k), dtype)
         testing.multiply_few(isa, place(a), place(b), bias, few)
-        testing.multiply(isa, a, b, bias, False, many)
-        assert few.tobytes() == many.tobytes()
+        for views in (a, b), (place(a), place(b)):
+            testing.multiply(isa, *views, bias, False, many)
+            assert few.tobytes() == many.tobytes()
 
 
 @each_isa
