@@ -155,6 +155,7 @@ FN(multiply_tile)(int n_vectors, FACTOR a, PANEL b, const VEC *start, TILE c)
             }
         }
         b.data += b.row_stride;
+        __asm__("" : "+r"(at)); /* else GCC counts up a pointer for each row, and not this */
     }
     for (ptrdiff_t i = 0; i < TILE_ROWS && i < c.rows; i++) {
         for (ptrdiff_t v = 0; v < n_vectors; v++) {
@@ -239,8 +240,9 @@ FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
         if (product->copies) {
             a = FN(copy_tiles)(&some, room);
         }
-        ptrdiff_t tiles = mlp_max(rows / TILE_ROWS, 1);
-        ptrdiff_t bytes_a_tile = mlp_ceil_div(n * FN(TILE_COLS) * (int)sizeof(REAL), tiles);
+        ptrdiff_t bytes = n * FN(TILE_COLS) * (int)sizeof(REAL),
+                  tiles = mlp_max(rows / TILE_ROWS, 1);
+        ptrdiff_t bytes_a_tile = mlp_min(mlp_ceil_div(bytes, tiles), FN(PANEL_AHEAD));
         for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
             mlp_matrix c = mlp_cols_of(&product->c, j, product->c.cols), biases;
             mlp_start start = {NULL, product->start.accumulate || p > 0};
