@@ -5,7 +5,7 @@
 #ifdef MLP_SHARE_ALL_WORK /* for tests: the smallest network runs on all threads asked for */
 static const double WORK_PER_THREAD = 1, BATCH_WORK_PER_THREAD = 1;
 #else
-static const double WORK_PER_THREAD = 1.5e6, BATCH_WORK_PER_THREAD = 3e5;
+static const double WORK_PER_THREAD = 1.5e6, BATCH_WORK_PER_THREAD = 6e5;
 #endif
 
 const mlp_kernels *
