@@ -35,13 +35,12 @@ FN(pack_some)(const REAL *from, ptrdiff_t stride, ptrdiff_t n, REAL *to, ptrdiff
 }
 
 /* Packs b, row by row, in one panel from `to` on; with zeros as far as column `end`. */
-static inline void
+static inline ALWAYS_INLINE void
 FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 {
     bool whole = b->col_stride == 1 && (b->cols % LANES == 0 || b->padded);
-    for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
-        const REAL *from = FN(at)(b, p, 0);
-        __builtin_prefetch(FN(at)(b, mlp_min(p + FN(PACK_AHEAD), b->rows - 1), 0));
+    const REAL *from = b->data;
+    for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS), from += b->row_stride) {
         for (ptrdiff_t v = 0; v < b->cols && whole; v += LANES) {
             *(VEC *)(to + v) = *(const VEC *)(from + v);
         }
@@ -53,7 +52,7 @@ FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 
 /* The same of columns that lie in memory one after the other, in square blocks: a row touches a
  * cache line of each column. */
-static inline void
+static inline ALWAYS_INLINE void
 FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 {
     for (ptrdiff_t p = 0, n; p < b->rows; p += n) {
@@ -68,35 +67,37 @@ FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
     }
 }
 
+/* Some rows of all panels at a time, for rows lie on pages of their own; or whole columns. */
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)
 {
     assert(row >= 0 && col >= 0 && row + b->rows <= packed->inner);
     mlp_poller poller = {worker, 0};
-    for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
-        ptrdiff_t within = (col + j) % FN(TILE_COLS);
-        n = mlp_min(FN(TILE_COLS) - within, b->cols - j);
-        REAL *panel = (REAL *)packed->data + (col + j - within) * packed->inner;
-        REAL *to = panel + row * FN(TILE_COLS) + within;
-        ptrdiff_t end = n; /* with zeros past the last column, where it is */
-        if (col + j + n == packed->cols) {
-            end = mlp_ceil_div(within + n, LANES) * LANES - within;
-        }
-        mlp_matrix cols = mlp_cols_of(b, j, j + n);
-        cols.padded = b->padded && j + n == b->cols;
-        for (mlp_segment some = {0}; mlp_next_segment(worker, b->rows, &some);) {
-            mlp_matrix part = mlp_rows_of(&cols, some.begin, some.end);
-            REAL *place = to + some.begin * FN(TILE_COLS);
-            if (b->row_stride == 1 && b->col_stride != 1) {
-                FN(pack_columns)(&part, end, place);
+    bool by_columns = b->row_stride == 1 && b->col_stride != 1;
+    ptrdiff_t some = by_columns ? MLP_POLL_WORK : FN(PACKED_ROWS);
+    for (ptrdiff_t p = 0; p < b->rows; p += some) {
+        mlp_matrix rows = mlp_rows_of(b, p, p + mlp_min(b->rows - p, some));
+        for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
+            ptrdiff_t within = (col + j) % FN(TILE_COLS);
+            n = mlp_min(FN(TILE_COLS) - within, b->cols - j);
+            ptrdiff_t end = n; /* with zeros past the last column, where it is */
+            if (col + j + n == packed->cols) {
+                end = mlp_ceil_div(within + n, LANES) * LANES - within;
+            }
+            REAL *panel = (REAL *)packed->data + (col + j - within) * packed->inner;
+            REAL *to = panel + (row + p) * FN(TILE_COLS) + within;
+            mlp_matrix part = mlp_cols_of(&rows, j, j + n);
+            part.padded = b->padded && j + n == b->cols;
+            if (by_columns) {
+                FN(pack_columns)(&part, end, to);
             }
             else {
-                FN(pack_rows)(&part, end, place);
+                FN(pack_rows)(&part, end, to);
             }
-        }
-        if (mlp_poll_after(&poller, b->rows * n)) {
-            return;
+            if (mlp_poll_after(&poller, rows.rows * n)) {
+                return;
+            }
         }
     }
 }

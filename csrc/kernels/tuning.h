@@ -25,9 +25,9 @@ enum {
     FN(COPIED_INNER) = 192,
     FN(COPIED_COLS) = 16 * FN(TILE_COLS),
 
-    /* gemm.h: how many rows ahead packing asks for one, as each may lie on a page of its own; and
-     * how many bytes of the next panel a tile asks for at most. */
-    FN(PACK_AHEAD) = 16,
+    /* gemm.h: rows that are packed at a time; and how many bytes of the next panel a tile asks for
+     * at most. */
+    FN(PACKED_ROWS) = 8,
     FN(PANEL_AHEAD) = 1024,
 
     /* Input units in a task on a gradient: at least 24, whole tiles, and whole panels of the
