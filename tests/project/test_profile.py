@@ -16,7 +16,7 @@ PREDICTED = {"load", "check", "forward 1", "forward 2+", "output"}
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("build"))
-    command = ["-m", "benchmarks.profile", "--cases", "small", "predict-1", "--threads", "2"]
+    command = ["-m", "benchmarks.profile", "--cases", "tabular", "predict-1", "--threads", "2"]
     done = subprocess.run(
         [sys.executable, *command, "--repeats", "2", "--build", folder],
         cwd=ROOT,
@@ -30,7 +30,7 @@ def printed(tmp_path_factory):
     return dict(re.findall(r"\n(\w[\w-]+): (.*\n(?:\n2.*\n)(?:.+\n)+)", done.stdout))
 
 
-@pytest.mark.parametrize(("case", "stages"), [("small", TRAINED), ("predict-1", PREDICTED)])
+@pytest.mark.parametrize(("case", "stages"), [("tabular", TRAINED), ("predict-1", PREDICTED)])
 def test_each_stage_has_its_share(case, stages, printed):
     lines = re.findall(r"^(\w[\w +]*?) +([\d.]+)% +[\d.]+ +([\d.]+)", printed[case], re.MULTILINE)
     assert stages <= {stage for stage, *_ in lines}
