@@ -64,7 +64,8 @@ copy_integers(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
         copy_rows(call, plain, copy, rows, cols);
     }
     Py_XDECREF(plain);
-    return call->failed ? NULL : (PyArrayObject *)copy;
+    bool is_good = !call->failed && mlp_check_shape(call, copy, expected);
+    return is_good ? (PyArrayObject *)copy : NULL;
 }
 
 /* An integer and where it is, for a message. */
