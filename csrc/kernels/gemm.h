@@ -11,6 +11,8 @@
 #ifndef MLP_GEMM_TEMPLATE
 #define MLP_GEMM_TEMPLATE
 
+#include <stdlib.h>
+
 #include "kernels/poll.h"
 #include "kernels/tuning.h"
 #include "kernels/vector.h"
@@ -39,8 +41,8 @@ static inline ALWAYS_INLINE void
 FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 {
     bool whole = b->col_stride == 1 && (b->cols % LANES == 0 || b->padded);
-    const REAL *from = b->data;
-    for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS), from += b->row_stride) {
+    for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
+        const REAL *from = FN(at)(b, p, 0);
         for (ptrdiff_t v = 0; v < b->cols && whole; v += LANES) {
             *(VEC *)(to + v) = *(const VEC *)(from + v);
         }
@@ -50,34 +52,40 @@ FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
     }
 }
 
-/* The same of columns that lie in memory one after the other, in square blocks: a row touches a
- * cache line of each column. */
+/* The same of rows that are closer in memory than columns, in square blocks: a row touches a cache
+ * line of each column. */
 static inline ALWAYS_INLINE void
 FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 {
-    for (ptrdiff_t p = 0, n; p < b->rows; p += n) {
+    for (ptrdiff_t p = 0, n; p < b->rows; p += n, to += n * FN(TILE_COLS)) {
         n = mlp_min(b->rows - p, FN(TILE_COLS));
-        for (ptrdiff_t v = 0; v < end; v++) {
+        for (ptrdiff_t v = 0; v < b->cols; v++) {
             const REAL *from = FN(at)(b, p, v);
-            __builtin_prefetch(from + mlp_min(2 * FN(TILE_COLS), b->rows - p));
+            __builtin_prefetch(FN(at)(b, mlp_min(p + 2 * FN(TILE_COLS), b->rows - 1), v));
             for (ptrdiff_t i = 0; i < n; i++) {
-                to[(p + i) * FN(TILE_COLS) + v] = v < b->cols ? from[i] : 0;
+                to[i * FN(TILE_COLS) + v] = from[i * b->row_stride];
+            }
+        }
+        for (ptrdiff_t i = 0; i < n; i++) {
+            for (ptrdiff_t v = b->cols; v < end; v++) {
+                to[i * FN(TILE_COLS) + v] = 0;
             }
         }
     }
 }
 
-/* Some rows of all panels at a time, for rows lie on pages of their own; or whole columns. */
+/* Some rows of all panels at a time where there are several, as rows may lie on pages of their own;
+ * columns, as they are. */
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)
 {
     assert(row >= 0 && col >= 0 && row + b->rows <= packed->inner);
     mlp_poller poller = {worker, 0};
-    bool by_columns = b->row_stride == 1 && b->col_stride != 1;
-    ptrdiff_t some = by_columns ? MLP_POLL_WORK : FN(PACKED_ROWS);
-    for (ptrdiff_t p = 0; p < b->rows; p += some) {
-        mlp_matrix rows = mlp_rows_of(b, p, p + mlp_min(b->rows - p, some));
+    bool by_columns = llabs(b->row_stride) < llabs(b->col_stride);
+    ptrdiff_t n_rows = by_columns || b->cols <= FN(TILE_COLS) ? MLP_POLL_WORK : FN(PACKED_ROWS);
+    for (ptrdiff_t p = 0; p < b->rows && b->cols > 0; p += n_rows) {
+        mlp_matrix rows = mlp_rows_of(b, p, p + mlp_min(b->rows - p, n_rows));
         for (ptrdiff_t j = 0, n; j < b->cols; j += n) {
             ptrdiff_t within = (col + j) % FN(TILE_COLS);
             n = mlp_min(FN(TILE_COLS) - within, b->cols - j);
@@ -188,92 +196,99 @@ FN(multiply_panel)(int n_vectors, FACTOR a, PANEL b, mlp_start start, const mlp_
     }
     const VEC *from = start.accumulate ? NULL : first;
     bool is_whole = c->col_stride == 1 && (c->padded || c->cols >= n_vectors * LANES);
+    FACTOR rows = a;
     ptrdiff_t i = 0;
-    for (; is_whole && i + TILE_ROWS <= c->rows; i += TILE_ROWS, a.data += a.tile_step) {
+    for (; is_whole && i + TILE_ROWS <= c->rows; i += TILE_ROWS) {
+        rows.data = a.data + i / TILE_ROWS * a.tile_step;
         TILE tile = {FN(at)(c, i, 0), c->row_stride, 1, TILE_ROWS, n_vectors * LANES};
         FN(prefetch_panel)(&b);
-        FN(multiply_tile)(n_vectors, a, b, from, tile);
+        FN(multiply_tile)(n_vectors, rows, b, from, tile);
     }
-    for (; i < c->rows; i += TILE_ROWS, a.data += a.tile_step) {
+    for (; i < c->rows; i += TILE_ROWS) {
+        rows.data = a.data + i / TILE_ROWS * a.tile_step;
         TILE tile = {FN(at)(c, i, 0), c->row_stride, c->col_stride, c->rows - i, c->cols};
-        FN(multiply_tile)(n_vectors, a, b, from, tile);
+        FN(multiply_tile)(n_vectors, rows, b, from, tile);
     }
 }
 
-/* Some rows of a product. */
+/* Some rows of a product, and of these the columns of a block and the part of the inner dimension
+ * that are worked on. */
 typedef struct {
     mlp_matrix a, c;
     PANELS b;
     mlp_start start;
-    bool copies; /* a, tile by tile */
+    ptrdiff_t first, last, p, end_p;
 } PRODUCT;
 
-/* Copies a, so that each of its tiles lies in one piece. */
-static FACTOR
-FN(copy_tiles)(const mlp_matrix *a, REAL *to)
-{
-    for (ptrdiff_t p = 0; p < a->cols; p++) {
-        const REAL *from = FN(at)(a, 0, p);
-        ptrdiff_t whole = a->row_stride == 1 ? a->rows / TILE_ROWS * TILE_ROWS : 0;
-        for (ptrdiff_t i = 0; i < whole; i += TILE_ROWS) {
-            memcpy(to + i * a->cols + p * TILE_ROWS, from + i, TILE_ROWS * sizeof(REAL));
-        }
-        for (ptrdiff_t i = whole; i < a->rows; i++) {
-            ptrdiff_t within = i % TILE_ROWS;
-            to[(i - within) * a->cols + p * TILE_ROWS + within] = from[i * a->row_stride];
-        }
-    }
-    return (FACTOR){to, 1, TILE_ROWS, TILE_ROWS * a->cols};
-}
-
-/* A block of columns of c, from `first` on. Returns whether the team is to stop. */
+/* The part, with its factor a. Returns whether the team is to stop. */
 static bool
-FN(multiply_block)(mlp_poller *poller, const PRODUCT *product, ptrdiff_t first)
+FN(multiply_part)(mlp_poller *poller, const PRODUCT *product, FACTOR a)
 {
     const mlp_matrix *bias = product->start.bias;
-    ptrdiff_t inner = product->a.cols, rows = product->c.rows, p = 0;
-    REAL room[FN(COPIED_ROWS) * FN(BLOCK_INNER)]; /* where a is copied to */
-    ptrdiff_t last = first + mlp_min(product->c.cols - first, FN(BLOCK_COLS));
-    do { /* once even where inner is 0: C is then its start */
-        ptrdiff_t n = mlp_min(inner - p, FN(BLOCK_INNER));
-        mlp_matrix some = mlp_cols_of(&product->a, p, p + n);
-        FACTOR a = {some.data, some.row_stride, some.col_stride, TILE_ROWS * some.row_stride};
-        if (product->copies) {
-            a = FN(copy_tiles)(&some, room);
+    ptrdiff_t p = product->p, n = product->end_p - p, rows = product->c.rows;
+    ptrdiff_t bytes = n * FN(TILE_COLS) * (int)sizeof(REAL), tiles = mlp_max(rows / TILE_ROWS, 1);
+    ptrdiff_t bytes_a_tile = mlp_min(mlp_ceil_div(bytes, tiles), FN(PANEL_AHEAD));
+    for (ptrdiff_t j = product->first; j < product->last; j += FN(TILE_COLS)) {
+        mlp_matrix c = mlp_cols_of(&product->c, j, product->c.cols), biases;
+        mlp_start start = {NULL, product->start.accumulate || p > 0};
+        if (bias != NULL) {
+            biases = mlp_cols_of(bias, j, bias->cols);
+            start.bias = &biases;
         }
-        ptrdiff_t bytes = n * FN(TILE_COLS) * (int)sizeof(REAL),
-                  tiles = mlp_max(rows / TILE_ROWS, 1);
-        ptrdiff_t bytes_a_tile = mlp_min(mlp_ceil_div(bytes, tiles), FN(PANEL_AHEAD));
-        for (ptrdiff_t j = first; j < last; j += FN(TILE_COLS)) {
-            mlp_matrix c = mlp_cols_of(&product->c, j, product->c.cols), biases;
-            mlp_start start = {NULL, product->start.accumulate || p > 0};
-            if (bias != NULL) {
-                biases = mlp_cols_of(bias, j, bias->cols);
-                start.bias = &biases;
-            }
-            PANEL b = {product->b.data + j * product->b.col_step + p * product->b.row_stride, n,
-                       product->b.row_stride, NULL, 0};
-            if (j + FN(TILE_COLS) < last && b.row_stride == FN(TILE_COLS)) { /* in one piece */
-                b.next = (const char *)(b.data + FN(TILE_COLS) * product->b.col_step);
-                b.bytes_a_tile = bytes_a_tile;
-            }
-            switch (mlp_min(mlp_ceil_div(c.cols, LANES), TILE_VECTORS)) {
-            case 1: FN(multiply_panel)(1, a, b, start, &c); break;
-            case 2: FN(multiply_panel)(2, a, b, start, &c); break;
+        PANEL b = {.data = product->b.data + j * product->b.col_step + p * product->b.row_stride,
+                   .inner = n,
+                   .row_stride = product->b.row_stride};
+        b.next = (const char *)b.data;
+        if (j + FN(TILE_COLS) < product->last && b.row_stride == FN(TILE_COLS)) { /* in one piece */
+            b.next = (const char *)(b.data + FN(TILE_COLS) * product->b.col_step);
+            b.bytes_a_tile = bytes_a_tile;
+        }
+        switch (mlp_min(mlp_ceil_div(c.cols, LANES), TILE_VECTORS)) {
+        case 1: FN(multiply_panel)(1, a, b, start, &c); break;
+        case 2: FN(multiply_panel)(2, a, b, start, &c); break;
 #if TILE_VECTORS == 4
-            case 3: FN(multiply_panel)(3, a, b, start, &c); break;
-            case 4: FN(multiply_panel)(4, a, b, start, &c); break;
+        case 3: FN(multiply_panel)(3, a, b, start, &c); break;
+        case 4: FN(multiply_panel)(4, a, b, start, &c); break;
 #elif TILE_VECTORS != 2
 #error "TILE_VECTORS must be 2 or 4"
 #endif
-            }
-            if (mlp_poll_after(poller, rows * (n + 1))) {
-                return true;
-            }
         }
-        p += n;
-    } while (p < inner);
+        if (mlp_poll_after(poller, rows * (n + 1))) {
+            return true;
+        }
+    }
     return false;
+}
+
+/* The same with a copy of a, whose rows are columns in memory: each tile lies in one piece. In a
+ * function of its own, so that other products do not take its stack. */
+static __attribute__((noinline)) bool
+FN(multiply_copy)(mlp_poller *poller, const PRODUCT *product, const mlp_matrix *a)
+{
+    REAL copy[FN(COPIED_ROWS) * FN(BLOCK_INNER)];
+    ptrdiff_t whole = a->rows / TILE_ROWS * TILE_ROWS;
+    for (ptrdiff_t p = 0; p < a->cols; p++) {
+        const REAL *from = FN(at)(a, 0, p);
+        for (ptrdiff_t i = 0; i < whole; i += TILE_ROWS) {
+            memcpy(copy + i * a->cols + p * TILE_ROWS, from + i, TILE_ROWS * sizeof(REAL));
+        }
+        for (ptrdiff_t i = whole; i < a->rows; i++) {
+            copy[whole * a->cols + p * TILE_ROWS + i - whole] = from[i];
+        }
+    }
+    FACTOR tiles = {copy, 1, TILE_ROWS, TILE_ROWS * a->cols};
+    return FN(multiply_part)(poller, product, tiles);
+}
+
+/* How many rows of A are worked on at a time; of those that are copied, shares of like size. */
+static ptrdiff_t
+FN(count_block_rows)(bool copies, ptrdiff_t rows)
+{
+    if (!copies) {
+        return FN(BLOCK_ROWS);
+    }
+    ptrdiff_t share = mlp_ceil_div(rows, mlp_max(mlp_ceil_div(rows, FN(COPIED_ROWS)), 1));
+    return mlp_max(mlp_ceil_div(share, TILE_ROWS), 1) * TILE_ROWS;
 }
 
 static bool
@@ -282,15 +297,29 @@ FN(multiply_panels)(mlp_worker *worker, const mlp_matrix *a, PANELS b, const mlp
 {
     assert(a->rows == c->rows);
     mlp_poller poller = {worker, 0};
-    bool copies = a->col_stride != 1 && a->cols >= FN(COPIED_INNER) && c->cols >= FN(COPIED_COLS);
-    ptrdiff_t some = copies ? FN(COPIED_ROWS) : FN(BLOCK_ROWS);
+    bool copies = a->row_stride == 1 && a->col_stride != 1 && a->cols >= FN(LEAST_COPIED_INNER)
+                  && c->cols >= FN(LEAST_COPIED_COLS);
+    ptrdiff_t n_rows = FN(count_block_rows)(copies, c->rows);
     for (ptrdiff_t j = 0; j < c->cols; j += FN(BLOCK_COLS)) {
-        for (ptrdiff_t i = 0; i < c->rows; i += some) {
-            ptrdiff_t end = i + mlp_min(c->rows - i, some);
-            PRODUCT rows = {mlp_rows_of(a, i, end), mlp_rows_of(c, i, end), b, start, copies};
-            if (FN(multiply_block)(&poller, &rows, j)) {
-                return true;
-            }
+        for (ptrdiff_t i = 0; i < c->rows; i += n_rows) {
+            ptrdiff_t end = i + mlp_min(c->rows - i, n_rows), p = 0;
+            PRODUCT rows = {.a = mlp_rows_of(a, i, end),
+                            .c = mlp_rows_of(c, i, end),
+                            .b = b,
+                            .start = start,
+                            .first = j,
+                            .last = j + mlp_min(c->cols - j, FN(BLOCK_COLS))};
+            do { /* once even where there are no products: C is then its start */
+                rows.p = p;
+                p = rows.end_p = p + mlp_min(a->cols - p, FN(BLOCK_INNER));
+                mlp_matrix part = mlp_cols_of(&rows.a, rows.p, rows.end_p);
+                FACTOR as_it_lies = {part.data, part.row_stride, part.col_stride,
+                                     TILE_ROWS * part.row_stride};
+                if (copies ? FN(multiply_copy)(&poller, &rows, &part)
+                           : FN(multiply_part)(&poller, &rows, as_it_lies)) {
+                    return true;
+                }
+            } while (p < a->cols);
         }
     }
     return false;

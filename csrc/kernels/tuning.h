@@ -20,10 +20,10 @@ enum {
     FN(BLOCK_ROWS) = 96 / TILE_ROWS * TILE_ROWS,
     FN(BLOCK_COLS) = 2048 / (int)sizeof(REAL),
 
-    /* gemm.h: rows of A in one copy, 48 KB, and from what sizes on it pays to copy them. */
-    FN(COPIED_ROWS) = 192 / (int)sizeof(REAL) / TILE_ROWS * TILE_ROWS,
-    FN(COPIED_INNER) = 192,
-    FN(COPIED_COLS) = 16 * FN(TILE_COLS),
+    /* gemm.h: rows of A in one copy, 32 KB at most, and the least sizes that pay for it. */
+    FN(COPIED_ROWS) = 128 / (int)sizeof(REAL) / TILE_ROWS * TILE_ROWS,
+    FN(LEAST_COPIED_INNER) = 192,
+    FN(LEAST_COPIED_COLS) = 16 * FN(TILE_COLS),
 
     /* gemm.h: rows that are packed at a time; and how many bytes of the next panel a tile asks for
      * at most. */

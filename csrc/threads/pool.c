@@ -8,7 +8,7 @@
 enum {
     PARKED_SPIN_NS = 250000, /* longer than what a loop does between two calls of kernels */
     IDLE_MS = 1000,          /* until a parked thread ends */
-    STACK_BYTES = 512 << 10, /* kernels keep up to 50 KB of tiles on the stack */
+    STACK_BYTES = 512 << 10, /* kernels keep up to 40 KB of tiles on the stack */
     YIELDS = 1000            /* to a thread that is about to return, before its waiter sleeps */
 };
 

@@ -244,6 +244,10 @@ def check_small_stack():
         _, dlogits = kernels.softmax_cross_entropy(activations[-1], np.arange(1000) % 3)
         gradients = kernels.backward(X, activations, dlogits, model.coefs_, n_threads=2)
         kernels.sgd_step(model.coefs_, gradients[0], 0.1)
+        for dtype in (np.float32, np.float64):  # gradients that are wide, of which rows are copied
+            weights = [np.ones((300, 600), dtype)]
+            deltas = np.ones((1000, 600), dtype)
+            kernels.backward(X.astype(dtype), [deltas], deltas, weights, n_threads=1)
         done.append(isa)
 
     for isa in _core.config()["supported_isas"]:
@@ -256,6 +260,15 @@ def check_small_stack():
 @linux
 def test_a_stack_of_64_kib_is_enough():
     processes.run(check_small_stack)
+
+
+@linux
+def test_weights_without_columns_take_no_time():
+    """Whatever their rows: 2**40 steps of nothing take minutes."""
+    n = 2**40
+    X, weights = wide.virtual(5, n), [np.empty((n, 0), np.float32)]
+    (out,) = kernels.forward(X, weights, [np.empty(0, np.float32)])
+    assert out.shape == (5, 0)
 
 
 # ---- little by little ----
