@@ -60,15 +60,6 @@ def test_calls_take_the_threads_that_are_parked(others):
     assert parked < tasks()
 
 
-@pytest.mark.parametrize(("batch_size", "n_others"), [(64, 0), (200, 1)])
-def test_small_batches_stay_on_the_calling_thread(batch_size, n_others, others):
-    """A batch of 64 is 0.7 million multiply-adds, one of 200 two million."""
-    weights, biases = mlp_c.kernels.initialize((20, 64, 32, 4), random_state=0, dtype="f4")
-    rows, labels = np.ones((2000, 20), "f4"), np.arange(2000) % 4
-    calls.train_epoch(rows, labels, weights, biases, batch_size=batch_size, n_threads=2)
-    assert len(tasks() - others) == n_others
-
-
 def test_parked_threads_end_by_themselves(others):
     forward(3)
     time.sleep(IDLE / 2)

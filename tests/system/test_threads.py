@@ -4,6 +4,7 @@ import math
 import os
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -86,6 +87,16 @@ def test_members_run_on_no_more_threads_than_they_are():
 def test_small_work_stays_on_one_thread():
     small = X[:20], [WEIGHTS[0]], [BIASES[0]]
     assert count_threads(lambda: mlp_c.kernels.forward(*small, n_threads=8)) == 1
+
+
+@pytest.mark.parametrize(("batch_size", "n_threads"), [(64, 1), (200, 2)])
+def test_small_batches_stay_on_one_thread(batch_size, n_threads):
+    """A batch of 64 is 0.7 million multiply-adds, one of 200 two million."""
+    weights, biases = mlp_c.kernels.initialize((20, 64, 32, 4), random_state=0, dtype="f4")
+    rows, labels = np.ones((20_000, 20), "f4"), np.arange(20_000) % 4
+    options = {"batch_size": batch_size, "n_threads": 2}
+    train = partial(calls.train_epoch, rows, labels, weights, biases, **options)
+    assert count_threads(train) == n_threads
 
 
 # ---- threadpoolctl ----
