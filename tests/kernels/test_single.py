@@ -18,8 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy's 
 # ---- products and sums ----
 
 # Rows, inputs, columns: tiles of 5 to 8 rows and 4 to 32 columns; blocks of 96 rows, 128 to 512
-# columns and 256 products; runs of up to 8 vectors. Copies of 48 or 24 rows from 192 products and
-# 64 to 1,024 columns on.
+# columns and 256 products; runs of up to 8 vectors. Copies of 12 to 32 rows from 192 products and
+# 64 to 512 columns on.
 SHAPES = [(7, 5, n) for n in SIZES] + [(n, 3, 5) for n in (1, 2, 95, 96, 97, 200)]
 SHAPES += [(9, n, 17) for n in (0, 1, 2, 255, 256, 257, 600)] + [
     (3, 2, n) for n in (129, 600, 1030)
