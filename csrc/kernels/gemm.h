@@ -61,7 +61,7 @@ FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
         n = mlp_min(b->rows - p, FN(TILE_COLS));
         for (ptrdiff_t v = 0; v < b->cols; v++) {
             const REAL *from = FN(at)(b, p, v);
-            __builtin_prefetch(FN(at)(b, mlp_min(p + 2 * FN(TILE_COLS), b->rows - 1), v));
+            __builtin_prefetch(FN(at)(b, mlp_min(p + FN(COLUMNS_AHEAD), b->rows - 1), v));
             for (ptrdiff_t i = 0; i < n; i++) {
                 to[i * FN(TILE_COLS) + v] = from[i * b->row_stride];
             }

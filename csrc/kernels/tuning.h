@@ -25,9 +25,10 @@ enum {
     FN(LEAST_COPIED_INNER) = 192,
     FN(LEAST_COPIED_COLS) = 16 * FN(TILE_COLS),
 
-    /* gemm.h: rows that are packed at a time; and how many bytes of the next panel a tile asks for
-     * at most. */
+    /* gemm.h: rows that are packed at a time; how many rows ahead those packed by columns are asked
+     * for; and how many bytes of the next panel a tile asks for at most. */
     FN(PACKED_ROWS) = 8,
+    FN(COLUMNS_AHEAD) = 2 * FN(TILE_COLS),
     FN(PANEL_AHEAD) = 1024,
 
     /* Input units in a task on a gradient: at least 24, whole tiles, and whole panels of the

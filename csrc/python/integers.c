@@ -57,13 +57,17 @@ copy_integers(mlp_call *call, PyObject *obj, const mlp_expectation *expected)
     ptrdiff_t cols = expected->ndim == 1 ? 1 : expected->cols;
     ptrdiff_t last = expected->ndim == 1 ? rows : cols;
     PyObject *copy = mlp_new_array(call, expected->ndim, rows, last, NPY_INT64);
-    Py_INCREF(obj);
-    PyObject *plain = copy == NULL ? obj : PyArray_EnsureArray(obj); /* of no subclass */
-    call->failed |= plain == NULL;
-    if (!call->failed) {
-        copy_rows(call, plain, copy, rows, cols);
+    if (copy == NULL) {
+        return NULL;
     }
-    Py_XDECREF(plain);
+    Py_INCREF(obj);
+    PyObject *plain = PyArray_EnsureArray(obj); /* of no subclass */
+    if (plain == NULL) {
+        call->failed = true;
+        return NULL;
+    }
+    copy_rows(call, plain, copy, rows, cols);
+    Py_DECREF(plain);
     bool is_good = !call->failed && mlp_check_shape(call, copy, expected);
     return is_good ? (PyArrayObject *)copy : NULL;
 }
