@@ -1,6 +1,7 @@
 """Whole fits and gradients, of every loss, rule and activation, are those of the reference."""
 
 import copy
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -207,6 +208,9 @@ def assert_is_the_references_fit(
     assert_close([found[:, -outputs.shape[1] :]], [outputs], tolerance)
 
 
+dropout_mask = cache(formulas.dropout_mask)  # models of the same seed have the same
+
+
 def masks_of(model):
     """What the reference takes of a model with dropout; None of another."""
     if not hasattr(model, "dropout_seed_"):
@@ -215,7 +219,7 @@ def masks_of(model):
     by_layer = [model.input_dropout, *dropout]
 
     def masks(step):
-        return lambda layer, shape: formulas.dropout_mask(
+        return lambda layer, shape: dropout_mask(
             shape, by_layer[layer], model.dropout_seed_, step, layer
         )
 

@@ -191,7 +191,7 @@ def fork_in_a_handler(child_does):
     rows = np.tile(X, (20, 1))
     labels = np.tile(Y, 20)
     parent = os.getpid()
-    model = make(max_iter=2, batch_size=len(rows), hidden_layer_sizes=(3000,))
+    model = make(max_iter=2, batch_size=len(rows), hidden_layer_sizes=(1000,))
     alone = bits(clone(model).fit(rows, labels))
     when_training(lambda: os.kill(parent, signal.SIGALRM))
     call_that_forks(lambda: model.fit(rows, labels), child_does, in_child)

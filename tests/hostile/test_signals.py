@@ -16,8 +16,8 @@ from support.wide import virtual
 
 
 def forward_row():
-    """One sum of 2**28 products."""
-    n = 2**28
+    """One sum of 2**27 products."""
+    n = 2**27
     X, weights, biases = virtual(1, n), [virtual(n, 1)], [virtual(1)]
     return lambda: kernels.forward(X, weights, biases, n_threads=2)
 

@@ -35,7 +35,7 @@ def print_bits_of_networks(number):
 @pytest.mark.skipif(sys.platform != "linux", reason="MALLOC_PERTURB_ is of the GNU C library")
 def test_nothing_is_read_of_memory_before_it_is_written():
     clean, dirty = (
-        processes.run(print_bits_of_networks, 150, MALLOC_PERTURB_=byte) for byte in ("0", "77")
+        processes.run(print_bits_of_networks, 100, MALLOC_PERTURB_=byte) for byte in ("0", "77")
     )
     assert clean == dirty
     assert processes.run(print_gradients_of_rows_without_weight, MALLOC_PERTURB_="77").split() == [

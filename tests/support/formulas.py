@@ -32,11 +32,14 @@ def _tail(z):
     for odd in range(3, 63, 2):
         term = term * near**2 / odd
         series = series + term
-    far = np.maximum(z, 1.5)
+    tail = np.array(0.5 - _density(z) * series)
+    is_far = z >= 1.5
+    far = z[is_far]
     fraction = far
     for k in range(300, 0, -1):
         fraction = far + k / fraction
-    return np.where(z < 1.5, 0.5 - _density(z) * series, _density(z) / fraction)
+    tail[is_far] = _density(far) / fraction
+    return tail
 
 
 def _gelu(z):

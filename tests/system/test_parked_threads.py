@@ -1,5 +1,6 @@
 """Threads that are parked between calls: who gets them, where they run, and when they end."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import mlp_c
-from support import calls
+from support import calls, processes
 from support.processes import end_parked_threads
 
 TASKS = "/proc/self/task"
@@ -22,7 +23,7 @@ pytestmark = [
     pytest.mark.thread_unsafe(reason="counts the threads of the process"),
 ]
 
-X = np.random.default_rng(0).random((2000, 300))
+X = np.random.default_rng(0).random((200, 300))  # soon multiplied, but by several threads
 WEIGHTS, BIASES = [np.full((300, 300), 0.01)] * 2, [np.zeros(300)] * 2
 
 
@@ -62,7 +63,7 @@ def test_calls_take_the_threads_that_are_parked(others):
 
 def test_parked_threads_end_by_themselves(others):
     forward(3)
-    time.sleep(IDLE / 2)
+    time.sleep(IDLE / 4)
     assert len(tasks() - others) == 2
     assert wait_until(lambda: tasks() == others, 3 * IDLE)
     forward(2)
@@ -187,7 +188,7 @@ def drop():
                 delattr(module, name)
     del sys.modules["mlp_c._core"]
 
-X, W = np.ones((2000, 300)), [np.ones((300, 300))]
+X, W = np.ones((200, 300)), [np.ones((300, 300))]
 count = lambda: len(os.listdir("/proc/self/task"))
 before = count()
 for _ in range(3):
@@ -210,17 +211,16 @@ def test_a_module_that_is_dropped_leaves_none():
     assert done.stdout.split() == ["2", "0"] * 3
 
 
-END = """
-import atexit, os, sys, time
-import numpy as np
-from mlp_c.kernels import forward
-X, W = np.ones((2000, 300)), [np.ones((300, 300))]
-call = lambda: forward(X, W, [np.ones(300)], n_threads=int(sys.argv[2]))
-if "late" in sys.argv:
-    atexit.register(call)
-call()
-print(time.time(), flush=True)
-"""
+def end(when, n_threads):
+    """Prints when the last line is left; "late", a call is made after it."""
+
+    def call():
+        forward(int(n_threads))
+
+    if when == "late":
+        atexit.register(call)
+    call()
+    print(time.time(), flush=True)
 
 
 @pytest.mark.parametrize("when", ["early", "late"])
@@ -228,7 +228,6 @@ def test_the_interpreter_does_not_wait_for_them(when):
     seconds = {1: [], 3: []}  # to end, by threads: on a busy machine, it takes time without any
     for _ in range(2):
         for n_threads, of in seconds.items():
-            command = [sys.executable, "-X", "faulthandler", "-c", END, when, str(n_threads)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-            of.append(time.time() - float(done.stdout))
+            printed = processes.run(end, when, n_threads)
+            of.append(time.time() - float(printed))
     assert min(seconds[3]) < min(seconds[1]) + 0.6 * IDLE
