@@ -27,7 +27,7 @@ from support.processes import end_parked_threads
 SHIM = build.BUILDS / "failing_malloc.so"
 FOREVER = 2**62
 MEMORY = 512 << 20
-REPEATS = 50, 100, 200, 400, 800  # of a failing call, while the heap grows
+REPEATS = 20, 50, 100, 200, 400, 800  # of a failing call, while the heap grows
 LEAK = 16  # bytes a call; the C library gives out no less than 24 at a time
 
 X, Y = np.random.default_rng(0).random((40, 8)), np.arange(40) % 3
@@ -61,8 +61,10 @@ def targets():
         return call
 
     found = {case: core_call(case, given) for case, given in core_calls.examples().items()}
-    # Enough work for three threads.
-    for case, given in core_calls.examples(n=1500, widths=(100, 64, 3), n_threads=3).items():
+    # Enough work for three threads, which members are without many rows.
+    shared = core_calls.examples(n=800, widths=(100, 64, 3), n_threads=3)
+    shared["train_members"] = core_calls.examples(n_threads=3)["train_members"]
+    for case, given in shared.items():
         if given and isinstance([*given.values()][-1], int):
             found[f"{case}, 3 threads"] = core_call(case, given)
     for cls in (mlp_c.MLPClassifier, mlp_c.MLPRegressor):

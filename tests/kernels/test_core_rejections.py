@@ -53,6 +53,13 @@ def test_parts_that_are_no_csr_matrix(wrong, error, message):
     refused("train_epoch of CSR", "X", wrong, error, message)
 
 
+@pytest.mark.parametrize("dtype", ["longdouble", "c16", "O", "S8", "M8[s]", ">f8", ">i4"])
+@pytest.mark.parametrize("case", ["train_epoch", "loss_gradient", "evaluate"])
+def test_rows_of_a_dtype_that_no_kernel_reads(case, dtype):
+    wrong = np.zeros((20, 8)).astype(dtype)
+    refused(case, "X", wrong, TypeError, "X must hold floats of up to 64 bits, integers or bool")
+
+
 # ---- values of fields ----
 
 MOMENTS = core_calls.examples()["train_epoch of CSR"]["moments"]
