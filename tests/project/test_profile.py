@@ -16,11 +16,12 @@ PREDICTED = {"load", "check", "forward 1", "forward 2+", "output"}
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("build"))
+    build = {"MLP_C_CFLAGS": "-O0", "MLP_C_BUILD_ISAS": ""}  # which is soonest compiled
     command = ["-m", "benchmarks.profile", "--cases", "tabular", "predict-1", "--threads", "2"]
     done = subprocess.run(
         [sys.executable, *command, "--repeats", "2", "--build", folder],
         cwd=ROOT,
-        env={**os.environ, "MLP_C_CFLAGS": "-O0", "SCIKIT_LEARN_DATA": folder},
+        env=os.environ | build | {"SCIKIT_LEARN_DATA": folder},
         capture_output=True,
         text=True,
         check=False,
