@@ -40,10 +40,10 @@ FN(pack_some)(const REAL *from, ptrdiff_t stride, ptrdiff_t n, REAL *to, ptrdiff
 static inline ALWAYS_INLINE void
 FN(pack_rows)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 {
-    bool whole = b->col_stride == 1 && (b->cols % LANES == 0 || b->padded);
+    bool whole = b->col_stride == 1 && end % LANES == 0 && (b->padded || end == b->cols);
     for (ptrdiff_t p = 0; p < b->rows; p++, to += FN(TILE_COLS)) {
         const REAL *from = FN(at)(b, p, 0);
-        for (ptrdiff_t v = 0; v < b->cols && whole; v += LANES) {
+        for (ptrdiff_t v = 0; v < end && whole; v += LANES) {
             *(VEC *)(to + v) = *(const VEC *)(from + v);
         }
         for (ptrdiff_t v = 0; v < end && !whole; v += LANES) {
@@ -75,15 +75,16 @@ FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 }
 
 /* Some rows of all panels at a time where there are several, as rows may lie on pages of their own;
- * columns, as they are. */
+ * columns, as many as are packed without a poll. */
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)
 {
     assert(row >= 0 && col >= 0 && row + b->rows <= packed->inner);
     mlp_poller poller = {worker, 0};
-    bool by_columns = llabs(b->row_stride) < llabs(b->col_stride);
-    ptrdiff_t n_rows = by_columns || b->cols <= FN(TILE_COLS) ? MLP_POLL_WORK : FN(PACKED_ROWS);
+    bool by_columns = b->rows > 1 && llabs(b->row_stride) < llabs(b->col_stride);
+    bool is_long = by_columns || b->cols <= FN(TILE_COLS);
+    ptrdiff_t n_rows = is_long ? MLP_POLL_WORK / FN(TILE_COLS) : FN(PACKED_ROWS);
     for (ptrdiff_t p = 0; p < b->rows && b->cols > 0; p += n_rows) {
         mlp_matrix rows = mlp_rows_of(b, p, p + mlp_min(b->rows - p, n_rows));
         for (ptrdiff_t j = 0, n; j < b->cols; j += n) {

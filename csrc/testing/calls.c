@@ -54,19 +54,17 @@ lent_drop(mlp_worker *worker, void *arguments)
     call->kernels->drop(worker, &mask, &call->arrays[0], &call->arrays[1]);
 }
 
-/* c = start + a b, with b packed: its rows and columns after the first apart, too, so as to be
- * packed in the midst of others. */
-void
-lent_multiply(mlp_worker *worker, void *arguments)
+/* b packed, over NaN: its rows and columns after the first apart, too, so as to be packed in the
+ * midst of others. Its data are NULL if there is no memory. */
+static mlp_packed
+pack_in_parts(mlp_worker *worker, lent_call *call, const mlp_matrix *b)
 {
-    lent_call *call = arguments;
     const mlp_kernels *kernels = call->kernels;
-    const mlp_matrix *a = &call->arrays[0], *b = &call->arrays[1], *bias = &call->arrays[2];
     ptrdiff_t panels = mlp_ceil_div(b->cols, kernels->tile_cols);
     size_t size = (size_t)(panels * kernels->tile_cols * b->rows * b->item);
     mlp_packed packed = {alloc_aligned(call, size), b->rows, b->cols};
     if (packed.data == NULL) {
-        return;
+        return packed;
     }
     memset(packed.data, 0xff, size); /* NaN */
     ptrdiff_t rows = mlp_min(b->rows, 1), cols = mlp_min(b->cols, 1);
@@ -75,6 +73,38 @@ lent_multiply(mlp_worker *worker, void *arguments)
         mlp_matrix some = mlp_rows_of(b, row, part / 2 ? b->rows : rows);
         some = mlp_cols_of(&some, col, part % 2 ? b->cols : cols);
         kernels->pack(worker, &some, row, col, &packed);
+    }
+    return packed;
+}
+
+/* The panels of b side by side, in as many columns as `out` has. */
+void
+lent_pack(mlp_worker *worker, void *arguments)
+{
+    lent_call *call = arguments;
+    const mlp_matrix *b = &call->arrays[0], *out = &call->arrays[1];
+    mlp_packed packed = pack_in_parts(worker, call, b);
+    ptrdiff_t width = call->kernels->tile_cols, panels = mlp_ceil_div(b->cols, width);
+    for (ptrdiff_t p = 0; p < b->rows && packed.data != NULL; p++) {
+        for (ptrdiff_t j = 0; j < out->cols && j < panels * width; j++) {
+            ptrdiff_t at = (j / width * b->rows + p) * width + j % width;
+            ptrdiff_t to = p * out->row_stride + j * out->col_stride;
+            memcpy((char *)out->data + to * out->item, (char *)packed.data + at * b->item,
+                   (size_t)b->item);
+        }
+    }
+}
+
+/* c = start + a b, with b packed. */
+void
+lent_multiply(mlp_worker *worker, void *arguments)
+{
+    lent_call *call = arguments;
+    const mlp_kernels *kernels = call->kernels;
+    const mlp_matrix *a = &call->arrays[0], *b = &call->arrays[1], *bias = &call->arrays[2];
+    mlp_packed packed = pack_in_parts(worker, call, b);
+    if (packed.data == NULL) {
+        return;
     }
     mlp_start start = {bias->data == NULL ? NULL : bias, call->numbers[0] != 0};
     kernels->multiply(worker, a, &packed, &call->arrays[3], start);

@@ -13,6 +13,7 @@
     K(activate, "Amm?")                    \
     K(apply_slopes, "A??nm")               \
     K(drop, "m?nnnnnnn")                   \
+    K(pack, "mm")                          \
     K(multiply, "mm?nm")                   \
     K(multiply_few, "mmmm")                \
     K(multiply_pairs, "mmmnm")             \

@@ -51,6 +51,24 @@ def test_products_are_exact_of_integers(layout, isa, dtype):
 
 @each_isa
 @pytest.mark.parametrize("layout", ["C", "F", "strided"])
+def test_packed_columns_end_with_zeros(layout, isa, dtype):
+    """As far as the last vector goes, and no farther: past one column, that says how long it is."""
+    place = strided if layout == "strided" else lambda x: np.asarray(x, order=layout)
+    lanes = None
+    for rows, columns in [(1, 1), (3, 1), *((5, n) for n in SIZES), (70, 34)]:
+        b = draw(dtype, rows, columns)
+        out = np.full((rows, columns + 32), np.nan, dtype)
+        testing.pack(isa, place(b), out)
+        np.testing.assert_array_equal(out[:, :columns], b)
+        n_zeros = (out[:, columns:] == 0).sum(axis=1)
+        lanes = lanes or 1 + n_zeros[0]
+        assert set(n_zeros) == {-columns % lanes}
+        assert (out[:, columns : columns + n_zeros[0]] == 0).all()
+    assert lanes * dtype.itemsize in {16, 32, 64}
+
+
+@each_isa
+@pytest.mark.parametrize("layout", ["C", "F", "strided"])
 def test_products_of_few_rows_have_the_bits_of_many(layout, isa, dtype):
     place = strided if layout == "strided" else lambda x: np.asarray(x, order=layout)
     for n, p, k in SHAPES:
