@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -23,7 +23,8 @@ from mlp_c._estimators.data import check_weights, weigh_by_class
 from mlp_c._estimators.folds import count_folds, divide, number_groups
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
-from mlp_c._estimators.tabular_data import Sample
+from mlp_c._estimators.tabular_data import DTYPE, Sample
+from mlp_c._estimators.tabular_held_out import HeldOutRows
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving import checks
@@ -46,18 +47,13 @@ from mlp_c._training.progress import EnsembleProgress
 # What is known at the end of a fit.
 _OF_THE_END = ("oob_prediction_", "oob_score_", "_residuals")
 
-# In which members compute.
-_DTYPE = np.dtype(np.float32)
-
 # Seeds of members are below this.
 _SEEDS = 2**31
 
 
-class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
+class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, SavableEstimator):
     """Networks that read a table, each with rows of its own held out."""
 
-    n_features_in_: int
-    members_: list[Any]
     _columns: Columns
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -98,10 +94,6 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
         """What predictions are compared with: the numbers of the classes, or the targets."""
 
     @abstractmethod
-    def _check_targets_again(self, y: Any) -> Array:
-        """The same for the targets of the training, or of rows to score."""
-
-    @abstractmethod
     def _encode(self, y: Array, sample_weight: Array | None) -> Array:
         """Checked targets as the members train on them."""
 
@@ -124,28 +116,6 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     @abstractmethod
     def _make_member(self, parameters: dict[str, Any]) -> BaseMLP:
         """A member with these parameters, which knows what its outputs mean."""
-
-    @abstractmethod
-    def _read_outputs(self, outputs: list[Array]) -> list[Array]:
-        """What each member's outputs say: probabilities, or estimates in the targets' units."""
-
-    @abstractmethod
-    def _look_back(self, y: Array, held_out: Array, sample_weight: Array | None) -> None:
-        """Set what the rows that members have held out tell, but for their score.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples, ...)
-            What predictions are compared with.
-        held_out : ndarray of shape (n_samples, ...)
-            What was said of each row by those that held it out; NaN where none did.
-        sample_weight : ndarray of shape (n_samples,) or None
-            Weights in scores.
-        """
-
-    @abstractmethod
-    def _score_predictions(self, y: Array, predicted: Array, sample_weight: Array | None) -> float:
-        """The score of what was said of rows with these checked targets."""
 
     # ---- fitting ----
 
@@ -201,6 +171,8 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                 report=self._end_epoch,
             )
         tasks = report_to_callbacks(self, members.max_epochs, given.X, given.y, given.sample_weight)
+        if self.verbose:
+            print(f"{'epoch':>5}  {'members':>7}  {'loss':>10}  {'held out':>10}")
         self._progress = EnsembleProgress(sample, [training.progress for training in trainings])
         try:
             members.run(tasks)
@@ -275,9 +247,9 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             )
         y = self._check_targets(given.y)
         check_consistent_length(given.X, y)
-        score_weight = check_weights(given.sample_weight, y, _DTYPE)
+        score_weight = check_weights(given.sample_weight, y, DTYPE)
         encoded = self._encode(y, score_weight)
-        weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, _DTYPE)
+        weight = weigh_by_class(self._weigh_classes(y, encoded), score_weight, y, DTYPE)
         groups = None if given.groups is None else number_groups(given.groups, len(y))
         rows = self._find_columns(frame) if reset else self._columns.code(frame)
         for_scorers = ForScorers(
@@ -285,13 +257,13 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             y[:, 0] if y.shape[1:] == (1,) else y,
             self._of_one_member,
         )
-        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), _DTYPE, for_scorers)
+        data = Data(rows, encoded, weight, score_weight, np.arange(len(y)), DTYPE, for_scorers)
         return Sample(
             rows,
             self._targets_of(y, encoded),
             self.classes_.tolist() if hasattr(self, "classes_") else None,
             groups,
-            data.astype(_DTYPE),
+            data.astype(DTYPE),
         )
 
     def _of_one_member(self, member: Any) -> Self:
@@ -348,7 +320,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
             "n_iter_no_change": self.n_iter_no_change,
             "scoring": None if self._is_scored_by_itself else self.scoring,
             "dropout": self.dropout,
-            "compute_dtype": _DTYPE.name,
+            "compute_dtype": DTYPE.name,
             "n_threads": self.n_threads,
         }
 
@@ -356,18 +328,11 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
     def _is_scored_by_itself(self) -> bool:
         return isinstance(self.scoring, str) and self.scoring == "score"
 
-    def _is_held_out_by(self, member: int) -> Array:
-        """Which rows a member holds out: of few rows, there are fewer folds than members."""
-        is_held_out: Array = self.folds_ == member % (self.folds_.max() + 1)
-        return is_held_out
-
     def _end_epoch(self, n_at_work: int) -> None:
         """Count an epoch, and print a line of the table that ``verbose`` asks for."""
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
         if not self.verbose:
             return
-        if self.n_iter_ == 1:
-            print(f"{'epoch':>5}  {'members':>7}  {'loss':>10}  {'held out':>10}")
         loss = np.mean([member.loss_ for member in self.members_])
         held_out = np.mean([np.fmin.reduce(m.validation_loss_curve_) for m in self.members_])
         print(f"{self.n_iter_:5}  {n_at_work:7}  {loss:10.5f}  {held_out:10.5f}")
@@ -382,118 +347,19 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
                 )
             del member._optimizer  # nothing goes on from it, and files would hold it
         self.n_iter_ = max(member.n_iter_ for member in self.members_)
-        held_out = self._gather(self._predict_held_out(sample.rows))
-        y, weight = sample.targets, sample.data.score_weight
-        self._look_back(y, held_out, weight)
-        self.oob_score_ = self._score_held_out(y, held_out, weight)
-
-    def _predict_held_out(self, rows: CodedRows) -> list[Array]:
-        """What members say of those of the training's rows that they held out."""
-        outputs = [
-            self._run_member(member, rows.take(self._is_held_out_by(k)))
-            for k, member in enumerate(self.members_)
-        ]
-        return self._read_outputs(outputs)
-
-    def _score_held_out(self, y: Array, held_out: Array, sample_weight: Array | None) -> float:
-        """The score of rows that were held out."""
-        known = ~np.isnan(held_out).reshape(len(held_out), -1)[:, 0]
-        weight = None if sample_weight is None else sample_weight[known]
-        return self._score_predictions(y[known], held_out[known], weight)
-
-    def _gather(self, of_members: list[Array]) -> Array:
-        """What members say of the rows that they held out, as one array of all rows.
-
-        The mean of several members; NaN for rows that none has held out.
-        """
-        total = np.zeros((len(self.folds_), *of_members[0].shape[1:]))
-        counts = np.zeros(len(total))
-        for k, of_member in enumerate(of_members):
-            is_held_out = self._is_held_out_by(k)
-            total[is_held_out] += of_member
-            counts[is_held_out] += 1
-        counts[counts == 0] = np.nan
-        return total / counts.reshape(-1, *[1] * (total.ndim - 1))
+        self._look_back(sample.rows, sample.targets, sample.data.score_weight)
 
     def _copy_progress(self) -> dict[str, Any]:
         """What training goes on changing, for a model as it is now: callbacks ask for it."""
         # A scorer is the user's, and may be large or no thing to copy.
         return {"members_": copy.deepcopy(self.members_, {id(self.scoring): self.scoring})}
 
-    def permutation_importance(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        n_repeats: int = 5,
-        random_state: Any = None,
-    ) -> Bunch:
-        """How much worse rows that were held out are predicted without each of the columns.
-
-        A column's values are exchanged among the rows that a member has held out, and the score
-        ``oob_score_`` is taken again.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            What ``fit`` was given.
-        n_repeats : int, default=5
-            How often the values are exchanged.
-        random_state : int, RandomState or Generator instance, or None, default=None
-            By which orders.
-
-        Returns
-        -------
-        sklearn.utils.Bunch
-            `importances`, ndarray of shape (n_features, n_repeats): the score before minus that
-            after; `importances_mean` and `importances_std` of shape (n_features,).
-
-        Raises
-        ------
-        ValueError
-            If there are not as many rows as in the training, or no repeats.
-        sklearn.exceptions.NotFittedError
-            If the model is not fitted.
-
-        References
-        ----------
-        Breiman, "Random forests" (2001).
-        """
-        check_is_fitted(self, ["members_", "folds_"])
-        if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
-            raise ValueError(f"n_repeats must be an integer of at least 1, got {n_repeats!r}")
-        random = random_source(random_state)
-        rows = self._columns.code(read_for(self, X, reset=False))
-        targets = self._check_targets_again(y)
-        if not len(rows) == len(targets) == len(self.folds_):
-            raise ValueError(
-                f"X and y must be those of the training, which had {len(self.folds_)} rows, got "
-                f"{len(rows)} and {len(targets)}"
-            )
-        weight = check_weights(sample_weight, targets, _DTYPE)
-        before = self._score_held_out(targets, self._gather(self._predict_held_out(rows)), weight)
-        importances = np.empty((self.n_features_in_, n_repeats))
-        for column, repeat in np.ndindex(*importances.shape):
-            table = rows.table.copy()
-            for fold in np.unique(self.folds_):
-                held_out = np.flatnonzero(self.folds_ == fold)
-                table[held_out, column] = table[random.permutation(held_out), column]
-            exchanged = self._gather(self._predict_held_out(CodedRows(table, rows.codes)))
-            after = self._score_held_out(targets, exchanged, weight)
-            importances[column, repeat] = before - after
-        return Bunch(
-            importances=importances,
-            importances_mean=importances.mean(axis=1),
-            importances_std=importances.std(axis=1),
-        )
-
     # ---- prediction ----
 
     def _run_member(self, member: Any, rows: Any) -> Array:
         """A member's outputs for rows of a table."""
         member.n_threads = self.n_threads  # which may have been set since the fit
-        return run_network(member, rows, dtype=_DTYPE)
+        return run_network(member, rows, dtype=DTYPE)
 
     def _outputs(self, X: Any) -> Iterator[list[Array]]:
         """The members' outputs for the rows of a table, some rows at a time."""
@@ -513,7 +379,7 @@ class BaseTabularMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator):
 def _begin_member(member: BaseMLP, widths: list[int], data: Data) -> Stochastic:
     """Draw a member's weights, and make ready to train it."""
     random_state = check_random_state(member.random_state)
-    member._begin_network(draw(member.init, widths, member.activation, random_state, _DTYPE))
+    member._begin_network(draw(member.init, widths, member.activation, random_state, DTYPE))
     member.n_features_in_ = widths[0]
     return Stochastic.begin(RULES["adam"], member, data, random_state)
 
@@ -521,8 +387,8 @@ def _begin_member(member: BaseMLP, widths: list[int], data: Data) -> Stochastic:
 def _check_member(name: str, member: BaseMLP, widths: list[int]) -> None:
     """Refuse a member of a file that is no network of these widths, or whose record has gaps."""
     weights = [(w.dtype, w.shape) for w in member.coefs_]
-    if weights != [(_DTYPE, shape) for shape in pairwise(widths)]:
-        checks.refuse(f"{name}.coefs_", f"{_DTYPE}, of layers of widths {widths}", weights)
+    if weights != [(DTYPE, shape) for shape in pairwise(widths)]:
+        checks.refuse(f"{name}.coefs_", f"{DTYPE}, of layers of widths {widths}", weights)
     lengths = [len(member.loss_curve_), len(member.validation_scores_ or ())]
     lacks_loss = member.n_iter_ > 0 and not hasattr(member, "loss_")
     if lacks_loss or lengths != [member.n_iter_] * 2:

@@ -176,7 +176,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             return of_members
         return [np.hstack([1 - p, p])[:, : len(self.classes_)] for p in of_members]
 
-    def _look_back(self, y, held_out, sample_weight):
+    def _learn_from(self, y, held_out, sample_weight):
         known = ~np.isnan(held_out[:, 0])
         weight = None if sample_weight is None else sample_weight[known]
         self.temperature_ = _find_temperature(held_out[known], y[known], weight)

@@ -10,6 +10,8 @@ from mlp_c._system.blocks import Array
 from mlp_c._tables.codes import CodedRows
 from mlp_c._training.data import Data, digest_of
 
+DTYPE = np.dtype(np.float32)  # in which members compute
+
 
 @dataclass
 class Sample:

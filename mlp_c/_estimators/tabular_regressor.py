@@ -244,7 +244,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         shape = (1, -1) + (1,) * (estimates.ndim - 2)
         return [of_target.reshape(shape) for of_target in of_targets]
 
-    def _look_back(self, y, held_out, sample_weight):
+    def _learn_from(self, y, held_out, sample_weight):
         self.oob_prediction_ = self._shaped(held_out)
         self._residuals = []
         if held_out.ndim == y.ndim:  # and not of several quantiles

@@ -116,6 +116,17 @@ def test_a_resumed_fit_writes_checkpoints_as_often_as_before(path):
     assert mlp_c.load(path).n_iter_ == 4
 
 
+def test_a_resumed_fit_prints_a_table_of_its_own(path, capsys):
+    model, data, _ = setting("classes")
+    interrupt(model.set_params(verbose=True), path, 2, data)
+    capsys.readouterr()
+    resumed = resume(path, *data)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["epoch", "members", "loss", "held", "out"]
+    epochs = [int(line.split()[0]) for line in lines]
+    assert epochs == list(range(3, resumed.n_iter_ + 1))
+
+
 def test_a_fit_that_has_ended_is_resumed_to_no_epoch_more(path, monkeypatch):
     model, data, _ = setting("classes")
     model.set_callbacks(Checkpoint(path)).fit(*data)
