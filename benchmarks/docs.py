@@ -178,8 +178,8 @@ In seconds. Work that is done once in a process, such as compilation by JAX, is 
 {loops(measured.of_loops)}
 ## Targets
 
-Measured with two threads; the square products with one. *Fastest* is the fastest of scikit-learn,
-NumPy and PyTorch.
+Measured with two threads; the square products with one. *Fastest* is the fastest of the other
+libraries.
 
 {markdown(target_rows([*measured.results, *(f for f in measured.figures if f.threads == 1)]))}
 

@@ -67,20 +67,22 @@ def growth(bound: float) -> Target:
 LARGE = (fixed_seconds(0.2), growth(0.35))
 LOOP = (faster(2.5, "numpy", who=KERNELS), of_epoch(TRAIN_STEP, 1.3))
 
+SHARED = faster(1.8, ONE_THREAD)
+
 TARGETS: dict[str, tuple[Target, ...]] = {
-    "mnist": (faster(5), of_limit(1), faster(1.7, ONE_THREAD), *LARGE),
-    "mnist-float64": (faster(4), faster(1.7, ONE_THREAD), *LARGE),
+    "mnist": (faster(5), of_limit(0.6), SHARED, *LARGE),
+    "mnist-float64": (faster(5), of_limit(0.6), SHARED, *LARGE),
     "loop": LOOP,
     "loop-float64": LOOP,
-    "mnist-adam": (faster(5, "sklearn"), *LARGE),
-    "dense": (faster(2.5), faster(1.7, ONE_THREAD), *LARGE),
-    "wide": (faster(1.2), growth(0.35)),
-    "small": (faster(15),),
-    "tabular": (faster(4),),
+    "mnist-adam": (faster(4), of_limit(0.6), *LARGE),
+    "dense": (faster(1.3), of_limit(1.18), SHARED, *LARGE),
+    "wide": (faster(1.05), of_limit(1.25), growth(0.35)),
+    "small": (faster(1.5), of_limit(2.5)),
+    "tabular": (faster(2), of_limit(1.67), SHARED),
     "text": (faster(4, "sklearn"),),
-    "predict-1": (faster(1), faster(5, "sklearn")),
-    "predict-14000": (faster(3),),
-    **{f"{SQUARE} {dtype}": (faster(0.9, "numpy"),) for dtype in DTYPES},  # with one thread
+    "predict-1": (faster(1),),
+    "predict-14000": (faster(2.5),),
+    **{f"{SQUARE} {dtype}": (faster(1, "numpy"),) for dtype in DTYPES},  # with one thread
 }
 
 
