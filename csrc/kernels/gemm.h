@@ -75,7 +75,8 @@ FN(pack_columns)(const mlp_matrix *b, ptrdiff_t end, REAL *to)
 }
 
 /* Some rows of all panels at a time where there are several, as rows may lie on pages of their own;
- * columns, as many as are packed without a poll. */
+ * of columns, or of a single panel, as many rows as need no poll between them. A padded b begins
+ * with a vector. */
 static void
 FN(pack)(mlp_worker *worker, const mlp_matrix *b, ptrdiff_t row, ptrdiff_t col,
          const mlp_packed *packed)

@@ -83,7 +83,7 @@ class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, Savab
         "_skl_callbacks_to_teardown",
     )
 
-    # ---- what a subclass says ----
+    # ---- what a subclass says, beside what HeldOutRows asks for ----
 
     @abstractmethod
     def _check_targets(self, y: Any) -> Array:

@@ -30,7 +30,7 @@ class HeldOutRows(ABC):
 
     @abstractmethod
     def _check_targets_again(self, y: Any) -> Array:
-        """The same for the targets of the training, or of rows to score."""
+        """What predictions are compared with, of targets of the training or of rows to score."""
 
     @abstractmethod
     def _run_member(self, member: Any, rows: Any) -> Array:

@@ -61,9 +61,10 @@ def targets():
         return call
 
     found = {case: core_call(case, given) for case, given in core_calls.examples().items()}
-    # Enough work for three threads, which members are without many rows.
-    shared = core_calls.examples(n=800, widths=(100, 64, 3), n_threads=3)
-    shared["train_members"] = core_calls.examples(n_threads=3)["train_members"]
+    # Enough work for three threads, of which members need few rows.
+    wide = {"widths": (100, 64, 3), "n_threads": 3}
+    shared = core_calls.examples(n=800, **wide)
+    shared["train_members"] = core_calls.examples(n=60, **wide)["train_members"]
     for case, given in shared.items():
         if given and isinstance([*given.values()][-1], int):
             found[f"{case}, 3 threads"] = core_call(case, given)

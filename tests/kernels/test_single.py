@@ -52,7 +52,7 @@ def test_products_are_exact_of_integers(layout, isa, dtype):
 @each_isa
 @pytest.mark.parametrize("layout", ["C", "F", "strided"])
 def test_packed_columns_end_with_zeros(layout, isa, dtype):
-    """As far as the last vector goes, and no farther: past one column, that says how long it is."""
+    """As far as the last vector goes: the zeros past a single column say how long a vector is."""
     place = strided if layout == "strided" else lambda x: np.asarray(x, order=layout)
     lanes = None
     for rows, columns in [(1, 1), (3, 1), *((5, n) for n in SIZES), (70, 34)]:

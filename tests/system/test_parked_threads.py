@@ -212,7 +212,7 @@ def test_a_module_that_is_dropped_leaves_none():
 
 
 def end(when, n_threads):
-    """Prints when the last line is left; "late", a call is made after it."""
+    """Prints the time at its last line; "late", a call is made as the interpreter ends."""
 
     def call():
         forward(int(n_threads))
