@@ -28,9 +28,14 @@ $(BIN)/python:
 # $(VENV)/<extra>: the package, editable, with that extra's requirements. It is installed again
 # when a source is newer, and when `make debug` has put its build in place.
 # The tests take mlp_c._testing, too, which lends them single kernels.
-$(VENV)/test $(VENV)/campaigns: export MLP_C_TESTING = 1
+$(VENV)/test: export MLP_C_TESTING = 1
 $(VENV)/%: $(BIN)/python $(SOURCES) $(wildcard build/debug/in-place)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+# What campaigns need besides, for the package that is there.
+$(VENV)/campaigns: $(VENV)/test
+	$(BIN)/python -m pip install --quiet 'mlp_c[campaigns]'
 	touch $@
 
 ## Use it
