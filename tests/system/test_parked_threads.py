@@ -62,9 +62,12 @@ def test_calls_take_the_threads_that_are_parked(others):
 
 
 def test_parked_threads_end_by_themselves(others):
-    forward(3)
-    time.sleep(IDLE / 4)
-    assert len(tasks() - others) == 2
+    def are_parked_for_a_while():
+        forward(3)
+        time.sleep(IDLE / 4)
+        return len(tasks() - others) == 2
+
+    assert any(are_parked_for_a_while() for _ in range(3))  # a busy machine may pause for long
     assert wait_until(lambda: tasks() == others, 3 * IDLE)
     forward(2)
     assert len(tasks() - others) == 1
