@@ -63,7 +63,7 @@ def targets():
     found = {case: core_call(case, given) for case, given in core_calls.examples().items()}
     # Enough work for three threads, of which members need few rows.
     wide = {"widths": (100, 64, 3), "n_threads": 3}
-    shared = core_calls.examples(n=800, **wide)
+    shared = core_calls.examples(n=800, batch_size=800, **wide)
     shared["train_members"] = core_calls.examples(n=60, **wide)["train_members"]
     for case, given in shared.items():
         if given and isinstance([*given.values()][-1], int):

@@ -13,7 +13,7 @@ from support import calls, coded
 KINDS = "", " of CSR", " of heads", ""  # of train_epoch, as members
 
 
-def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
+def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1, batch_size=7):
     """{case: arguments by place or, of those given as one dict, by name}.
 
     A case is a function's name and, of a second one, what of. Every call can be made again: outputs
@@ -51,9 +51,9 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1):
     table[rng.random(table.shape) < 0.1] = np.nan
     coded_rows = coded.coded(table, [(0.1, 0.7, knots), widths[0] - 8, "sign"])
     end = {"n_threads": n_threads}
-    epoch = shared | {"l2": 0.0, "batch_size": 7, "rule": calls.rule("sgd")}
+    epoch = shared | {"l2": 0.0, "batch_size": batch_size, "rule": calls.rule("sgd")}
     epoch |= {"weight_decay": 0.0, "max_grad_norm": 0.0}
-    epoch |= {"learning_rates": calls.rates(0.001, n, 7), "moments": ()}
+    epoch |= {"learning_rates": calls.rates(0.001, n, batch_size), "moments": ()}
     epoch |= {"steps": np.zeros(1, np.int64), "dropout": [0.0, 0.0], "seed": 0} | end
     adam = sparse | {"order": order, "l2": 0.1, "rule": calls.rule("adam")}
     adam |= {"weight_decay": 0.1, "max_grad_norm": 0.5}
