@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -265,3 +266,11 @@ def test_an_error_of_the_number_of_columns_itself_arrives():
     rows = values, columns, starts, Odd()
     with pytest.raises(KeyError, match="mine"):
         _core.predict(rows, None, weights, biases, "relu", "identity", False, 1)
+
+
+@pytest.mark.thread_unsafe(reason="other threads look for the main thread, too")
+def test_an_error_of_the_look_for_the_main_thread_itself_arrives(monkeypatch):
+    """A call asks which thread runs handlers of signals."""
+    monkeypatch.setattr(threading, "_main_thread", object())
+    with pytest.raises(AttributeError, match="ident"):
+        core_calls.run("predict", core_calls.examples()["predict"])
