@@ -18,6 +18,7 @@ from mlp_c._estimators.data import without_single_column
 from mlp_c._estimators.fitted import EPOCHS, FEATURE_NAMES
 from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._estimators.tabular_docs import documented_tabular
+from mlp_c._estimators.tabular_held_out import of_known_rows
 from mlp_c._estimators.tabular_state import (
     CALIBRATION,
     CLASSES,
@@ -177,9 +178,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         return [np.hstack([1 - p, p])[:, : len(self.classes_)] for p in of_members]
 
     def _learn_from(self, y, held_out, sample_weight):
-        known = ~np.isnan(held_out[:, 0])
-        weight = None if sample_weight is None else sample_weight[known]
-        self.temperature_ = _find_temperature(held_out[known], y[known], weight)
+        targets, probabilities, weight = of_known_rows(y, held_out, sample_weight)
+        self.temperature_ = _find_temperature(probabilities, targets, weight)
         # Of logits that are divided by the temperature.
         self.oob_prediction_ = softmax(_logarithms(held_out) / self.temperature_, axis=1)
 

@@ -81,9 +81,7 @@ class HeldOutRows(ABC):
 
     def _score_held_out(self, y: Array, held_out: Array, sample_weight: Array | None) -> float:
         """The score of rows that were held out."""
-        known = ~np.isnan(held_out).reshape(len(held_out), -1)[:, 0]
-        weight = None if sample_weight is None else sample_weight[known]
-        return self._score_predictions(y[known], held_out[known], weight)
+        return self._score_predictions(*of_known_rows(y, held_out, sample_weight))
 
     def _gather(self, of_members: list[Array]) -> Array:
         """What members say of the rows that they held out, as one array of all rows.
@@ -166,3 +164,11 @@ class HeldOutRows(ABC):
             importances_mean=importances.mean(axis=1),
             importances_std=importances.std(axis=1),
         )
+
+
+def of_known_rows(
+    y: Array, held_out: Array, sample_weight: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """Targets, predictions and weights of the rows that some member has held out."""
+    known = ~np.isnan(held_out).reshape(len(held_out), -1)[:, 0]
+    return y[known], held_out[known], None if sample_weight is None else sample_weight[known]

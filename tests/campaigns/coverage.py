@@ -48,8 +48,7 @@ QUICK = [
 
 def collect(quick: bool) -> bool:
     """Runs all that is counted; whether it went well."""
-    flags = f"-O0 {QUICK_FLAGS}" if quick else f"-O0 {FLAGS}"
-    lib = build.build("coverage", flags, "--coverage")
+    lib = build.build("coverage", f"-O0 {QUICK_FLAGS if quick else FLAGS}", "--coverage")
     environment = {"PYTHONPATH": str(lib), "COVERAGE_FILE": str(PLACE / "python")}
     suite = ["pytest", "-q", *(QUICK if quick else LEFT_OUT)]
     python = ["-m", "coverage", "run", f"--source={lib / 'mlp_c'}", "-m"]
