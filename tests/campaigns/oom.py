@@ -27,7 +27,7 @@ from support.processes import end_parked_threads
 SHIM = build.BUILDS / "failing_malloc.so"
 FOREVER = 2**62
 MEMORY = 512 << 20
-REPEATS = 20, 50, 100, 200, 400, 800  # of a failing call, while the heap grows
+REPEATS = 50, 100, 200, 400, 800  # of a failing call, while the heap grows
 LEAK = 16  # bytes a call; the C library gives out no less than 24 at a time
 
 X, Y = np.random.default_rng(0).random((40, 8)), np.arange(40) % 3
