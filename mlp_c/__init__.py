@@ -25,6 +25,8 @@ from mlp_c._estimators.hidden_activations import HiddenActivations
 from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._estimators.tabular_classifier import TabularMLPClassifier
 from mlp_c._estimators.tabular_regressor import TabularMLPRegressor
+from mlp_c._onnx.export import to_onnx
+from mlp_c._onnx.skl2onnx_converters import register_skl2onnx
 from mlp_c._saving.files import load
 from mlp_c._system.config import show_config
 from mlp_c._system.threadpoolctl import ThreadLimit as _ThreadLimit
@@ -48,6 +50,8 @@ __all__ = [
     "Checkpoint",
     "resume",
     "from_sklearn",
+    "to_onnx",
+    "register_skl2onnx",
     "patch_sklearn",
     "unpatch_sklearn",
     "kernels",

@@ -30,7 +30,7 @@ from mlp_c._estimators.tabular_state import (
 from mlp_c._saving.registry import stored_estimator
 
 # Probabilities are at least so great before their logarithm is taken.
-_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 # Logarithms of the temperatures among which the best is looked for.
 _LOG_TEMPERATURES = np.log(0.1), np.log(10)
@@ -246,7 +246,7 @@ def _as_labels(y):
 
 
 def _logarithms(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    return np.log(np.maximum(probabilities, LEAST_PROBABILITY))
 
 
 def _find_temperature(

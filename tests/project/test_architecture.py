@@ -142,6 +142,7 @@ PYTHON = Rules(
         ("_tables",),
         ("_training",),
         ("_estimators",),
+        ("_onnx",),
         (".",),
     ),
     find_uses=find_imports,

@@ -19,11 +19,22 @@ NAMES = [f"mlp_c.{name}" for name in mlp_c.__all__ if name not in ("kernels", "_
 NAMES += [f"mlp_c.kernels.{name}" for name in kernels.__all__]
 
 
+# What the examples of some modules need besides.
+NEEDED = {
+    "mlp_c": "safetensors",
+    "mlp_c._saving.files": "safetensors",
+    "mlp_c._saving.savable": "safetensors",
+    "mlp_c.checkpoint": "safetensors",
+    "mlp_c._onnx.export": "onnxruntime",
+    "mlp_c._onnx.skl2onnx_converters": "skl2onnx",
+}
+
+
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_examples_give_what_they_say(module):
-    if module in ("mlp_c", "mlp_c._saving.files", "mlp_c._saving.savable", "mlp_c.checkpoint"):
-        pytest.importorskip("safetensors")
+    if module in NEEDED:
+        pytest.importorskip(NEEDED[module])
     assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 

@@ -1,0 +1,1 @@
+"""Fitted models as graphs of ONNX's standard operators."""

@@ -1,0 +1,219 @@
+"""``to_onnx``: onnxruntime predicts what the estimators of arrays do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+
+import mlp_c
+from mlp_c._network.activations import ACTIVATIONS
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+import onnx
+
+from support.onnx_models import predict, tolerance
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+_rng = np.random.default_rng(0)
+ROWS = _rng.normal(size=(80, 6))
+NEW_ROWS = 2 * _rng.normal(size=(300, 6))
+CODES = _rng.integers(0, 3, 80)
+TARGETS = ROWS @ _rng.normal(size=(6, 2)) + 0.1 * _rng.normal(size=(80, 2))
+
+
+def fit(cls, y, dtype=np.float64, **params):
+    defaults = {"hidden_layer_sizes": (12, 7), "max_iter": 12, "random_state": 0}
+    return cls(**defaults | params).fit(ROWS.astype(dtype), y)
+
+
+def assert_same_classes(model, X, **options):
+    found = predict(model, X, **options)
+    expected = model.predict(X)
+    expected = expected.toarray() if isinstance(expected, csr_matrix) else expected
+    assert found["label"].shape == expected.shape
+    assert (found["label"] == expected).all()
+    probabilities = model.predict_proba(X)
+    assert_near(found["probabilities"], probabilities)
+
+
+def assert_near(found, expected):
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(expected.dtype))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_in_both_dtypes(activation, dtype):
+    model = fit(mlp_c.MLPClassifier, CODES, dtype, activation=activation)
+    X = NEW_ROWS.astype(dtype)
+    found = predict(model, X)
+    assert (found["label"] == model.predict(X)).all()
+    # onnxruntime has Erf in float32 alone.
+    near = 1e-7 if activation == "gelu" and dtype == np.float64 else tolerance(dtype)
+    np.testing.assert_allclose(found["probabilities"], model.predict_proba(X), rtol=0, atol=near)
+    regressor = fit(mlp_c.MLPRegressor, TARGETS, dtype, activation=activation)
+    expected = regressor.predict(X)
+    near = near * max(1, np.abs(expected).max()) * 4
+    np.testing.assert_allclose(predict(regressor, X)["prediction"], expected, rtol=0, atol=near)
+
+
+def test_an_activation_for_each_layer_and_none(dtype):
+    for params in ({"activation": ["tanh", "gelu"]}, {"hidden_layer_sizes": ()}):
+        model = fit(mlp_c.MLPClassifier, CODES, np.float32, **params)
+        assert_same_classes(model, NEW_ROWS.astype(np.float32))
+
+
+LABELS = {
+    "integers": CODES,
+    "two": CODES % 2,
+    "one": np.zeros(80, int),
+    "negative and far apart": np.array([-5, 7, 2**60])[CODES],
+    "beyond int64": np.array([1, 2**63 + 9, 2**64 - 1], np.uint64)[CODES],
+    "bytes": np.array([1, 2, 250], np.uint8)[CODES],
+    "truth": CODES == 1,
+    "floats": np.array([0.0, 1.0, -3.0])[CODES],
+    "float32": np.array([0.0, 1.0, 2.0], np.float32)[CODES],
+    "text": np.array(["ant", "bee", "Käfer 🐞"])[CODES],
+    "two words": np.array(["no", "yes"])[CODES % 2],
+    "objects of text": np.array(["ant", "bee", "cat"], object)[CODES],
+    "series": pd.Series(["ant", "bee", "cat"])[CODES],
+    "indicator": np.eye(3, dtype=int)[CODES] | np.eye(3, dtype=int)[(CODES + 1) % 3],
+    "sparse indicator": csr_matrix(np.eye(3, dtype=int)[CODES]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_every_kind_of_label(kind, dtype):
+    model = fit(mlp_c.MLPClassifier, LABELS[kind], dtype)
+    assert_same_classes(model, NEW_ROWS.astype(dtype))
+
+
+COLUMNS = {
+    "integers": np.stack([CODES, CODES[::-1] + 5], axis=1),
+    "text": np.array(["a", "b", "c"])[np.stack([CODES, CODES[::-1]], axis=1)],
+    "integers and floats": np.array(
+        [[a, float(b)] for a, b in zip(CODES, CODES[::-1], strict=True)]
+    ),
+    "mixed": np.array([[a, "xyz"[b]] for a, b in zip(CODES, CODES[::-1], strict=True)], object),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_labels_in_several_columns(kind):
+    model = fit(mlp_c.MLPClassifier, COLUMNS[kind])
+    found = predict(model, NEW_ROWS)
+    expected = model.predict(NEW_ROWS)
+    if kind == "mixed":
+        assert (found["label_0"] == expected[:, 0]).all()
+        assert (found["label_1"] == expected[:, 1]).all()
+    else:
+        assert (found["label"] == expected).all()
+    for j, probabilities in enumerate(model.predict_proba(NEW_ROWS)):
+        assert_near(found[f"probabilities_{j}"], probabilities)
+
+
+LOSSES = [
+    *({"loss": loss} for loss in ("squared_error", "absolute_error", "huber", "gaussian")),
+    {"loss": "quantile"},
+    {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]},
+    {"loss": "quantile", "quantile": [0.3]},
+    *({"loss": loss} for loss in ("poisson", "gamma", "tweedie")),
+]
+
+
+@pytest.mark.parametrize("params", LOSSES, ids=str)
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_every_loss_with_a_target_and_several(params, n_targets, dtype):
+    y = TARGETS[:, :n_targets]
+    y = np.exp(y / 4) if params["loss"] in ("poisson", "gamma", "tweedie") else y
+    model = fit(mlp_c.MLPRegressor, y.ravel() if n_targets == 1 else y, dtype, **params)
+    X = NEW_ROWS.astype(dtype)
+    found, expected = predict(model, X), model.predict(X)
+    near = {"rtol": 10 * tolerance(dtype), "atol": 10 * tolerance(dtype)}
+    assert found["prediction"].dtype == expected.dtype
+    assert found["prediction"].shape == expected.shape
+    np.testing.assert_allclose(found["prediction"], expected, **near)
+    assert ("std" in found) == (params["loss"] == "gaussian")
+    if params["loss"] == "gaussian":
+        np.testing.assert_allclose(found["std"], model.predict(X, return_std=True)[1], **near)
+
+
+def test_compute_dtype_and_edited_weights():
+    model = fit(mlp_c.MLPClassifier, CODES, compute_dtype="float32")
+    assert_same_classes(model, NEW_ROWS.astype(np.float32))
+    model = fit(mlp_c.MLPClassifier, CODES)
+    model.coefs_ = [(2 * w).tolist() for w in model.coefs_]
+    model.classes_ = np.array(["x", "y", "z"])
+    assert_same_classes(model, NEW_ROWS)
+
+
+def test_a_model_that_was_read_from_scikit_learn_or_a_file(tmp_path):
+    model = fit(mlp_c.MLPClassifier, LABELS["text"])
+    again = mlp_c.from_sklearn(model.to_sklearn())
+    assert_same_classes(again, NEW_ROWS)
+    pytest.importorskip("safetensors")
+    model.save(tmp_path / "model")
+    assert_same_classes(mlp_c.load(tmp_path / "model"), NEW_ROWS)
+
+
+@pytest.mark.parametrize("layer", [0, -1])
+def test_hidden_activations(layer, dtype):
+    network = fit(mlp_c.MLPClassifier, CODES, dtype, activation=["silu", "relu"])
+    units = mlp_c.HiddenActivations(FrozenEstimator(network), layer=layer)
+    units.fit(ROWS.astype(dtype))
+    X = NEW_ROWS.astype(dtype)
+    found, expected = predict(units, X)["activations"], units.transform(X)
+    assert found.dtype == expected.dtype
+    near = 10 * tolerance(dtype)
+    np.testing.assert_allclose(found, expected, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("opset", [13, 14, 17, 20, onnx.defs.onnx_opset_version()])
+def test_every_opset(opset):
+    # onnxruntime may know fewer than onnx.
+    opset = min(opset, 24)
+    classifier = fit(mlp_c.MLPClassifier, COLUMNS["integers"], activation=["gelu", "mish"])
+    proto = mlp_c.to_onnx(classifier, opset=opset)
+    assert [entry.version for entry in proto.opset_import] == [opset]
+    found = predict(classifier, NEW_ROWS, opset=opset)
+    assert (found["label"] == classifier.predict(NEW_ROWS)).all()
+    for y, params in ((TARGETS, LOSSES[5]), (TARGETS, LOSSES[3])):
+        regressor = fit(mlp_c.MLPRegressor, y, activation="softplus", **params)
+        found = predict(regressor, NEW_ROWS, opset=opset)["prediction"]
+        np.testing.assert_allclose(found, regressor.predict(NEW_ROWS), rtol=1e-11, atol=1e-11)
+
+
+def test_the_file_is_the_model_and_outputs_have_shapes(tmp_path):
+    model = fit(mlp_c.MLPClassifier, CODES)
+    proto = mlp_c.to_onnx(model, tmp_path / "model.onnx")
+    assert onnx.load(tmp_path / "model.onnx") == proto
+    assert {entry.domain for entry in proto.opset_import} == {""}
+    shapes = [
+        [d.dim_param or d.dim_value for d in output.type.tensor_type.shape.dim]
+        for output in proto.graph.output
+    ]
+    assert shapes == [["n_samples"], ["n_samples", 3]]
+    assert proto.producer_name == "mlp_c"
+
+
+def test_what_is_no_model_of_ours_is_refused():
+    with pytest.raises(TypeError, match=r"model must be one of mlp_c's .*got sklearn"):
+        mlp_c.to_onnx(LogisticRegression())
+    with pytest.raises(NotFittedError):
+        mlp_c.to_onnx(mlp_c.MLPClassifier())
+    model = fit(mlp_c.MLPClassifier, CODES)
+    for opset in (12, 999):
+        with pytest.raises(ValueError, match=f"opset must be from 13 to .*, got {opset}"):
+            mlp_c.to_onnx(model, opset=opset)
+    with pytest.raises(TypeError):
+        mlp_c.to_onnx(model, opset="17")
+    with pytest.raises(OSError, match="No such file"):
+        mlp_c.to_onnx(model, "no/such/folder/model.onnx")
+    model.classes_ = np.array([b"a", b"b", b"c"])
+    with pytest.raises(TypeError, match="classes_ must hold integers, floats, truth values or"):
+        mlp_c.to_onnx(model)
