@@ -53,6 +53,20 @@ def words_of(X: pd.DataFrame) -> pd.DataFrame:
     return X.assign(**{name: categories[name] for name in categories})
 
 
+def with_medians(model: Any, X: pd.DataFrame) -> Any:
+    """With medians in the place of missing numbers, which pytabkit's models do not take."""
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    columns = make_column_transformer(
+        (SimpleImputer(strategy="median"), make_column_selector(dtype_include="number")),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    return make_pipeline(columns.set_output(transform="pandas"), model)
+
+
 @dataclass(frozen=True)
 class Rival:
     """A classifier and a regressor, `module:class`, and what they need beside their defaults."""
@@ -109,7 +123,11 @@ SKLEARN = {
 def of_pytabkit(name: str) -> Rival:
     module = "pytabkit.models.sklearn.sklearn_interfaces"
     return Rival(
-        f"{module}:{name}_Classifier", f"{module}:{name}_Regressor", "n_threads", {"device": "cpu"}
+        f"{module}:{name}_Classifier",
+        f"{module}:{name}_Regressor",
+        "n_threads",
+        {"device": "cpu"},
+        with_medians,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
+from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.metrics import r2_score
@@ -157,6 +158,27 @@ def test_words_have_no_missing_ones():
     words = rivals.words_of(X)
     assert words["word"].tolist() == ["a", "missing"]
     assert words["number"].equals(X["number"])
+
+
+class Recorder(BaseEstimator):
+    """Keeps the tables that it is given."""
+
+    def fit(self, X, y=None):
+        self.fitted_to_ = X
+        return self
+
+    def predict(self, X):
+        return X
+
+
+def test_missing_numbers_are_the_medians_of_the_training_and_categories_stay():
+    kinds = pd.CategoricalDtype(["a", "b"])
+    X = pd.DataFrame({"word": pd.Series(["a", None, "b"], dtype=kinds), "number": [1, 2, np.nan]})
+    model = rivals.with_medians(Recorder(), X).fit(X)
+    found = model.predict(pd.DataFrame({"word": X["word"], "number": [np.nan, 9, 9]}))
+    assert found["number"].tolist() == [1.5, 9, 9]
+    assert found["word"].equals(X["word"])
+    assert set(model[-1].fitted_to_.columns) == {"word", "number"}
 
 
 # ---- outcomes, and going on with them ----
