@@ -1,10 +1,10 @@
 """Builds mlp_c._core: one object per instruction set, each with flags of its own."""
 
 import os
-import platform
 import shlex
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ SOURCES = sorted(
 )
 HEADERS = sorted(Path("csrc").rglob("*.h"))
 WINDOWS = sys.platform == "win32"
-MACHINE = platform.machine().lower()
+MACHINE = sysconfig.get_platform().rpartition("-")[2]  # which knows what is built for
 MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
 ISAS = ISA_FLAGS.get(MACHINE, {})
 if (wanted := os.environ.get("MLP_C_BUILD_ISAS")) is not None:

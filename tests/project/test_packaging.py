@@ -76,3 +76,19 @@ def test_a_wheel_built_from_the_source_distribution_works(source, tmp_path):
 def test_without_a_compiler_the_build_says_what_to_install(source, tmp_path):
     with pytest.raises(AssertionError, match="mlp_c is written in C, and its compiler"):
         pip_wheel(source, tmp_path, CC=str(tmp_path / "no-such-compiler"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "isas"),
+    [
+        ("linux-x86_64", ["avx2", "avx512"]),
+        ("linux-aarch64", ["neon"]),
+        ("macosx-12.0-arm64", ["neon"]),
+        ("macosx-12.0-x86_64", ["avx2", "avx512"]),
+        ("win-amd64", ["avx2", "avx512"]),
+        ("linux-riscv64", []),
+    ],
+)
+def test_the_instruction_sets_are_those_of_the_machine_that_is_built_for(platform, isas):
+    ask = "import runpy; print(list(runpy.run_path('setup.py', run_name='setup')['ISAS']))"
+    assert run("-c", ask, cwd=ROOT, _PYTHON_HOST_PLATFORM=platform).strip() == str(isas)
