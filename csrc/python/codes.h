@@ -2,6 +2,8 @@
 #ifndef MLP_PYCODES_H
 #define MLP_PYCODES_H
 
+#include <Python.h>
+
 #include "kernels/data.h"
 #include "python/arrays.h"
 

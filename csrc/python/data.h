@@ -2,6 +2,8 @@
 #ifndef MLP_PYDATA_H
 #define MLP_PYDATA_H
 
+#include <Python.h>
+
 #include "kernels/data.h"
 #include "python/arrays.h"
 

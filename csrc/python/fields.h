@@ -13,6 +13,8 @@
 #ifndef MLP_PYFIELDS_H
 #define MLP_PYFIELDS_H
 
+#include <Python.h>
+
 #include "kernels/lists.h"
 #include "python/arrays.h"
 

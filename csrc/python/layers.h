@@ -2,6 +2,8 @@
 #ifndef MLP_PYLAYERS_H
 #define MLP_PYLAYERS_H
 
+#include <Python.h>
+
 #include "network/network.h"
 #include "python/arrays.h"
 

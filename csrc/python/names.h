@@ -2,6 +2,8 @@
 #ifndef MLP_PYNAMES_H
 #define MLP_PYNAMES_H
 
+#include <Python.h>
+
 #include "kernels/lists.h"
 #include "python/arrays.h"
 

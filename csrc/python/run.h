@@ -2,6 +2,8 @@
 #ifndef MLP_PYRUN_H
 #define MLP_PYRUN_H
 
+#include <Python.h>
+
 #include "kernels/isa.h"
 #include "network/jobs.h"
 #include "python/arrays.h"

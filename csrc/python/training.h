@@ -2,6 +2,8 @@
 #ifndef MLP_PYTRAINING_H
 #define MLP_PYTRAINING_H
 
+#include <Python.h>
+
 #include "network/jobs.h"
 #include "python/arrays.h"
 

@@ -16,6 +16,8 @@
  *
  * which says how long those spin who wait for others (spins.h).
  */
+#include <Python.h>
+
 #include "kernels/isa.h"
 #include "testing/calls.h"
 #include "testing/denormals.h"

@@ -156,13 +156,33 @@ C = Rules(
 )
 
 # By root; another tree is an entry.
-TREES = {PACKAGE: PYTHON, Path(__file__).parents[2] / "csrc": C}
+C_ROOT = Path(__file__).parents[2] / "csrc"
+TREES = {PACKAGE: PYTHON, C_ROOT: C}
 
 
 @pytest.mark.parametrize("root", TREES, ids=lambda root: root.name)
 def test_each_storey_uses_those_below_it_and_no_files_go_in_circles(root):
     violations = find_violations(root, TREES[root])
     assert not violations, "\n".join(violations)
+
+
+# ---- Python's header ----
+
+
+def find_first_header(root: Path, path: Path) -> str:
+    """The first header that a C file includes, by way of others of the tree, that is not in it."""
+    for line in path.read_text().splitlines():
+        if found := re.match(r"\s*#\s*include\s*<([^>]+)>", line):
+            return found[1]
+        found = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+        if found and (first := find_first_header(root, root / found[1])):
+            return first
+    return ""
+
+
+@pytest.mark.parametrize("path", sorted(C_ROOT.glob("python/*.[ch]")), ids=lambda path: path.name)
+def test_python_h_comes_first_as_it_sets_what_the_c_library_declares(path):
+    assert find_first_header(C_ROOT, path) == "Python.h"
 
 
 # ---- that violations are found ----
