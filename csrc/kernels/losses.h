@@ -213,8 +213,8 @@ FN(gaussian_loss_of)(VEC mean, VEC s, VEC y, VEC *in_mean, VEC *in_s)
 {
     VEC r = mean - y, precision = FN(exp)(-FN(clamp)(s, LOG_TINY_DELTA, -LOG_TINY_DELTA));
     *in_mean = r * precision;
-    *in_s = (REAL)0.5 * (1 - r * *in_mean);
-    return (REAL)0.5 * (s + r * *in_mean);
+    *in_s = (REAL)0.5 * FN(multiply_add)(-r, *in_mean, FN(splat)(1));
+    return (REAL)0.5 * FN(multiply_add)(r, *in_mean, s);
 }
 
 /* The outputs are k means, then k logarithms of variances. */

@@ -110,6 +110,19 @@ FN(select)(BITS_VEC mask, VEC a, VEC b)
     return (VEC)(((BITS_VEC)a & mask) | ((BITS_VEC)b & ~mask));
 }
 
+/* a b + c, rounded once on instruction sets that can. GCC always does; Clang decides anew wherever
+ * it inlines a sum, unless it is told. */
+static inline VEC
+FN(multiply_add)(VEC a, VEC b, VEC c)
+{
+#if defined(__clang__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA))
+#if __has_builtin(__builtin_elementwise_fma)
+    return __builtin_elementwise_fma(a, b, c);
+#endif
+#endif
+    return a * b + c;
+}
+
 static inline VEC
 FN(abs)(VEC x)
 {
