@@ -15,7 +15,7 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
-    test-all test-adding test-free-threaded test-neon bench bench-kernels bench-long bench-docs bench-guard \
+    test-all test-adding test-free-threaded test-neon wheels bench bench-kernels bench-long bench-docs bench-guard \
     bench-options bench-costs bench-tabular profile clean
 
 help: ## show this list
@@ -33,9 +33,9 @@ $(VENV)/%: $(BIN)/python $(SOURCES) $(wildcard build/debug/in-place)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@
 
-# What campaigns need besides, for the package that is there.
-$(VENV)/campaigns: $(VENV)/test
-	$(BIN)/python -m pip install --quiet 'mlp_c[campaigns]'
+# What these need besides, for the package that is there.
+$(VENV)/campaigns $(VENV)/lint: $(VENV)/%: $(VENV)/test
+	$(BIN)/python -m pip install --quiet 'mlp_c[$*]'
 	touch $@
 
 ## Use it
@@ -79,10 +79,16 @@ format: $(ANY_VENV) ## format Python and C
 test: lint ## everything that must pass: lint, then pytest
 	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
-lint: $(VENV)/test build/compiled ## ruff, mypy, and every C compiler with warnings as errors
+lint: $(VENV)/lint build/compiled ## ruff, mypy, every C compiler with warnings as errors, the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/cibuildwheel --print-build-identifiers --platform linux . | xargs echo wheels:
 
 build/compiled: $(VENV)/test tests/runners/compile_everywhere.py
 	$(BIN)/python tests/runners/compile_everywhere.py
@@ -97,6 +103,9 @@ test-free-threaded: ## the tests on a CPython without the GIL (PYTHON_FT names i
 
 test-adding: $(VENV)/test ## the worked diffs of docs/dev/adding.md, in a copy
 	$(BIN)/python tests/runners/adding.py
+
+wheels: $(BIN)/python ## wheels for Linux in dist/, and the suite with them (WHEELS='--own --quick': one, some tests)
+	cd tests && $(abspath $(BIN))/python -m runners.wheels $(WHEELS)
 
 test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
 	$(BIN)/python tests/runners/neon.py

@@ -2,7 +2,8 @@
 
 For Debian on another architecture, without root: Debian's Python for arm64 and wheels
 for aarch64 are unpacked into build/neon/, where they stay for the next time. Pytest's
-arguments may follow; without any, it runs the tests of SELECTION.
+arguments may follow; without any, it runs the tests of SELECTION. With --wheel FILE first, it
+tests a wheel of the package and builds nothing.
 """
 
 import os
@@ -67,12 +68,13 @@ def run(*command, check=True, **env) -> int:
     return done.returncode
 
 
-def require_tools() -> None:
-    missing = {tool: package for tool, package in TOOLS.items() if shutil.which(tool) is None}
-    for tool, package in missing.items():
-        print(f"{tool} was not found (Debian: apt install {package})", file=sys.stderr)
-    if missing:
-        sys.exit("NEON cannot be tested here.")
+def missing_tools(builds: bool = True) -> list[str]:
+    """What there is not of the tools, and whose packages have them."""
+    return [
+        f"{tool} was not found (Debian: apt install {package})"
+        for tool, package in TOOLS.items()
+        if shutil.which(tool) is None and (builds or tool != COMPILER)
+    ]
 
 
 def make_once(target: Path, make) -> None:
@@ -114,6 +116,12 @@ def target_python() -> Path:
     return (SYSROOT / "usr/bin/python3").resolve()
 
 
+def target_version() -> tuple[int, int]:
+    """The version of that Python."""
+    major, _, minor = target_python().name.removeprefix("python").partition(".")
+    return int(major), int(minor)
+
+
 def make_wheels(target: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     version = target_python().name.removeprefix("python")
@@ -150,16 +158,32 @@ def run_pytest(*arguments) -> int:
     return run_target("-m", "pytest", *options, *arguments, check=False)
 
 
-def main() -> int:
-    require_tools()
+def prepare() -> None:
+    """Have what the tests need besides the package."""
     make_once(SYSROOT, make_sysroot)
     make_once(WHEELS, make_wheels)
-    build()
-    if len(sys.argv) > 1:
-        return run_pytest(*sys.argv[1:])
+
+
+def unpack(wheel: str) -> None:
+    """Put a wheel of the package in the place of a build."""
+    shutil.rmtree(BUILT, ignore_errors=True)
+    shutil.unpack_archive(wheel, BUILT, "zip")
+
+
+def main(arguments: list[str]) -> int:
+    wheel = arguments[1] if arguments[:1] == ["--wheel"] else None
+    if missing := missing_tools(builds=wheel is None):
+        print(*missing, sep="\n", file=sys.stderr)
+        sys.exit("NEON cannot be tested here.")
+    prepare()
+    if wheel is None:
+        build()
+    else:
+        unpack(wheel)
+    chosen = arguments if wheel is None else arguments[2:]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return max(pool.map(run_pytest, SELECTION))
+        return max(pool.map(run_pytest, chosen or SELECTION))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mlp_c import _core
-from mlp_c import _testing as testing  # built where MLP_C_TESTING=1
+
+testing = pytest.importorskip("mlp_c._testing", reason="_testing is built where MLP_C_TESTING=1")
 
 NAMES = _core.names()  # of the lists: activations, outputs, losses and rules
 WIDE = {np.dtype(np.float32): np.float64, np.dtype(np.float64): np.longdouble}
