@@ -23,9 +23,10 @@ def run_network(
     *,
     dtype: np.dtype[Any],
     n_hidden: int | None = None,
+    as_logits: bool = False,
     check_finite: bool = False,
 ) -> Any:
-    """Outputs of the network for `X` as the kernels take it.
+    """Outputs of the network for `X` as the kernels take it; with `as_logits`, unactivated.
 
     With `n_hidden`, those of the last of so many hidden layers, behind its activation. None with
     `check_finite` where `X`, dense and of `dtype`, has an element that is infinite or NaN.
@@ -42,7 +43,7 @@ def run_network(
         _as_arrays(weights, dtype),
         _as_arrays(biases, dtype),
         activation,
-        "identity" if are_hidden else model._choose_output(),
+        "identity" if are_hidden or as_logits else model._choose_output(),
         check_finite,
         threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
         are_hidden,

@@ -356,10 +356,15 @@ class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, Savab
 
     # ---- prediction ----
 
+    @property
+    def _reads_logits(self) -> bool:
+        """Whether members' outputs are read before their activation."""
+        return False
+
     def _run_member(self, member: Any, rows: Any) -> Array:
         """A member's outputs for rows of a table."""
         member.n_threads = self.n_threads  # which may have been set since the fit
-        return run_network(member, rows, dtype=DTYPE)
+        return run_network(member, rows, dtype=DTYPE, as_logits=self._reads_logits)
 
     def _outputs(self, X: Any) -> Iterator[list[Array]]:
         """The members' outputs for the rows of a table, some rows at a time."""

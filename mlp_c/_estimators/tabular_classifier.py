@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
@@ -171,11 +171,16 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     # ---- probabilities ----
 
+    @property
+    def _reads_logits(self):
+        """Of two classes: 1 - p of a p in float32 says little of a class that is unlikely."""
+        return len(self.classes_) <= 2
+
     def _read_outputs(self, outputs):
         of_members = [of_member.astype(np.float64) for of_member in outputs]
-        if outputs[0].shape[1] > 1:
+        if not self._reads_logits:
             return of_members
-        return [np.hstack([1 - p, p])[:, : len(self.classes_)] for p in of_members]
+        return [expit(np.hstack([-z, z]))[:, : len(self.classes_)] for z in of_members]
 
     def _learn_from(self, y, held_out, sample_weight):
         targets, probabilities, weight = of_known_rows(y, held_out, sample_weight)

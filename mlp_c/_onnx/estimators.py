@@ -20,7 +20,7 @@ def estimate(model: Any, x: Tensor) -> list[Tensor]:
     (outputs,) = Network.of(model).heads(x.cast(dtype_of(model, x.dtype)))
     estimates, log_variances = read_outputs(model, outputs)
     found = [estimates] if log_variances is None else [estimates, (log_variances / 2).exp()]
-    return [without_axis(tensor) if count_targets(model) == 1 else tensor for tensor in found]
+    return [tensor.without_axis(1) if count_targets(model) == 1 else tensor for tensor in found]
 
 
 def activate(transformer: Any, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def read_outputs(model: Any, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
     """
     n_targets, n_quantiles = count_targets(model), model._count_quantiles()
     if n_quantiles is not None:
-        by_target = outputs.reshape(-1, n_quantiles, n_targets).apply("Transpose", perm=[0, 2, 1])
+        by_target = outputs.reshape(0, n_quantiles, n_targets).apply("Transpose", perm=[0, 2, 1])
         inputs = [by_target, outputs.graph.constant([n_quantiles], INT64)]
         dtypes = [outputs.dtype, INT64]
         return outputs.graph.apply("TopK", inputs, dtypes, axis=2, largest=0)[0], None
@@ -50,8 +50,3 @@ def read_outputs(model: Any, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
         means, log_variances = outputs.split([n_targets, n_targets])
         return means, log_variances
     return outputs, None
-
-
-def without_axis(estimates: Tensor) -> Tensor:
-    """Estimates of a single target without the axis of targets."""
-    return estimates.apply("Squeeze", estimates.graph.constant([1], INT64))

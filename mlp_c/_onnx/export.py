@@ -1,7 +1,8 @@
 """``to_onnx``: a fitted estimator as a model of its own."""
 
-import operator
 from collections.abc import Callable, Sequence
+from numbers import Integral
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     Estimators of arrays have an input ``X`` of shape (n_samples, n_features), in the dtype of
     their weights. Those of tables have it in float64 if all columns are numbers, or categories of
     numbers; missing ones are NaN. Otherwise they have an input of shape (n_samples, 1) for each
-    column, by its name, or ``column_0`` and so on: float64; strings, of which the empty one is
-    missing; or bool.
+    column, by its name, or ``column_0`` and so on without one: float64; strings, of which the empty
+    one is missing; or bool.
 
     Parameters
     ----------
@@ -63,9 +64,10 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     ImportError
         If onnx is not installed: ``pip install 'mlp_c[onnx]'``.
     TypeError
-        If `model` is another estimator, or ONNX has no type for its labels or categories.
+        If `model` is another estimator, or ONNX has no type for its labels or categories; or
+        `path` or `opset` is of a wrong type.
     ValueError
-        If there is no such `opset`.
+        If there is no such `opset`, or `model` reads nothing of any row.
     sklearn.exceptions.NotFittedError
         If `model` is not fitted.
     OSError
@@ -79,8 +81,8 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     -----
     Labels are those of ``predict``. Probabilities and predictions differ from them by rounding:
     by about 1e-7 in float32 and 1e-15 in float64; 1e-7 with GELU in float64, as onnxruntime has
-    its ``Erf`` in float32 alone. Inputs are not checked: infinite ones give some prediction, and
-    NaN gives NaN where ``predict`` raises.
+    its ``Erf`` in float32 alone. Inputs are not checked: of NaN, where ``predict`` raises, come
+    floats that are NaN and the first label; of infinite ones, some prediction.
 
     Examples
     --------
@@ -106,13 +108,17 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
             "in them after mlp_c.register_skl2onnx()"
         )
     newest = onnx.defs.onnx_opset_version()
-    if not _LEAST_OPSET <= (version := operator.index(opset)) <= newest:
-        raise ValueError(f"opset must be from {_LEAST_OPSET} to {newest}, got {opset!r}")
+    if not isinstance(opset, Integral) or isinstance(opset, bool):
+        raise TypeError(f"opset must be an integer, got {opset!r}")
+    if not _LEAST_OPSET <= opset <= newest:
+        raise ValueError(f"opset must be from {_LEAST_OPSET} to {newest}, got {opset}")
+    if not isinstance(path, (str, bytes, PathLike, type(None))):
+        raise TypeError(f"path must be a str, a path-like or None, got {path!r}")
     check_is_fitted(model)
     graph = _ModelGraph()
     for name, tensor in convert(model, graph):
         graph.add_output(name, tensor)
-    proto = graph.finish(type(model).__name__, version)
+    proto = graph.finish(type(model).__name__, int(opset))
     if path is not None:
         write_atomically(path, [proto.SerializeToString()])
     return proto
@@ -254,13 +260,11 @@ def _add_rows(model: Any, graph: _ModelGraph) -> Tensor:
 
 def _add_table(model: Any, graph: _ModelGraph) -> list[Tensor]:
     """The inputs of a table, as a tensor for each column."""
-    n_columns = model.n_features_in_
-    names = vars(model).get("feature_names_in_", [f"column_{j}" for j in range(n_columns)])
-    dtypes = tables.dtypes_of(model._columns, names)
+    names, dtypes = tables.names_of(model), tables.dtypes_of(model)
     if set(dtypes) != {FLOAT64}:
         return [graph.add_input(*column, 1) for column in zip(names, dtypes, strict=True)]
-    x = graph.add_input("X", FLOAT64, n_columns)
-    return x.split([1] * n_columns)
+    x = graph.add_input("X", FLOAT64, len(names))
+    return x.split([1] * len(names))
 
 
 def _name_classes(labels: list[Tensor], probabilities: list[Tensor]) -> Outputs:

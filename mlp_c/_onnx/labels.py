@@ -72,13 +72,13 @@ def decode(kind: str, classes: Any, heads: list[Tensor]) -> list[Tensor]:
         ]
         if len({column.dtype for column in columns}) > 1:
             return columns
-        return [concatenate([column.reshape(-1, 1) for column in columns])]
+        return [concatenate([column.with_axis(1) for column in columns])]
     if "multilabel" in kind:
         return [(heads[0] > 0.5).cast(INT64)]
     names = graph.constant(as_constants(as_classes(classes)))
     if kind == "multiclass":
         return [_pick(names, heads[0].argmax())]
-    indices = (heads[0] > 0.5).cast(INT64).reshape(-1)
+    indices = (heads[0] > 0.5).cast(INT64).without_axis(1)
     return [_pick(names, indices if len(classes) == 2 else indices * 0)]
 
 

@@ -15,7 +15,7 @@ from mlp_c._estimators.labels import COLUMNS
 from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._estimators.tabular_classifier import TabularMLPClassifier
 from mlp_c._estimators.tabular_regressor import TabularMLPRegressor
-from mlp_c._onnx import estimators, labels, tabular
+from mlp_c._onnx import estimators, labels, tables, tabular
 from mlp_c._onnx.tensors import FLOAT32, FLOAT64, INT64, TEXT, Graph, Tensor, concatenate
 from mlp_c._saving.classes import as_classes
 from mlp_c._system.blocks import Array
@@ -41,6 +41,9 @@ def register_skl2onnx() -> None:
     Floats that come out are of the type of those that go in, as of all operators of skl2onnx:
     float where `X` is declared as float, whatever the dtype of the weights. Estimators of tables
     take a variable for each column, or one for all: of numbers, or of words.
+
+    ``zipmap``, skl2onnx's default, makes a list of dicts of probabilities. onnxruntime knows it for
+    float alone; a single class, and labels in several columns, need ``zipmap=False``.
 
     Of labels in several columns, probabilities have the shape
     (n_columns, n_samples, most classes of a column), zero past a column's classes. A regressor
@@ -141,14 +144,22 @@ def _rows_of(graph: Graph, operator: Any) -> Tensor:
 
 def _columns_of(graph: Graph, operator: Any) -> list[Tensor]:
     """The variables as a tensor for each column of a table."""
-    n_columns, given = operator.raw_operator.n_features_in_, _inputs_of(graph, operator)
+    model, given = operator.raw_operator, _inputs_of(graph, operator)
+    n_columns = model.n_features_in_
     if len(given) == 1 and n_columns > 1:
-        return given[0].split([1] * n_columns)
+        given = given[0].split([1] * n_columns)
     if len(given) != n_columns:
         raise ValueError(
             f"initial_types must be one variable, or one for each of {n_columns} columns, got "
             f"{len(given)}"
         )
+    names = tables.names_of(model)
+    for name, tensor, dtype in zip(names, given, tables.dtypes_of(model), strict=True):
+        if (tensor.dtype == TEXT) != (dtype == TEXT):
+            raise TypeError(
+                f"initial_types must have {'text' if dtype == TEXT else 'numbers'} for column "
+                f"{name!r}, got {'text' if tensor.dtype == TEXT else tensor.dtype}"
+            )
     return given
 
 
@@ -200,8 +211,13 @@ def _set_types_of_classes(operator: Any) -> None:
         of_both = 2 if isinstance(model, MLPClassifier) else len(classes)  # of a single class, too
         dtype, shape = labels.as_constants(classes).dtype, [n_rows]
         of_floats = [n_rows, max(len(classes), of_both)]
-    if dtype != TEXT and _option(operator, "zipmap", True):  # whose keys are text or integers
-        dtype = INT64
+    if _option(operator, "zipmap", True):
+        if kind == COLUMNS or len(classes) == 1:
+            raise ValueError(
+                "zipmap must be False for labels in several columns and for a single class, got "
+                f"zipmap={_option(operator, 'zipmap', True)!r}"
+            )
+        dtype = dtype if dtype == TEXT else INT64  # of which keys are
     _set_type(operator.outputs[0], dtype, shape)
     _set_type(operator.outputs[1], _floats_of(operator), of_floats)
 
@@ -226,8 +242,7 @@ def _in_one(heads: list[Tensor], classes: Any) -> Tensor:
     planes = []
     for head, of_column in zip(heads, classes, strict=True):
         pads = head.graph.constant([0, 0, 0, width - len(of_column)], INT64)
-        axis = head.graph.constant([0], INT64)
-        planes.append(head.apply("Pad", pads).apply("Unsqueeze", axis))
+        planes.append(head.apply("Pad", pads).with_axis(0))
     return concatenate(planes, axis=0)
 
 
@@ -246,7 +261,7 @@ def _estimate_table(graph: Graph, operator: Any) -> Tensor:
 
 def _with_axis(estimates: Tensor, model: Any) -> Tensor:
     """Estimates of two axes or more."""
-    return estimates.reshape(-1, 1) if _shape_of_estimates(model) == [1] else estimates
+    return estimates.with_axis(1) if _shape_of_estimates(model) == [1] else estimates
 
 
 def _shape_of_estimates(model: Any) -> list[int]:

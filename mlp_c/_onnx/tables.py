@@ -14,6 +14,9 @@ from mlp_c._tables.columns import Columns
 # Beyond, 1 + x is x: as the kernels have it.
 _MOST_SQUARE = 2.0**60
 
+# Beyond, neighbouring integers are the same in float64.
+_MOST_INTEGER = 2**53
+
 # What stands for a missing word: ONNX has no text that is missing.
 _MISSING_WORD = ""
 
@@ -42,20 +45,26 @@ class Units:
         return picked
 
 
-def dtypes_of(columns: Columns, names: Sequence[Any]) -> list[np.dtype[Any]]:
+def names_of(model: Any) -> list[str]:
+    """The names of the columns of an estimator of tables; their numbers where they have none."""
+    given = vars(model).get("feature_names_in_", [""] * model.n_features_in_)
+    return [name or f"column_{j}" for j, name in enumerate(given)]
+
+
+def dtypes_of(model: Any) -> list[np.dtype[Any]]:
     """The types of the columns as inputs: float64, truth values or text.
 
     Numbers and categories of numbers are float64, and NaN where they are missing. So are truth
-    values that may be missing.
+    values that may be missing. A category of which no level was frequent is taken for text.
 
     Raises
     ------
     TypeError
-        If a column has levels of several kinds.
+        If a column has levels of several kinds, or integers that float64 does not tell apart.
     """
     return [
         FLOAT64 if levels is None else _dtype_of_levels(levels, name)
-        for levels, name in zip(columns.levels, names, strict=True)
+        for levels, name in zip(model._columns.levels, names_of(model), strict=True)
     ]
 
 
@@ -66,6 +75,11 @@ def _dtype_of_levels(levels: list[Any], name: Any) -> np.dtype[Any]:
         raise TypeError(
             f"column {name!r} has levels of several kinds, for which ONNX has no type, got "
             f"{levels[:5]}"
+        )
+    if kinds == {float} and max(map(abs, known)) > _MOST_INTEGER:
+        raise TypeError(
+            f"column {name!r} has levels beyond 2**53 in magnitude, which ONNX's double does not "
+            f"tell apart, got {levels[:5]}; words of them would do"
         )
     if kinds == {bool} and len(known) == len(levels):
         return BOOL
@@ -89,6 +103,8 @@ def read_columns(columns: Columns, given: Sequence[Tensor]) -> Units:
             parts.append(_read_category(levels, given[j]))
             rows.append(np.full(2, first) if is_sign else first + np.arange(len(levels)))
             signs.append(np.array([-1, 1] if is_sign else [1] * len(levels), np.float32))
+    if not parts:
+        raise ValueError("model must read a column of X: none has a number or a frequent level")
     return Units(concatenate(parts), np.concatenate(rows), np.concatenate(signs))
 
 

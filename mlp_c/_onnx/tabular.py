@@ -6,26 +6,30 @@ from typing import Any
 
 from mlp_c._estimators.tabular_classifier import LEAST_PROBABILITY
 from mlp_c._onnx import labels
-from mlp_c._onnx.estimators import read_outputs, without_axis
+from mlp_c._onnx.estimators import read_outputs
 from mlp_c._onnx.networks import Network
 from mlp_c._onnx.tables import read_columns
-from mlp_c._onnx.tensors import FLOAT64, Tensor, mean
+from mlp_c._onnx.tensors import FLOAT64, Tensor, concatenate, mean
 
 
 def classify(
     model: Any, columns: Sequence[Tensor], classes: Any
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The likeliest of a `TabularMLPClassifier`'s classes, and their probabilities."""
-    found = [
-        labels.class_probabilities(model._target_kind, [outputs])[0]
-        for outputs in _outputs_of(model, columns)
-    ]
-    probabilities = mean(found)
-    if len(classes) == 1:
-        probabilities = probabilities.take([0], axis=1)
+    probabilities = mean(
+        [_probabilities_of(model, outputs) for outputs in _outputs_of(model, columns)]
+    )
     logits = probabilities.maximum(LEAST_PROBABILITY).log() / model.temperature_
     probabilities = logits.softmax()
     return labels.decode("multiclass", classes, [probabilities]), [probabilities]
+
+
+def _probabilities_of(model: Any, outputs: Tensor) -> Tensor:
+    """The probabilities of the classes that a member's outputs say."""
+    if not model._reads_logits:
+        return outputs
+    both = concatenate([-outputs, outputs]).apply("Sigmoid")
+    return both.take([0], axis=1) if len(model.classes_) == 1 else both
 
 
 def estimate(model: Any, columns: Sequence[Tensor]) -> list[Tensor]:
@@ -46,7 +50,7 @@ def estimate(model: Any, columns: Sequence[Tensor]) -> list[Tensor]:
         middle = mean(standardized)
         squares = [(of_member - middle) * (of_member - middle) for of_member in standardized]
         tensors.append((mean(squares) + mean(variances)).sqrt() * scale)
-    return [without_axis(tensor) for tensor in tensors] if model._is_vector else tensors
+    return [tensor.without_axis(1) for tensor in tensors] if model._is_vector else tensors
 
 
 def _outputs_of(model: Any, columns: Sequence[Tensor]) -> list[Tensor]:
@@ -55,7 +59,8 @@ def _outputs_of(model: Any, columns: Sequence[Tensor]) -> list[Tensor]:
     networks = [Network.of(member) for member in model.members_]
     outputs = []
     for network in networks:
-        first = units.weights_of(network.weights[0])
-        (head,) = replace(network, weights=[first, *network.weights[1:]]).heads(units.tensor)
+        weights = [units.weights_of(network.weights[0]), *network.weights[1:]]
+        output = "identity" if model._reads_logits else network.output
+        (head,) = replace(network, weights=weights, output=output).heads(units.tensor)
         outputs.append(head.cast(FLOAT64))
     return outputs

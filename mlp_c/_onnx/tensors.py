@@ -173,6 +173,14 @@ class Tensor:
         """The same in another shape, in which 0 stands for what it was, and -1 for the rest."""
         return self.apply("Reshape", self.graph.constant(shape, INT64))
 
+    def with_axis(self, axis: int) -> "Tensor":
+        """The same with one more axis, of length 1."""
+        return self.apply("Unsqueeze", self.graph.constant([axis], INT64))
+
+    def without_axis(self, axis: int) -> "Tensor":
+        """The same without an axis of length 1."""
+        return self.apply("Squeeze", self.graph.constant([axis], INT64))
+
     def split(self, widths: Sequence[int]) -> list["Tensor"]:
         """Parts of its columns."""
         inputs = [self, self.graph.constant(widths, INT64)]

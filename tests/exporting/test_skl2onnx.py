@@ -128,6 +128,12 @@ def test_zipmap_gives_probabilities_by_label(kind):
     np.testing.assert_allclose(found, model.predict_proba(NEW_ROWS), rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("y", [COLUMNS["integers"], LABELS["one"]], ids=["columns", "one class"])
+def test_zipmap_is_refused_where_it_cannot_be(y):
+    with pytest.raises(ValueError, match="zipmap must be False"):
+        skl2onnx.to_onnx(classifier().fit(ROWS, y), ROWS[:1].astype(np.float32))
+
+
 def test_indices_of_classes_in_the_place_of_labels():
     for kind in ("text", "two words"):
         model = classifier().fit(ROWS, LABELS[kind])
@@ -274,6 +280,18 @@ def test_tables_of_a_variable_for_each_column():
     np.testing.assert_allclose(found[:, 0], model.predict(MIXED), rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="initial_types must be one variable, or one for each of"):
         skl2onnx.to_onnx(model, initial_types=TYPES[:3])
+
+
+def test_variables_of_other_types_than_the_columns_are_refused():
+    model = make(mlp_c.TabularMLPClassifier).fit(MIXED, WORDS)
+    for j, other, message in (
+        (2, DoubleTensorType, "must have text for column 'colour', got float64"),
+        (0, StringTensorType, "must have numbers for column 'size', got text"),
+    ):
+        kinds = [*TYPES]
+        kinds[j] = (kinds[j][0], other([None, 1]))
+        with pytest.raises(TypeError, match=message):
+            skl2onnx.to_onnx(model, initial_types=kinds, **without_zipmap(model))
 
 
 def test_tables_behind_a_scaler_and_beside_other_columns():

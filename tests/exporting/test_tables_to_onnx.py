@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 
 import mlp_c
@@ -14,7 +13,10 @@ pytest.importorskip("onnxruntime")
 
 from support.onnx_models import run
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::sklearn.exceptions.DataConversionWarning",
+)
 
 N_NEW = 200
 _rng = np.random.default_rng(1)
@@ -146,6 +148,7 @@ def test_names_of_columns_may_be_those_of_outputs_and_nodes():
 
 
 def test_a_frame_of_polars():
+    pl = pytest.importorskip("polars")
     table = pl.from_pandas(MIXED)
     model = make(TabularMLPClassifier, max_iter=20).fit(table, WORDS)
     assert_same(model, pl.from_pandas(NEW_ROWS), feed_of(NEW_ROWS))
@@ -196,6 +199,38 @@ def test_members_that_are_sure_of_a_class():
     found = run(mlp_c.to_onnx(model), {"X": NEW_NUMBERS})["probabilities"]
     assert are_sure.sum() > 20
     np.testing.assert_allclose(found[are_sure], expected[are_sure], rtol=1e-3)
+
+
+@pytest.mark.parametrize("temperature", [1.4, 5.0])
+def test_two_classes_of_which_one_is_unlikely(temperature):
+    model = make(TabularMLPClassifier, max_iter=60, label_smoothing=0).fit(NUMBERS, TARGETS > 0)
+    model.temperature_ = temperature
+    assert_same(model, NEW_NUMBERS, {"X": NEW_NUMBERS})
+
+
+@pytest.mark.parametrize("beside", ["a number", "nothing"])
+def test_a_category_of_which_no_level_was_frequent(beside):
+    table = pd.DataFrame({"it": [f"word {i}" for i in range(60)], "size": TARGETS})
+    table = table if beside == "a number" else table[["it"]]
+    model = make(TabularMLPClassifier).fit(table, WORDS)
+    if beside == "a number":
+        assert_same(model, table, feed_of(table))
+        return
+    with pytest.raises(ValueError, match="model must read a column of X"):
+        mlp_c.to_onnx(model)
+
+
+def test_a_column_whose_name_is_empty_goes_by_its_number():
+    table = pd.DataFrame({"": WORDS, "size": TARGETS})
+    model = make(TabularMLPClassifier).fit(table, WORDS)
+    assert_same(model, table, {"column_0": feed_of(table)[""], "size": feed_of(table)["size"]})
+
+
+def test_integers_that_float64_does_not_tell_apart_are_refused():
+    table = pd.DataFrame({"id": 2**60 + np.arange(60) % 3, "size": TARGETS})
+    model = make(TabularMLPClassifier, categorical_features=["id"]).fit(table, WORDS)
+    with pytest.raises(TypeError, match=r"column 'id' has levels beyond 2\*\*53"):
+        mlp_c.to_onnx(model)
 
 
 def test_levels_of_several_kinds_are_refused():

@@ -62,7 +62,7 @@ def test_every_activation_in_both_dtypes(activation, dtype):
     np.testing.assert_allclose(predict(regressor, X)["prediction"], expected, rtol=0, atol=near)
 
 
-def test_an_activation_for_each_layer_and_none(dtype):
+def test_an_activation_for_each_layer_and_none():
     for params in ({"activation": ["tanh", "gelu"]}, {"hidden_layer_sizes": ()}):
         model = fit(mlp_c.MLPClassifier, CODES, np.float32, **params)
         assert_same_classes(model, NEW_ROWS.astype(np.float32))
@@ -188,17 +188,32 @@ def test_every_opset(opset):
         np.testing.assert_allclose(found, regressor.predict(NEW_ROWS), rtol=1e-11, atol=1e-11)
 
 
-def test_the_file_is_the_model_and_outputs_have_shapes(tmp_path):
-    model = fit(mlp_c.MLPClassifier, CODES)
-    proto = mlp_c.to_onnx(model, tmp_path / "model.onnx")
+def test_the_file_is_the_model(tmp_path):
+    proto = mlp_c.to_onnx(fit(mlp_c.MLPClassifier, CODES), tmp_path / "model.onnx")
     assert onnx.load(tmp_path / "model.onnx") == proto
     assert {entry.domain for entry in proto.opset_import} == {""}
-    shapes = [
+    assert proto.producer_name == "mlp_c"
+
+
+@pytest.mark.parametrize(
+    ("cls", "y", "params", "shapes"),
+    [
+        (mlp_c.MLPClassifier, CODES, {}, [[], [3]]),
+        (mlp_c.MLPClassifier, CODES % 2, {}, [[], [2]]),
+        (mlp_c.MLPClassifier, LABELS["indicator"], {}, [[3], [3]]),
+        (mlp_c.MLPClassifier, COLUMNS["integers"], {}, [[2], [3], [3]]),
+        (mlp_c.MLPRegressor, TARGETS[:, 0], {}, [[]]),
+        (mlp_c.MLPRegressor, TARGETS, {"loss": "gaussian"}, [[2], [2]]),
+        (mlp_c.MLPRegressor, TARGETS, LOSSES[5], [[2, 3]]),
+    ],
+)
+def test_outputs_have_shapes(cls, y, params, shapes):
+    proto = mlp_c.to_onnx(fit(cls, y, **params))
+    found = [
         [d.dim_param or d.dim_value for d in output.type.tensor_type.shape.dim]
         for output in proto.graph.output
     ]
-    assert shapes == [["n_samples"], ["n_samples", 3]]
-    assert proto.producer_name == "mlp_c"
+    assert found == [["n_samples", *shape] for shape in shapes]
 
 
 def test_what_is_no_model_of_ours_is_refused():
@@ -210,8 +225,10 @@ def test_what_is_no_model_of_ours_is_refused():
     for opset in (12, 999):
         with pytest.raises(ValueError, match=f"opset must be from 13 to .*, got {opset}"):
             mlp_c.to_onnx(model, opset=opset)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="opset must be an integer, got '17'"):
         mlp_c.to_onnx(model, opset="17")
+    with pytest.raises(TypeError, match="path must be a str, a path-like or None, got 5"):
+        mlp_c.to_onnx(model, 5)
     with pytest.raises(OSError, match="No such file"):
         mlp_c.to_onnx(model, "no/such/folder/model.onnx")
     model.classes_ = np.array([b"a", b"b", b"c"])
