@@ -88,7 +88,7 @@ lint: $(VENV)/lint build/compiled ## ruff, mypy, every C compiler with warnings 
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --offline --quiet .github
-	$(BIN)/cibuildwheel --print-build-identifiers --platform linux . | xargs echo wheels:
+	$(BIN)/cibuildwheel --print-build-identifiers --platform linux .
 
 build/compiled: $(VENV)/test tests/runners/compile_everywhere.py
 	$(BIN)/python tests/runners/compile_everywhere.py

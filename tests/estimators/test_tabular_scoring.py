@@ -7,8 +7,6 @@ import threading
 import narwhals as nw
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 from sklearn.callback import ScoringMonitor
 from sklearn.metrics import accuracy_score, make_scorer, roc_auc_score
@@ -98,10 +96,15 @@ def test_the_weights_of_the_best_score_are_kept():
         assert right - 1 == pytest.approx(member.best_validation_score_)
 
 
-@pytest.mark.parametrize(
-    "form",
-    [pl.from_pandas, nw.from_native, pa.Table.from_pandas, lambda table: table.to_numpy(object)],
-)
+FORMS = {
+    "polars": lambda table: pytest.importorskip("polars").from_pandas(table),
+    "narwhals": nw.from_native,
+    "pyarrow": lambda table: pytest.importorskip("pyarrow").Table.from_pandas(table),
+    "an array": lambda table: table.to_numpy(object),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_rows_of_any_container_are_scored(form):
     plain = quick(C, scoring=error_of).fit(MIXED, WORDS)
     assert weights_of(quick(C, scoring=error_of).fit(form(MIXED), list(WORDS))) == weights_of(plain)

@@ -3,6 +3,7 @@
 import functools
 import operator
 import os
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -369,6 +370,7 @@ def test_denormal_arithmetic_is_left_alone(isa):
 # ---- threads ----
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 @pytest.mark.thread_unsafe(reason="counts the threads of the process")
 def test_the_gil_is_released_and_threads_run():
     """While another thread is inside forward, this one runs, and counts the threads."""

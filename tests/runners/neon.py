@@ -2,8 +2,7 @@
 
 For Debian on another architecture, without root: Debian's Python for arm64 and wheels
 for aarch64 are unpacked into build/neon/, where they stay for the next time. Pytest's
-arguments may follow; without any, it runs the tests of SELECTION. With --wheel FILE first, it
-tests a wheel of the package and builds nothing.
+arguments may follow; without any, it runs the tests of SELECTION.
 """
 
 import os
@@ -12,11 +11,13 @@ import subprocess
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "neon"
-SYSROOT, WHEELS, BUILT = CACHE / "sysroot", CACHE / "wheels", CACHE / "lib"
+SYSROOT, WHEELS = CACHE / "sysroot", CACHE / "wheels"
+BUILT, UNPACKED = CACHE / "lib", CACHE / "unpacked"  # the package: built here, or of a wheel
 COMPILER = "aarch64-linux-gnu-gcc"
 
 # The tools, with the Debian packages that have them.
@@ -133,9 +134,9 @@ def make_wheels(target: Path) -> None:
     )
 
 
-def run_target(*arguments, check=True, **env) -> int:
+def run_target(*arguments, package=BUILT, check=True, **env) -> int:
     """Runs the sysroot's Python. What it starts, the cross compiler, runs natively."""
-    path = {"PYTHONPATH": f"{BUILT}:{WHEELS}", "PYTHONSAFEPATH": "1"}
+    path = {"PYTHONPATH": f"{package}:{WHEELS}", "PYTHONSAFEPATH": "1"}
     emulated = ("qemu-aarch64", "-L", SYSROOT, target_python())
     return run(*emulated, *arguments, check=check, **path, **env)
 
@@ -152,10 +153,16 @@ def build() -> None:
     run_target("-c", "import mlp_c; mlp_c.show_config()")
 
 
-def run_pytest(*arguments) -> int:
-    """With ten times the time a test may take, for emulation is about that much slower."""
+def run_pytest(*arguments, package=BUILT) -> bool:
+    """Whether tests pass, in ten times the time that they may take: emulation is as much slower."""
     options = ("-q", "-p", "no:cacheprovider", "--timeout=3000")
-    return run_target("-m", "pytest", *options, *arguments, check=False)
+    return run_target("-m", "pytest", *options, *arguments, package=package, check=False) == 0
+
+
+def run_files(files: tuple[str, ...], package: Path) -> bool:
+    """Whether the tests of files pass, as many files at a time as there are CPUs."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return all(list(pool.map(partial(run_pytest, package=package), files)))
 
 
 def prepare() -> None:
@@ -164,26 +171,23 @@ def prepare() -> None:
     make_once(WHEELS, make_wheels)
 
 
-def unpack(wheel: str) -> None:
-    """Put a wheel of the package in the place of a build."""
-    shutil.rmtree(BUILT, ignore_errors=True)
-    shutil.unpack_archive(wheel, BUILT, "zip")
+def test_wheel(wheel: Path, files: tuple[str, ...]) -> bool:
+    """Whether the tests of files pass with a wheel of the package."""
+    prepare()
+    shutil.rmtree(UNPACKED, ignore_errors=True)
+    shutil.unpack_archive(wheel, UNPACKED, "zip")
+    return run_files(files, UNPACKED)
 
 
-def main(arguments: list[str]) -> int:
-    wheel = arguments[1] if arguments[:1] == ["--wheel"] else None
-    if missing := missing_tools(builds=wheel is None):
+def main() -> int:
+    if missing := missing_tools():
         print(*missing, sep="\n", file=sys.stderr)
         sys.exit("NEON cannot be tested here.")
     prepare()
-    if wheel is None:
-        build()
-    else:
-        unpack(wheel)
-    chosen = arguments if wheel is None else arguments[2:]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return max(pool.map(run_pytest, chosen or SELECTION))
+    build()
+    passed = run_pytest(*sys.argv[1:]) if sys.argv[1:] else run_files(SELECTION, BUILT)
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
