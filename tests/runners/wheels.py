@@ -103,10 +103,9 @@ def make_venv(folder: Path, python: Path, *requirements) -> Path:
 def build(target: Target, tools: Path) -> Path:
     """The wheel of a target, in dist/, for the oldest glibc."""
     shutil.rmtree(target.folder, ignore_errors=True)
-    zig = shlex.join(
-        [str(tools), "-m", "ziglang", "cc", f"-I{headers_for(target)}"]
-        + ["-target", f"{target.machine}-linux-gnu.{GLIBC}"]
-    )
+    machine = f"{target.machine}-linux-gnu.{GLIBC}"
+    command = [str(tools), "-m", "ziglang", "cc", "-target", machine, f"-I{headers_for(target)}"]
+    zig = shlex.join(command)
     environment = {
         "CC": zig,
         "LDSHARED": f"{zig} -shared",
