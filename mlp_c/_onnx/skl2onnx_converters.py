@@ -250,25 +250,32 @@ def _in_one(heads: list[Tensor], classes: Any) -> Tensor:
 
 
 def _estimate_rows(graph: Graph, operator: Any) -> Tensor:
-    model = operator.raw_operator
-    return _with_axis(estimators.estimate(model, _rows_of(graph, operator))[0], model)
+    estimates = estimators.estimate(operator.raw_operator, _rows_of(graph, operator))[0]
+    return _with_two_axes(estimates, _shape_of_rows(operator.raw_operator))
 
 
 def _estimate_table(graph: Graph, operator: Any) -> Tensor:
-    model = operator.raw_operator
-    return _with_axis(tabular.estimate(model, _columns_of(graph, operator))[0], model)
+    estimates = tabular.estimate(operator.raw_operator, _columns_of(graph, operator))[0]
+    return _with_two_axes(estimates, _shape_of_table(operator.raw_operator))
 
 
-def _with_axis(estimates: Tensor, model: Any) -> Tensor:
-    """Estimates of two axes or more."""
-    return estimates.with_axis(1) if _shape_of_estimates(model) == [1] else estimates
+def _with_two_axes(estimates: Tensor, shape: list[int]) -> Tensor:
+    """Estimates of two axes or more, whose shape is that of a row's."""
+    return estimates.reshape(0, 1) if shape == [1] else estimates
 
 
-def _shape_of_estimates(model: Any) -> list[int]:
-    """The shape of the estimates of a row."""
-    one = model.members_[0] if hasattr(model, "members_") else model
-    n_targets, n_quantiles = estimators.count_targets(one), one._count_quantiles()
-    is_vector = model._is_vector if hasattr(model, "members_") else n_targets == 1
+def _shape_of_rows(model: Any) -> list[int]:
+    """The shape of what an `MLPRegressor` estimates for a row."""
+    return _shape_of(model, estimators.count_targets(model) == 1)
+
+
+def _shape_of_table(model: Any) -> list[int]:
+    """The shape of what a `TabularMLPRegressor` estimates for a row."""
+    return _shape_of(model.members_[0], model._is_vector)
+
+
+def _shape_of(network: Any, is_vector: bool) -> list[int]:
+    n_targets, n_quantiles = estimators.count_targets(network), network._count_quantiles()
     if n_quantiles is None:
         return [n_targets]
     return [n_quantiles] if is_vector else [n_targets, n_quantiles]
@@ -280,8 +287,8 @@ def _activate(graph: Graph, operator: Any) -> Tensor:
 
 # The shape of what they give for a row, and what gives it.
 _OTHERS: dict[type, tuple[Callable[[Any], list[int]], Callable[[Graph, Any], Tensor]]] = {
-    MLPRegressor: (_shape_of_estimates, _estimate_rows),
-    TabularMLPRegressor: (_shape_of_estimates, _estimate_table),
+    MLPRegressor: (_shape_of_rows, _estimate_rows),
+    TabularMLPRegressor: (_shape_of_table, _estimate_table),
     HiddenActivations: (lambda model: [model._n_features_out], _activate),
 }
 

@@ -24,7 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
 import mlp_c
-from exporting.test_to_onnx import CODES, COLUMNS, LABELS, NEW_ROWS, ROWS, TARGETS
 from support.tabular import MIXED, WORDS, make
 from support.tabular import TARGETS as TABLE_TARGETS
 
@@ -40,7 +39,17 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from support.onnx_models import run, tolerance
+from support.onnx_models import (
+    CODES,
+    COLUMNS,
+    LABELS,
+    NEW_ROWS,
+    ROWS,
+    TARGETS,
+    feed_of,
+    run,
+    tolerance,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::DeprecationWarning"
@@ -150,6 +159,7 @@ def test_indices_of_classes_in_the_place_of_labels():
         {"loss": "poisson"},
         {"loss": "gaussian"},
         {"loss": "quantile", "quantile": [0.2, 0.8]},
+        {"loss": "quantile", "quantile": [0.3]},
     ],
     ids=str,
 )
@@ -260,13 +270,6 @@ TYPES = [
     ("sold", BooleanTensorType([None, 1])),
     ("constant", DoubleTensorType([None, 1])),
 ]
-
-
-def feed_of(table):
-    feed = {name: table[[name]].to_numpy() for name in ("size", "sold", "constant")}
-    feed["count"] = table[["count"]].to_numpy(np.float64)
-    feed["colour"] = table[["colour"]].fillna("").to_numpy(object)
-    return feed
 
 
 def test_tables_of_a_variable_for_each_column():

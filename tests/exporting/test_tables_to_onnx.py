@@ -11,7 +11,7 @@ from support.tabular import MIXED, NUMBERS, TARGETS, WORDS, both, make, targets_
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from support.onnx_models import run
+from support.onnx_models import feed_of, run
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
@@ -34,19 +34,6 @@ NEW_ROWS = pd.DataFrame(
 FAR = [[1e300, -1e300, 1e9], [-1e300, 1e200, -1e9]]
 NEW_NUMBERS = np.where(_rng.random((N_NEW, 3)) < 0.1, np.nan, 3 * _rng.normal(size=(N_NEW, 3)))
 NEW_NUMBERS = np.concatenate([NEW_NUMBERS, FAR])
-
-
-def feed_of(table):
-    """A table as a session takes it: a column of each name, in which no text is missing."""
-    feed = {}
-    for name in table.columns:
-        values = table[name]
-        if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-            values = values.fillna("").astype(object)
-        elif values.dtype != bool:
-            values = values.astype(np.float64)
-        feed[name] = values.to_numpy()[:, np.newaxis]
-    return feed
 
 
 def assert_same(model, X, feed, **options):

@@ -1,7 +1,6 @@
 """``to_onnx``: onnxruntime predicts what the estimators of arrays do."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import NotFittedError
@@ -15,15 +14,18 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 import onnx
 
-from support.onnx_models import predict, tolerance
+from support.onnx_models import (
+    CODES,
+    COLUMNS,
+    LABELS,
+    NEW_ROWS,
+    ROWS,
+    TARGETS,
+    predict,
+    tolerance,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-_rng = np.random.default_rng(0)
-ROWS = _rng.normal(size=(80, 6))
-NEW_ROWS = 2 * _rng.normal(size=(300, 6))
-CODES = _rng.integers(0, 3, 80)
-TARGETS = ROWS @ _rng.normal(size=(6, 2)) + 0.1 * _rng.normal(size=(80, 2))
 
 
 def fit(cls, y, dtype=np.float64, **params):
@@ -68,39 +70,10 @@ def test_an_activation_for_each_layer_and_none():
         assert_same_classes(model, NEW_ROWS.astype(np.float32))
 
 
-LABELS = {
-    "integers": CODES,
-    "two": CODES % 2,
-    "one": np.zeros(80, int),
-    "negative and far apart": np.array([-5, 7, 2**60])[CODES],
-    "beyond int64": np.array([1, 2**63 + 9, 2**64 - 1], np.uint64)[CODES],
-    "bytes": np.array([1, 2, 250], np.uint8)[CODES],
-    "truth": CODES == 1,
-    "floats": np.array([0.0, 1.0, -3.0])[CODES],
-    "float32": np.array([0.0, 1.0, 2.0], np.float32)[CODES],
-    "text": np.array(["ant", "bee", "Käfer 🐞"])[CODES],
-    "two words": np.array(["no", "yes"])[CODES % 2],
-    "objects of text": np.array(["ant", "bee", "cat"], object)[CODES],
-    "series": pd.Series(["ant", "bee", "cat"])[CODES],
-    "indicator": np.eye(3, dtype=int)[CODES] | np.eye(3, dtype=int)[(CODES + 1) % 3],
-    "sparse indicator": csr_matrix(np.eye(3, dtype=int)[CODES]),
-}
-
-
 @pytest.mark.parametrize("kind", LABELS)
 def test_every_kind_of_label(kind, dtype):
     model = fit(mlp_c.MLPClassifier, LABELS[kind], dtype)
     assert_same_classes(model, NEW_ROWS.astype(dtype))
-
-
-COLUMNS = {
-    "integers": np.stack([CODES, CODES[::-1] + 5], axis=1),
-    "text": np.array(["a", "b", "c"])[np.stack([CODES, CODES[::-1]], axis=1)],
-    "integers and floats": np.array(
-        [[a, float(b)] for a, b in zip(CODES, CODES[::-1], strict=True)]
-    ),
-    "mixed": np.array([[a, "xyz"[b]] for a, b in zip(CODES, CODES[::-1], strict=True)], object),
-}
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
