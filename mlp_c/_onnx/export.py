@@ -15,13 +15,12 @@ from mlp_c._estimators.tabular_classifier import TabularMLPClassifier
 from mlp_c._estimators.tabular_regressor import TabularMLPRegressor
 from mlp_c._onnx import estimators, tables, tabular
 from mlp_c._onnx.networks import dtype_of
-from mlp_c._onnx.tensors import FLOAT64, ML, Graph, Tensor
+from mlp_c._onnx.tensors import FLOAT64, LEAST_OPSET, ML, TEXT, Graph, Tensor
 from mlp_c._saving.atomic import write_atomically
 from mlp_c._system.blocks import Array
 from mlp_c._version import __version__
 
-# The first that has all operators in the forms that graphs use, and the version of ML with it.
-_LEAST_OPSET, _ML_OPSET = 13, 2
+_ML_OPSET = 2  # the version of ML's operators
 
 _ROWS = "n_samples"
 
@@ -110,8 +109,8 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     newest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, Integral) or isinstance(opset, bool):
         raise TypeError(f"opset must be an integer, got {opset!r}")
-    if not _LEAST_OPSET <= opset <= newest:
-        raise ValueError(f"opset must be from {_LEAST_OPSET} to {newest}, got {opset}")
+    if not LEAST_OPSET <= opset <= newest:
+        raise ValueError(f"opset must be from {LEAST_OPSET} to {newest}, got {opset}")
     if not isinstance(path, (str, bytes, PathLike, type(None))):
         raise TypeError(f"path must be a str, a path-like or None, got {path!r}")
     check_is_fitted(model)
@@ -260,7 +259,8 @@ def _add_rows(model: Any, graph: _ModelGraph) -> Tensor:
 
 def _add_table(model: Any, graph: _ModelGraph) -> list[Tensor]:
     """The inputs of a table, as a tensor for each column."""
-    names, dtypes = tables.names_of(model), tables.dtypes_of(model)
+    names = tables.names_of(model)
+    dtypes = [TEXT if dtype is None else dtype for dtype in tables.dtypes_of(model)]
     if set(dtypes) != {FLOAT64}:
         return [graph.add_input(*column, 1) for column in zip(names, dtypes, strict=True)]
     x = graph.add_input("X", FLOAT64, len(names))

@@ -22,35 +22,32 @@ def as_constants(classes: Any, name: str = "classes_") -> Array:
     Raises
     ------
     TypeError
-        If they are of several kinds, or of another.
+        If they are of several kinds, or of another, or no type holds them all.
     """
-    array = np.asarray(classes)
-    if array.dtype.kind == "O":
-        of_objects = np.array(array.tolist())
-        are_alike = len({isinstance(label, str) for label in array.tolist()}) == 1
-        array = of_objects if are_alike else array
-    kind = array.dtype.kind
-    if kind in "iu":
+    given = np.asarray(classes)
+    values = given.tolist()
+    array = given if given.dtype.kind != "O" else np.array(values)
+    if array.dtype.kind in "iu":
         fits = array.size == 0 or array.max() <= np.iinfo(np.int64).max
-        return array.astype(INT64 if fits else np.uint64)
-    if kind == "f":
-        return array.astype(array.dtype if array.dtype in (FLOAT32, FLOAT64) else FLOAT64)
-    if kind == "b":
-        return array
-    if kind == "U":
-        return array.astype(TEXT)
-    raise TypeError(
-        f"{name} must hold integers, floats, truth values or text, which ONNX has types for, got "
-        f"{array.dtype} {array[:3].tolist()}"
-    )
+        array = array.astype(INT64 if fits else np.uint64)
+    elif array.dtype.kind == "f" and array.dtype not in (FLOAT32, FLOAT64):
+        array = array.astype(FLOAT64)
+    if array.dtype.kind not in "iufbU" or array.tolist() != values:
+        raise TypeError(
+            f"{name} must hold integers, floats, truth values or text, which ONNX has types for, "
+            f"got {given.dtype} {values[:3]}"
+        )
+    return array.astype(TEXT) if array.dtype.kind == "U" else array
 
 
 def as_constants_of_columns(classes: list[Any]) -> list[Array]:
-    """The same of labels in several columns; numbers in a dtype for all."""
+    """The same of labels in several columns; numbers in a dtype for all, if that holds them."""
     columns = [as_constants(c, f"classes_[{j}]") for j, c in enumerate(classes)]
     if all(column.dtype.kind in "iuf" for column in columns):
         dtype = np.result_type(*columns)
-        return [column.astype(dtype) for column in columns]
+        alike = [column.astype(dtype) for column in columns]
+        if [column.tolist() for column in alike] == [column.tolist() for column in columns]:
+            return alike
     return columns
 
 

@@ -16,7 +16,17 @@ from mlp_c._estimators.regressor import MLPRegressor
 from mlp_c._estimators.tabular_classifier import TabularMLPClassifier
 from mlp_c._estimators.tabular_regressor import TabularMLPRegressor
 from mlp_c._onnx import estimators, labels, tables, tabular
-from mlp_c._onnx.tensors import FLOAT32, FLOAT64, INT64, TEXT, Graph, Tensor, concatenate
+from mlp_c._onnx.tensors import (
+    BOOL,
+    FLOAT32,
+    FLOAT64,
+    INT64,
+    LEAST_OPSET,
+    TEXT,
+    Graph,
+    Tensor,
+    concatenate,
+)
 from mlp_c._saving.classes import as_classes
 from mlp_c._system.blocks import Array
 
@@ -42,8 +52,9 @@ def register_skl2onnx() -> None:
     float where `X` is declared as float, whatever the dtype of the weights. Estimators of tables
     take a variable for each column, or one for all: of numbers, or of words.
 
-    ``zipmap``, skl2onnx's default, makes a list of dicts of probabilities. onnxruntime knows it for
-    float alone; a single class, and labels in several columns, need ``zipmap=False``.
+    Labels that are truth values come as integers. ``zipmap``, skl2onnx's default, makes a list of
+    dicts of probabilities. onnxruntime knows it for float alone; a single class, and labels in
+    several columns, need ``zipmap=False``.
 
     Of labels in several columns, probabilities have the shape
     (n_columns, n_samples, most classes of a column), zero past a column's classes. A regressor
@@ -91,6 +102,10 @@ class _ContainerGraph(Graph):
     """The graph of a model that skl2onnx makes."""
 
     def __init__(self, scope: Any, container: Any) -> None:
+        if container.target_opset < LEAST_OPSET:
+            raise ValueError(
+                f"target_opset must be at least {LEAST_OPSET}, got {container.target_opset}"
+            )
         self._scope, self._container = scope, container
 
     def add_constant(self, value: Array) -> str:
@@ -155,7 +170,7 @@ def _columns_of(graph: Graph, operator: Any) -> list[Tensor]:
         )
     names = tables.names_of(model)
     for name, tensor, dtype in zip(names, given, tables.dtypes_of(model), strict=True):
-        if (tensor.dtype == TEXT) != (dtype == TEXT):
+        if dtype is not None and (tensor.dtype == TEXT) != (dtype == TEXT):
             raise TypeError(
                 f"initial_types must have {'text' if dtype == TEXT else 'numbers'} for column "
                 f"{name!r}, got {'text' if tensor.dtype == TEXT else tensor.dtype}"
@@ -188,6 +203,14 @@ def _labels_of(operator: Any) -> Any:
     return np.arange(len(classes)) if are_indices else classes
 
 
+def _feeds_a_zipmap(operator: Any) -> bool:
+    """Whether the probabilities become dicts, or outputs by class: those of an outermost model."""
+    return any(
+        other.type.startswith("SklearnZipMap") and operator.outputs[1] in other.inputs
+        for other in operator.scope_inst.operators.values()
+    )
+
+
 def _option(operator: Any, name: str, default: Any) -> Any:
     """What the user asks of the conversion of a model."""
     return operator.scope_inst.get_options(operator.raw_operator, {name: default})[name]
@@ -211,13 +234,13 @@ def _set_types_of_classes(operator: Any) -> None:
         of_both = 2 if isinstance(model, MLPClassifier) else len(classes)  # of a single class, too
         dtype, shape = labels.as_constants(classes).dtype, [n_rows]
         of_floats = [n_rows, max(len(classes), of_both)]
-    if _option(operator, "zipmap", True):
+    if _feeds_a_zipmap(operator):
         if kind == COLUMNS or len(classes) == 1:
             raise ValueError(
-                "zipmap must be False for labels in several columns and for a single class, got "
-                f"zipmap={_option(operator, 'zipmap', True)!r}"
+                "zipmap must be False for labels in several columns and for a single class"
             )
         dtype = dtype if dtype == TEXT else INT64  # of which keys are
+    dtype = INT64 if dtype == BOOL else dtype  # as skl2onnx has them
     _set_type(operator.outputs[0], dtype, shape)
     _set_type(operator.outputs[1], _floats_of(operator), of_floats)
 
@@ -326,7 +349,6 @@ def _set_type(variable: Any, dtype: np.dtype[Any], shape: list[Any]) -> None:
 
 
 _KINDS = {
-    "bool": "Boolean",
     "int64": "Int64",
     "uint64": "UInt64",
     "float32": "Float",

@@ -14,8 +14,8 @@ from mlp_c._tables.columns import Columns
 # Beyond, 1 + x is x: as the kernels have it.
 _MOST_SQUARE = 2.0**60
 
-# Beyond, neighbouring integers are the same in float64.
-_MOST_INTEGER = 2**53
+# From here on, an integer may be the same as its neighbour in float64.
+_LEAST_UNSURE = 2**53
 
 # What stands for a missing word: ONNX has no text that is missing.
 _MISSING_WORD = ""
@@ -47,15 +47,19 @@ class Units:
 
 def names_of(model: Any) -> list[str]:
     """The names of the columns of an estimator of tables; their numbers where they have none."""
-    given = vars(model).get("feature_names_in_", [""] * model.n_features_in_)
-    return [name or f"column_{j}" for j, name in enumerate(given)]
+    given = list(vars(model).get("feature_names_in_", [""] * model.n_features_in_))
+    names = [name or f"column_{j}" for j, name in enumerate(given)]
+    for j, name in enumerate(given):
+        while not name and names.count(names[j]) > 1:
+            names[j] += "_"
+    return names
 
 
-def dtypes_of(model: Any) -> list[np.dtype[Any]]:
+def dtypes_of(model: Any) -> list[np.dtype[Any] | None]:
     """The types of the columns as inputs: float64, truth values or text.
 
     Numbers and categories of numbers are float64, and NaN where they are missing. So are truth
-    values that may be missing. A category of which no level was frequent is taken for text.
+    values that may be missing. None stands for a category that has no level: any type will do.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def dtypes_of(model: Any) -> list[np.dtype[Any]]:
     ]
 
 
-def _dtype_of_levels(levels: list[Any], name: Any) -> np.dtype[Any]:
+def _dtype_of_levels(levels: list[Any], name: Any) -> np.dtype[Any] | None:
     known = [level for level in levels if level is not None]
     kinds = {str if isinstance(x, str) else bool if isinstance(x, bool) else float for x in known}
     if len(kinds) > 1:
@@ -76,14 +80,16 @@ def _dtype_of_levels(levels: list[Any], name: Any) -> np.dtype[Any]:
             f"column {name!r} has levels of several kinds, for which ONNX has no type, got "
             f"{levels[:5]}"
         )
-    if kinds == {float} and max(map(abs, known)) > _MOST_INTEGER:
+    if any(isinstance(level, int) and abs(level) >= _LEAST_UNSURE for level in known):
         raise TypeError(
-            f"column {name!r} has levels beyond 2**53 in magnitude, which ONNX's double does not "
-            f"tell apart, got {levels[:5]}; words of them would do"
+            f"column {name!r} has integers of 2**53 or more in magnitude as levels, which ONNX's "
+            f"double does not tell apart, got {levels[:5]}; words of them would do"
         )
+    if not kinds:
+        return None
     if kinds == {bool} and len(known) == len(levels):
         return BOOL
-    return TEXT if kinds <= {str} else FLOAT64
+    return TEXT if kinds == {str} else FLOAT64
 
 
 def read_columns(columns: Columns, given: Sequence[Tensor]) -> Units:

@@ -14,6 +14,9 @@ from mlp_c._system.blocks import Array
 FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 BOOL, TEXT = np.dtype(bool), np.dtype(object)
 
+# The first version of ONNX's operators that has all in the forms that graphs use.
+LEAST_OPSET = 13
+
 ML = "ai.onnx.ml"  # the domain of operators that have to do with text
 
 

@@ -253,8 +253,11 @@ def test_regressors_of_scikit_learn(kind, dtype):
     assert_same_estimates(model, NEW_ROWS.astype(dtype))
 
 
-def test_a_classifier_for_each_column():
-    model = MultiOutputClassifier(classifier()).fit(ROWS, COLUMNS["integers"])
+@pytest.mark.parametrize(
+    "y", [COLUMNS["integers"], COLUMNS["integers"] % 2 == 1], ids=["int", "bool"]
+)
+def test_a_classifier_for_each_column(y):
+    model = MultiOutputClassifier(classifier()).fit(ROWS, y)
     label, probabilities = convert_and_run(model, NEW_ROWS, **without_zipmap(model))
     assert (label == model.predict(NEW_ROWS)).all()
     expected = np.stack(model.predict_proba(NEW_ROWS))
@@ -310,6 +313,27 @@ def test_tables_behind_a_scaler_and_beside_other_columns():
     proto = skl2onnx.to_onnx(model, initial_types=kinds, options={"zipmap": False})
     feed = {"size": frame[["size"]].to_numpy(), "colour": frame[["colour"]].to_numpy(object)}
     assert (run(proto, feed)["label"] == model.predict(frame)).all()
+
+
+@pytest.mark.parametrize("bags", [False, True])
+def test_a_category_without_levels_may_be_of_any_type(bags):
+    X = np.column_stack([np.arange(60.0), TABLE_TARGETS])
+    model = make(mlp_c.TabularMLPClassifier, categorical_features=[0])
+    model = BaggingClassifier(model, n_estimators=2, bootstrap=False) if bags else model
+    assert_same_classes(model.fit(X, WORDS), X, near=1e-6)
+
+
+def test_a_single_class_inside_another_estimator():
+    members = [("a", make(mlp_c.TabularMLPClassifier)), ("b", make(mlp_c.TabularMLPClassifier))]
+    model = VotingClassifier(members, voting="soft", flatten_transform=False)
+    X = ROWS[:60].astype(np.float32)
+    label, _ = convert_and_run(model.fit(X, np.zeros(60, int)), X, **without_zipmap(model))
+    assert not label.any()
+
+
+def test_operators_too_old_are_refused():
+    with pytest.raises(ValueError, match="target_opset must be at least 13, got 12"):
+        skl2onnx.to_onnx(classifier().fit(ROWS, CODES), ROWS[:1], target_opset=12)
 
 
 def test_a_table_of_words_is_one_variable():

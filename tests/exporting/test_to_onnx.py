@@ -134,6 +134,27 @@ def test_a_model_that_was_read_from_scikit_learn_or_a_file(tmp_path):
     assert_same_classes(mlp_c.load(tmp_path / "model"), NEW_ROWS)
 
 
+LARGE = 2**60 + 1  # which float64 does not hold
+
+
+@pytest.mark.parametrize("others", [["x", "y"], [0.0, 1.0]], ids=["words", "floats"])
+def test_large_integers_stay_what_they_are_beside_other_columns(others):
+    pairs = zip(CODES, CODES[::-1], strict=True)
+    rows = [[(2, LARGE)[a % 2], others[b % 2]] for a, b in pairs]
+    model = fit(mlp_c.MLPClassifier, np.array(rows, object))
+    found = predict(model, NEW_ROWS)
+    for j, probabilities in enumerate(model.predict_proba(NEW_ROWS)):
+        assert (found[f"label_{j}"] == model.classes_[j][probabilities.argmax(axis=1)]).all()
+    assert LARGE in found["label_0"].tolist()
+
+
+def test_integers_that_no_type_holds_are_refused():
+    model = fit(mlp_c.MLPClassifier, CODES)
+    model.classes_ = np.array([-5, 3, 2**63 + 9], object)
+    with pytest.raises(TypeError, match="classes_ must hold integers"):
+        mlp_c.to_onnx(model)
+
+
 @pytest.mark.parametrize("layer", [0, -1])
 def test_hidden_activations(layer, dtype):
     network = fit(mlp_c.MLPClassifier, CODES, dtype, activation=["silu", "relu"])
