@@ -52,11 +52,16 @@ static inline FN(momentum_constants) FN(momentum_begin)(const mlp_step *step)
 }
 
 static inline VEC
+FN(next_velocity)(REAL momentum, VEC velocity, VEC change)
+{
+    return FN(drop_tiny)(FN(multiply_add)(FN(splat)(momentum), velocity, -change), TINY_VELOCITY);
+}
+
+static inline VEC
 FN(momentum)(const void *constants, VEC value, VEC gradient, VEC moments[])
 {
     const FN(momentum_constants) *c = constants;
-    VEC change = c->learning_rate * gradient;
-    moments[0] = FN(drop_tiny)(c->momentum * moments[0] - change, TINY_VELOCITY);
+    moments[0] = FN(next_velocity)(c->momentum, moments[0], c->learning_rate * gradient);
     return value + moments[0];
 }
 
@@ -72,8 +77,8 @@ FN(nesterov)(const void *constants, VEC value, VEC gradient, VEC moments[])
 {
     const FN(nesterov_constants) *c = constants;
     VEC change = c->learning_rate * gradient;
-    moments[0] = FN(drop_tiny)(c->momentum * moments[0] - change, TINY_VELOCITY);
-    return value + (c->momentum * moments[0] - change);
+    moments[0] = FN(next_velocity)(c->momentum, moments[0], change);
+    return value + FN(multiply_add)(FN(splat)(c->momentum), moments[0], -change);
 }
 
 typedef struct {
@@ -124,7 +129,7 @@ static inline VEC
 FN(mean_square)(REAL beta_2, REAL one_minus_beta_2, VEC gradient, VEC *mean_square, VEC *divided)
 {
     VEC second = one_minus_beta_2 * gradient * gradient;
-    VEC square = beta_2 * *mean_square + second;
+    VEC square = FN(multiply_add)(FN(splat)(beta_2), *mean_square, second);
     VEC root = FN(sqrt)(square);
     BITS_VEC is_tiny = root < TINY_FIRST_MOMENT;
     *mean_square = (VEC)((BITS_VEC)square & ~is_tiny);
@@ -138,7 +143,8 @@ FN(adam)(const void *constants, VEC value, VEC gradient, VEC moments[])
     const FN(adam_constants) *c = constants;
     gradient = FN(drop_tiny)(gradient, TINY_SQUARED_GRADIENT);
     VEC first = c->one_minus_beta_1 * gradient;
-    moments[0] = FN(drop_tiny)(c->beta_1 * moments[0] + first, TINY_FIRST_MOMENT);
+    first = FN(multiply_add)(FN(splat)(c->beta_1), moments[0], first);
+    moments[0] = FN(drop_tiny)(first, TINY_FIRST_MOMENT);
     VEC root = FN(mean_square)(c->beta_2, c->one_minus_beta_2, gradient, &moments[1], &moments[0]);
     return value - c->learning_rate * moments[0] / (root + c->epsilon);
 }
