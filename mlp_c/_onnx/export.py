@@ -101,10 +101,12 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     convert = _CONVERTERS.get(type(model))
     if convert is None:
         names = ", ".join(cls.__name__ for cls in _CONVERTERS)
+        kind = model if isinstance(model, type) else type(model)
+        came = f"{'the class ' if kind is model else ''}{kind.__module__}.{kind.__qualname__}"
         raise TypeError(
-            f"model must be one of mlp_c's {names}, got {type(model).__module__}."
-            f"{type(model).__qualname__}; skl2onnx converts scikit-learn's estimators, with those "
-            "in them after mlp_c.register_skl2onnx()"
+            f"model must be one of mlp_c's {names}, and of no subclass, got {came}; "
+            "mlp_c.from_sklearn makes ours of scikit-learn's MLPs, and skl2onnx converts others, "
+            "with ours in them after mlp_c.register_skl2onnx()"
         )
     newest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, Integral) or isinstance(opset, bool):

@@ -213,6 +213,8 @@ def test_outputs_have_shapes(cls, y, params, shapes):
 def test_what_is_no_model_of_ours_is_refused():
     with pytest.raises(TypeError, match=r"model must be one of mlp_c's .*got sklearn"):
         mlp_c.to_onnx(LogisticRegression())
+    with pytest.raises(TypeError, match=r"got the class mlp_c\.MLPClassifier"):
+        mlp_c.to_onnx(mlp_c.MLPClassifier)
     with pytest.raises(NotFittedError):
         mlp_c.to_onnx(mlp_c.MLPClassifier())
     model = fit(mlp_c.MLPClassifier, CODES)
