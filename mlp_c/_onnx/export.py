@@ -79,9 +79,9 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     Notes
     -----
     Labels are those of ``predict``. Probabilities and predictions differ from them by rounding:
-    by about 1e-7 in float32 and 1e-15 in float64; 1e-7 with GELU in float64, as onnxruntime has
-    its ``Erf`` in float32 alone. Inputs are not checked: of NaN, where ``predict`` raises, come
-    floats that are NaN and the first label; of infinite ones, some prediction.
+    by about 1e-7 in float32 and 1e-15 in float64. Inputs are not checked: of NaN, where
+    ``predict`` raises, come floats that are NaN and the first label; of infinite ones, some
+    prediction.
 
     Examples
     --------
