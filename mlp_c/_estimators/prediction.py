@@ -45,7 +45,7 @@ def run_network(
         activation,
         "identity" if are_hidden or as_logits else model._choose_output(),
         check_finite,
-        threads_for_rows(model.n_threads, len(X) if isinstance(X, np.ndarray) else None),
+        threads_for_rows(model.n_threads, None if isinstance(X, tuple) else len(X)),
         are_hidden,
     )
 

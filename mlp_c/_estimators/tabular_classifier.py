@@ -35,6 +35,9 @@ LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 # Logarithms of the temperatures among which the best is looked for.
 _LOG_TEMPERATURES = np.log(0.1), np.log(10)
 
+# The logit of two classes, times these, is that of each.
+_SIGNS = np.array([-1.0, 1.0])
+
 
 @stored_estimator
 @documented_tabular(
@@ -180,7 +183,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         of_members = [of_member.astype(np.float64) for of_member in outputs]
         if not self._reads_logits:
             return of_members
-        return [expit(np.hstack([-z, z]))[:, : len(self.classes_)] for z in of_members]
+        return [expit(z * _SIGNS[: len(self.classes_)]) for z in of_members]
 
     def _learn_from(self, y, held_out, sample_weight):
         targets, probabilities, weight = of_known_rows(y, held_out, sample_weight)
