@@ -10,6 +10,7 @@ import joblib
 from joblib.parallel import get_active_backend
 
 from mlp_c._system.cgroups import cpu_quota
+from mlp_c._system.tasks import count_tasks_of_dask
 
 MAX_THREADS = 2**31 - 1
 
@@ -37,8 +38,6 @@ def _in_thread_of_joblib() -> bool:
     joblib nests a backend for what its jobs start. Those of its worker processes run on the
     main thread, with ``OMP_NUM_THREADS`` for their share of the CPUs.
     """
-    if threading.get_ident() == threading.main_thread().ident:
-        return False
     return (get_active_backend()[0].nesting_level or 0) > 0
 
 
@@ -47,14 +46,17 @@ def effective_n_threads(n_threads: int | None = None) -> int:
 
     None means the CPUs this process may run on (affinity and cgroup quota), at most
     ``OMP_NUM_THREADS`` where that is set, as joblib's worker processes have it, and 1 in the
-    threads of joblib. Affinity and variable are read at each call. The process-wide limit that
-    threadpoolctl sets is not in it: every call into C applies it, whatever it is told.
+    threads of joblib. The tasks of Dask that may run at once in a process share its CPUs.
+    Affinity and variable are read at each call. The process-wide limit that threadpoolctl sets is
+    not in it: every call into C applies it, whatever it is told.
     """
     if n_threads is None:
-        if _in_thread_of_joblib():
-            return 1
-        limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
         n_cpus = _count_cpus(_count_affinity())
+        if threading.get_ident() != threading.main_thread().ident:  # which runs no such job
+            if _in_thread_of_joblib():
+                return 1
+            n_cpus = max(n_cpus // count_tasks_of_dask(), 1)
+        limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
         return (
             min(n_cpus, int(limit))
             if limit.isdecimal() and len(limit) < 10 and int(limit) > 0
