@@ -76,6 +76,10 @@ def train_step(
 ) -> float: ...
 def train_epoch(fields: Fields, /) -> tuple[float, int]: ...
 
+# An epoch of which another process has the other rows of each batch: the fields of train_epoch, and
+# those of an exchange (csrc/python/sharing.c).
+def train_share(fields: Fields, exchange: Fields, /) -> tuple[float, int]: ...
+
 # Of each member, the fields of train_epoch, and those of evaluate or None: its epoch and then its
 # held-out rows, on one thread, whatever n_threads they name. Returns what the two return.
 def train_members(

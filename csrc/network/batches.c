@@ -33,13 +33,19 @@ mlp_sum_weights(mlp_worker *worker, const mlp_data *data, mlp_dtype dtype, ptrdi
     return sum;
 }
 
+double
+mlp_least_weight(mlp_dtype dtype)
+{
+    return dtype == MLP_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
+}
+
 /* Goes on to the next chunk, or the next batch whose weights have a sum that can be divided by. */
 static bool
 next_chunk(const mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor)
 {
     const mlp_data *data = m->plan->spec.data;
     mlp_dtype dtype = m->kernels->dtype;
-    double least = dtype == MLP_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
+    double least = mlp_least_weight(dtype);
     mlp_poller poller = {m->worker, 0};
     cursor->first += cursor->n;
     cursor->n = 0;
@@ -107,18 +113,26 @@ mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows
     }
 }
 
+void
+mlp_load_batch_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, int64_t n_before,
+                    ptrdiff_t row, mlp_rows *rows)
+{
+    const mlp_plan_spec *spec = &m->plan->spec;
+    rows->mask = (mlp_mask){.probability = spec->data->dropout,
+                            .seed = spec->seed,
+                            .step = spec->first_step + n_before,
+                            .row = row};
+    mlp_load_chunk(m, first, n, rows);
+}
+
 bool
 mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor, mlp_rows *rows)
 {
     if (!next_chunk(m, batch_size, cursor)) {
         return false;
     }
-    const mlp_plan_spec *spec = &m->plan->spec;
-    rows->mask = (mlp_mask){.probability = spec->data->dropout,
-                            .seed = spec->seed,
-                            .step = spec->first_step + cursor->n_batches - 1,
-                            .row = cursor->first - cursor->batch};
-    mlp_load_chunk(m, cursor->first, cursor->n, rows);
+    mlp_load_batch_rows(m, cursor->first, cursor->n, cursor->n_batches - 1,
+                        cursor->first - cursor->batch, rows);
     return true;
 }
 
@@ -154,13 +168,12 @@ mlp_run_chunk(const mlp_member *m, const mlp_objective *objective, const mlp_row
 }
 
 double
-mlp_add_row_losses(const mlp_member *m, const mlp_cursor *cursor, double loss)
+mlp_add_row_losses(const mlp_member *m, ptrdiff_t n, double loss)
 {
-    double sum = cursor->first == cursor->batch ? 0 : loss;
-    for (ptrdiff_t i = 0; i < cursor->n; i++) {
-        sum += m->plan->row_losses[i];
+    for (ptrdiff_t i = 0; i < n; i++) {
+        loss += m->plan->row_losses[i];
     }
-    return sum;
+    return loss;
 }
 
 /* ---- squares: of gradients, and of weights for the L2 term ---- */

@@ -38,6 +38,13 @@ void mlp_set_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, ptrdiff_t s
  * barrier, all are there. */
 void mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows *rows);
 
+/* The same for rows of a batch with so many batches before it, of which `row` rows come first. */
+void mlp_load_batch_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, int64_t n_before,
+                         ptrdiff_t row, mlp_rows *rows);
+
+/* The least sum of sample weights that can be divided by. */
+double mlp_least_weight(mlp_dtype dtype);
+
 /* Goes on to the next chunk, where need be of the next batch that has weight, and loads the
  * member's share of its rows into a buffer. Returns whether there is one: the same to all
  * members where the next barrier says to go on. Begins with {0}. */
@@ -48,8 +55,8 @@ bool mlp_load_next_chunk(mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor
 mlp_command mlp_run_chunk(const mlp_member *m, const mlp_objective *objective, const mlp_rows *rows,
                           double weight_sum);
 
-/* The loss of a batch so far, and of the chunk that was run: for member 0. */
-double mlp_add_row_losses(const mlp_member *m, const mlp_cursor *cursor, double loss);
+/* A loss so far, and those of the n rows of the chunk that was run: for member 0. */
+double mlp_add_row_losses(const mlp_member *m, ptrdiff_t n, double loss);
 
 /* Where the squares of a layer's weights go, from input unit `begin` on; of the first layer, those
  * of the member's slice. */

@@ -32,7 +32,7 @@ run_rows(mlp_member *m, const mlp_loss_gradient_args *args, bool *stop)
             break;
         }
         if (m->worker->rank == 0) {
-            loss = mlp_add_row_losses(m, &chunk, loss);
+            loss = mlp_add_row_losses(m, chunk.n, loss);
         }
         mlp_compute_gradients(m, rows, chunk.first > chunk.batch);
         buffer = (buffer + 1) % m->group->n_buffers;

@@ -126,6 +126,41 @@ extern const mlp_job mlp_train_epoch_job;
  * other: nothing that is tiny is dropped. */
 extern const mlp_job mlp_train_step_job;
 
+/* When a process that has some rows of each batch asks for an exchange with the others. */
+typedef enum {
+    MLP_RECEIVE, /* piece `index` of the gradients is to be there, as others have left it */
+    MLP_SEND,    /* piece index % n_pieces, of part index / n_pieces of a batch, is there */
+    MLP_CONCLUDE /* the gradients and the loss of batch `index` are to be there, of all its rows */
+} mlp_exchange_point;
+
+/* What a process has of each batch, and how it exchanges what it makes of that with others. The
+ * rows of a batch are in parts, each with a gradient of its own. */
+typedef struct {
+    ptrdiff_t n_batches, n_parts; /* in all; of each */
+    const int64_t *part_starts;   /* n_batches * n_parts + 1: ascending from 0 to data.n */
+    const int64_t *batch_rows;    /* of each batch, in all processes; 0 where it is passed over */
+    const int64_t *first_rows;    /* of these, those before the ones that are here */
+    const double *weight_sums;    /* of each batch, in all processes */
+    ptrdiff_t n_pieces;           /* of a gradient */
+    const int64_t *piece_starts;  /* n_pieces + 1: input units of the first layer, ascending from 0
+                                     to all of them, even but for the last. The last piece has all
+                                     biases and other layers, too */
+    bool goes_on; /* gradients and losses begin with what RECEIVE gives, else with 0 */
+    /* loss: of the rows before, where piece 0 is received, and of the part, where it is sent; then
+     * of the batch. Returns false where the work is to stop. */
+    bool (*ask)(void *context, mlp_exchange_point point, ptrdiff_t index, double *loss);
+    void *context;
+} mlp_exchange;
+
+/* An epoch of which this process has some rows of each batch: train_epoch's, whose batch_size is
+ * not looked at. Gradients are exchanged where the network's parameters have theirs; of a part
+ * without rows, they are as the caller has left them. */
+typedef struct {
+    mlp_train_epoch_args epoch;
+    mlp_exchange exchange;
+} mlp_train_share_args;
+extern const mlp_job mlp_train_share_job;
+
 /* The objective over all of the data, and its gradients, written to those of the network's
  * parameters. The data and the network's values are read. */
 typedef struct {
@@ -160,7 +195,7 @@ extern const mlp_job mlp_predict_job;
 
 /* The loss of the rows of the data, without gradients: total written, the sum of the losses times
  * the sample weights, in order of the rows. Where `out` has data, it is written, as by predict; its
- * rows are contiguous.
+ * rows are contiguous; and the losses of each row, unless these are NULL.
  * Data and network read. Rows are shared out. */
 typedef struct {
     mlp_job_memory memory;
@@ -170,6 +205,7 @@ typedef struct {
     mlp_loss loss;
     mlp_output output;
     mlp_matrix out;
+    double *losses; /* times their weights */
     struct mlp_plan *plan;
     double total; /* written */
 } mlp_evaluate_args;

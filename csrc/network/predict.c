@@ -154,6 +154,9 @@ run_evaluate(mlp_worker *worker, void *arguments)
         for (mlp_segment some = {0}; mlp_next_segment(worker, args->data.n, &some);) {
             for (ptrdiff_t i = some.begin; i < some.end; i++) {
                 args->total += args->plan->row_losses[i];
+                if (args->losses != NULL) {
+                    args->losses[i] = args->plan->row_losses[i];
+                }
             }
         }
     }

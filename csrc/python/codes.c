@@ -97,27 +97,6 @@ arg_kinds(mlp_call *call, PyObject *obj, ptrdiff_t n)
     return kinds;
 }
 
-/* Where each of n columns begins, and the last ends: integers up to `most` that ascend from 0. */
-static const int64_t *
-arg_starts(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t most)
-{
-    PyArrayObject *copy =
-        (PyArrayObject *)mlp_arg_integers(call, obj, name, n + 1, most + 1, PyExc_ValueError);
-    const int64_t *starts = copy == NULL ? NULL : PyArray_DATA(copy);
-    if (starts == NULL) {
-        return NULL;
-    }
-    bool ascend = starts[0] == 0;
-    for (ptrdiff_t c = 0; ascend && c < n && mlp_go_on(call, c); c++) {
-        ascend = starts[c] <= starts[c + 1];
-    }
-    if (!ascend && !call->failed) {
-        PyErr_Format(PyExc_ValueError, "%s must ascend from 0", name);
-        call->failed = true;
-    }
-    return starts;
-}
-
 /* A column's number of units, where its kind and knots tell; else, of a category, an even one. */
 static bool
 has_fitting_units(const mlp_codes *codes, ptrdiff_t c)
@@ -195,8 +174,8 @@ arg_codes(mlp_call *call, PyObject *const given[N_ATTRIBUTES], ptrdiff_t n)
     codes.centers = arg_finite(call, given[CENTERS], "X.centers", &n_centers, -INFINITY);
     codes.scales = arg_finite(call, given[SCALES], "X.scales", &n_scales, 0);
     codes.knots = arg_finite(call, given[KNOTS], "X.knots", &n_knots, -INFINITY);
-    codes.knot_starts = arg_starts(call, given[KNOT_STARTS], "X.knot_starts", n, n_knots);
-    codes.unit_starts = arg_starts(call, given[UNIT_STARTS], "X.unit_starts", n, INT32_MAX);
+    codes.knot_starts = mlp_arg_starts(call, given[KNOT_STARTS], "X.knot_starts", n, n_knots);
+    codes.unit_starts = mlp_arg_starts(call, given[UNIT_STARTS], "X.unit_starts", n, INT32_MAX);
     if (!call->failed && codes.knot_starts[n] != n_knots) {
         PyErr_Format(PyExc_ValueError,
                      "X.knot_starts must end at the number of knots, %zd, got %zd",

@@ -127,3 +127,23 @@ mlp_arg_integer_rows(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t 
     mlp_expectation expected = {name, MLP_ANY, 2, n, n_limits, MLP_READ};
     return take_integers(call, obj, &expected, limits, n_limits, PyExc_ValueError);
 }
+
+const int64_t *
+mlp_arg_starts(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, ptrdiff_t most)
+{
+    PyArrayObject *copy =
+        (PyArrayObject *)mlp_arg_integers(call, obj, name, n + 1, most + 1, PyExc_ValueError);
+    const int64_t *starts = copy == NULL ? NULL : PyArray_DATA(copy);
+    if (starts == NULL) {
+        return NULL;
+    }
+    bool ascend = starts[0] == 0;
+    for (ptrdiff_t c = 0; ascend && c < n && mlp_go_on(call, c); c++) {
+        ascend = starts[c] <= starts[c + 1];
+    }
+    if (!ascend && !call->failed) {
+        PyErr_Format(PyExc_ValueError, "%s must ascend from 0", name);
+        call->failed = true;
+    }
+    return starts;
+}

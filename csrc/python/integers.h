@@ -17,4 +17,9 @@ PyObject *mlp_arg_integers(mlp_call *call, PyObject *obj, const char *name, ptrd
 PyObject *mlp_arg_integer_rows(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                                const ptrdiff_t limits[], ptrdiff_t n_limits);
 
+/* Where each of n things begins, and the last ends: n + 1 integers up to `most` that ascend from 0;
+ * NULL if the call failed. */
+const int64_t *mlp_arg_starts(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
+                              ptrdiff_t most);
+
 #endif

@@ -72,7 +72,8 @@ arg_member(PyObject *module, mlp_call *call, PyObject *pair, Py_ssize_t i, ensem
     PyObject *held_out = PyTuple_GET_ITEM(pair, 1);
     mlp_effort effort;
     begin_part(call, i, false);
-    e->steps[i] = mlp_arg_epoch(module, call, PyTuple_GET_ITEM(pair, 0), &learner->epoch, &effort);
+    e->steps[i] =
+        mlp_arg_epoch(module, call, PyTuple_GET_ITEM(pair, 0), MLP_ANY, &learner->epoch, &effort);
     e->work += effort.work;
     learner->has_held_out = held_out != Py_None;
     if (learner->has_held_out && !call->failed) {

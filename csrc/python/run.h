@@ -27,7 +27,8 @@ int mlp_threads_for(int n_threads, double work);
 int mlp_threads_for_batch(int n_threads, double work);
 
 /* The module's functions: on the public kernels (kernels.c), those that only the estimators use
- * (training.c, members.c, prediction.c), and what they take (names.c). */
+ * (training.c, sharing.c, members.c,
+ * prediction.c), and what they take (names.c). */
 PyObject *mlp_core_forward(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args);
@@ -36,6 +37,7 @@ PyObject *mlp_core_drop(PyObject *module, PyObject *args);
 PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);
+PyObject *mlp_core_train_share(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_members(PyObject *module, PyObject *args);
 PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *fields);
 PyObject *mlp_core_evaluate(PyObject *module, PyObject *fields);

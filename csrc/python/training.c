@@ -47,11 +47,13 @@
     F(object, dweights)         \
     F(object, dbiases)
 
-/* Beside these: output, a name; outputs, an array of rows of outputs to write, or None. */
+/* Beside these: output, a name; outputs and losses, arrays of rows of outputs and of the float64
+ * loss of each row to write, or None. */
 #define EVALUATE_FIELDS(F) \
     SHARED_FIELDS(F)       \
     F(object, output)      \
-    F(object, outputs)
+    F(object, outputs)     \
+    F(object, losses)
 
 typedef struct {
     SHARED_FIELDS(MLP_MEMBER)
@@ -172,8 +174,8 @@ count_batches(mlp_call *call, ptrdiff_t n, ptrdiff_t batch_size)
 }
 
 int64_t *
-mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields, mlp_train_epoch_args *epoch,
-              mlp_effort *effort)
+mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields, ptrdiff_t n_batches,
+              mlp_train_epoch_args *epoch, mlp_effort *effort)
 {
     train_epoch_fields given = {0};
     MLP_ARG_FIELDS(call, fields, "fields of train_epoch", TRAIN_EPOCH_FIELDS, &given);
@@ -187,7 +189,8 @@ mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields, mlp_train_epoc
     arg_moments(call, given.moments, &epoch->rule, &p);
     arg_dropout(call, given.dropout, &p);
     epoch->seed = (uint64_t)given.seed;
-    ptrdiff_t n = p.data.n, n_batches = count_batches(call, n, given.batch_size);
+    ptrdiff_t n = p.data.n;
+    n_batches = n_batches == MLP_ANY ? count_batches(call, n, given.batch_size) : n_batches;
     epoch->learning_rates = mlp_arg_rates(call, MLP_NAMED(given, learning_rates), n_batches);
     int64_t *steps = mlp_arg_count(call, MLP_NAMED(given, steps), &epoch->first_step);
     epoch->data = p.data;
@@ -210,7 +213,7 @@ mlp_core_train_epoch(PyObject *module, PyObject *fields)
     mlp_effort effort;
     mlp_call call;
     mlp_begin(&call);
-    int64_t *steps = mlp_arg_epoch(module, &call, fields, &epoch, &effort);
+    int64_t *steps = mlp_arg_epoch(module, &call, fields, MLP_ANY, &epoch, &effort);
     int n_threads = mlp_threads_for(effort.n_threads, effort.work);
     n_threads = mlp_threads_for_batch(n_threads, effort.batch_work);
     if (mlp_ready(&call)) {
@@ -278,6 +281,9 @@ mlp_arg_evaluation(PyObject *module, mlp_call *call, PyObject *fields, mlp_evalu
     if (given.outputs != Py_None) {
         ptrdiff_t n_outputs = mlp_count_outputs(call, p.weights);
         evaluate->out = arg_outputs(call, given.outputs, p.data.n, n_outputs);
+    }
+    if (given.losses != Py_None) {
+        evaluate->losses = mlp_arg_doubles(call, MLP_NAMED(given, losses), p.data.n);
     }
     evaluate->kernels = mlp_kernels_for(module, call);
     effort->n_threads = given.n_threads;

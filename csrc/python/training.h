@@ -13,8 +13,9 @@ typedef struct {
     double work, batch_work; /* in all; in each batch, if there are batches */
 } mlp_effort;
 
-/* The fields of train_epoch, for a job. Returns where its steps are counted. */
-int64_t *mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields,
+/* The fields of train_epoch, for a job of so many batches; where that is MLP_ANY, of those that
+ * batch_size makes of the rows. Returns where its steps are counted. */
+int64_t *mlp_arg_epoch(PyObject *module, mlp_call *call, PyObject *fields, ptrdiff_t n_batches,
                        mlp_train_epoch_args *epoch, mlp_effort *effort);
 
 /* Adds the steps of an epoch that has ended. */

@@ -30,18 +30,19 @@ check_elements(mlp_call *call, PyArrayObject *array, mlp_element_type type,
     return !call->failed;
 }
 
-mlp_vector
-mlp_arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
-                   mlp_element_type type)
+/* A contiguous vector of n elements, or pairs, to read or to write. */
+static mlp_vector
+take_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n, mlp_element_type type,
+                mlp_access access)
 {
-    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, MLP_READ};
+    mlp_expectation expected = {name, MLP_ANY, 1, 1, n, access};
     PyArrayObject *array = (PyArrayObject *)mlp_require_array(call, obj, &expected);
     if (array == NULL) {
         return (mlp_vector){0};
     }
     bool is_paired = type == MLP_REALS_OR_PAIRS && PyArray_NDIM(array) == 2;
     if (is_paired) {
-        expected = (mlp_expectation){name, MLP_ANY, 2, n, 2, MLP_READ};
+        expected = (mlp_expectation){name, MLP_ANY, 2, n, 2, access};
     }
     if (!check_elements(call, array, type, &expected)) {
         return (mlp_vector){0};
@@ -56,6 +57,19 @@ mlp_arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
         return (mlp_vector){0};
     }
     return (mlp_vector){view.data, is_paired ? view.rows : view.cols, view.item, is_paired};
+}
+
+mlp_vector
+mlp_arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
+                   mlp_element_type type)
+{
+    return take_contiguous(call, obj, name, n, type, MLP_READ);
+}
+
+double *
+mlp_arg_doubles(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
+{
+    return (double *)take_contiguous(call, obj, name, n, MLP_DOUBLES, MLP_WRITE).data;
 }
 
 const void *

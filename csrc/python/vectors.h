@@ -16,15 +16,18 @@ typedef enum {
 
 /* A contiguous array. */
 typedef struct {
-    const char *data; /* NULL if the call failed */
-    ptrdiff_t n;      /* elements, or pairs */
-    int item;         /* bytes of an element */
+    char *data;  /* NULL if the call failed */
+    ptrdiff_t n; /* elements, or pairs */
+    int item;    /* bytes of an element */
     bool is_paired;
 } mlp_vector;
 
 /* A contiguous vector of n elements (or MLP_ANY), or pairs, where it lies. */
 mlp_vector mlp_arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
                               mlp_element_type type);
+
+/* Where n contiguous elements of float64 are written; NULL if the call failed. */
+double *mlp_arg_doubles(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n);
 
 /* A private copy of the first n elements. */
 const void *mlp_copy_elements(mlp_call *call, mlp_vector from, ptrdiff_t n);

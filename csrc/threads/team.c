@@ -75,8 +75,20 @@ command_of(const mlp_team *team)
     return (mlp_command)atomic_load_explicit(&team->command, memory_order_relaxed);
 }
 
-/* Polls, and undoes what that did to the floating-point environment. Not again once a stop was
- * asked for, when the exception that asked for it is set: then patience is at its end. */
+/* Takes note of what the caller's code has done: asked for a stop, forked, changed the
+ * floating-point environment, which is undone. */
+static void
+heed_caller(mlp_team *team, bool stop)
+{
+    fesetenv(&team->environment);
+    team->forked = team->size > 1 && process_id() != team->process;
+    team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
+    atomic_store(&team->command, team->forked ? MLP_LEAVE : stop ? MLP_STOP : MLP_GO_ON);
+    team->next_poll_ms = now_ms() + (stop ? PATIENCE_MS : POLL_PERIOD_MS);
+}
+
+/* Polls. Not again once a stop was asked for, when the exception that asked for it is set: then
+ * patience is at its end. */
 static void
 poll_caller(mlp_team *team)
 {
@@ -84,12 +96,7 @@ poll_caller(mlp_team *team)
         atomic_store(&team->command, MLP_LEAVE);
         return;
     }
-    bool stop = team->caller.poll(team->caller.context);
-    fesetenv(&team->environment);
-    team->forked = team->size > 1 && process_id() != team->process;
-    team->outcome = stop ? MLP_STOPPED : team->forked ? MLP_FORKED : MLP_DONE;
-    atomic_store(&team->command, team->forked ? MLP_LEAVE : stop ? MLP_STOP : MLP_GO_ON);
-    team->next_poll_ms = now_ms() + (stop ? PATIENCE_MS : POLL_PERIOD_MS);
+    heed_caller(team, team->caller.poll(team->caller.context));
 }
 
 /* Whether the member has still to look at the clock. */
@@ -115,6 +122,16 @@ mlp_poll(mlp_worker *worker)
     }
     atomic_store(&worker->round->is_left, true);
     return true;
+}
+
+void
+mlp_ask(mlp_worker *worker, bool (*may_go_on)(void *context), void *context)
+{
+    mlp_team *team = worker->team;
+    assert(worker->is_caller);
+    if (command_of(team) == MLP_GO_ON) {
+        heed_caller(team, !may_go_on(context));
+    }
 }
 
 ptrdiff_t

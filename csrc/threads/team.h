@@ -84,6 +84,11 @@ mlp_command mlp_barrier(mlp_worker *worker);
  * one that returned MLP_STOP. */
 bool mlp_poll(mlp_worker *worker);
 
+/* Calls a function of the caller's in the midst of the work: on the calling thread, which alone
+ * may. It may do what polling may. Where it returns false, the work is to stop, as the next barrier
+ * tells all. It is not called where that is so before. */
+void mlp_ask(mlp_worker *worker, bool (*may_go_on)(void *context), void *context);
+
 /* The number of the next task that no member has taken, counted from 0 since the last barrier. */
 ptrdiff_t mlp_claim(mlp_worker *worker);
 

@@ -148,11 +148,29 @@ class Data:
         held_out = [] if self.held_out is None else [self.held_out.fingerprint]
         return digest_of(*X, self.y, self.sample_weight, *held_out)
 
+    # ---- what training asks of the kernels ----
+
+    def train_epoch(self, fields: dict[str, Any]) -> tuple[float, int]:
+        """Train for an epoch; the sum of its losses, and how many rows that is of."""
+        return _core.train_epoch(fields)
+
+    def evaluate(self, fields: dict[str, Any]) -> float:
+        """Evaluate rows; the sum of their losses."""
+        return _core.evaluate(fields)
+
+    def interrupt(self) -> None:
+        """Take note that Ctrl-C has ended the training."""
+
+    @property
+    def most_index_bytes(self) -> float:
+        """What a list of the elements of an array that are not zero may take."""
+        return _MAX_INDEX * self.X.nbytes
+
     def list_nonzeros(self, n_threads: int | None) -> None:
         """For many passes: list what is not zero in an array that is mostly zeros, once for all."""
         if isinstance(self.X, np.ndarray):
             n_threads = effective_n_threads(n_threads)
-            max_bytes = _MAX_INDEX * self.X.nbytes
+            max_bytes = self.most_index_bytes
             listed = _core.index_nonzeros(self.X, self.dtype.name, _MAX_PAIRS, max_bytes, n_threads)
             self.X = listed or self.X
 

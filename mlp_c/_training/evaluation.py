@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c import _core
 from mlp_c._system.blocks import Array
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._training.data import Data
@@ -54,12 +53,13 @@ class Evaluation:
             "loss": loss.for_kernels(data.dtype),
             "output": model.out_activation_,
             "outputs": self.outputs,
+            "losses": None,
             "n_threads": effective_n_threads(model.n_threads),
         }
 
     def run(self) -> float:
         """Evaluate the rows; the sum of their losses, weighted as scores are, without L2 term."""
-        return _core.evaluate(self.fields())
+        return self._data.evaluate(self.fields())
 
     def mean(self, total: float) -> float:
         """The mean loss, of the sum that an evaluation gives."""

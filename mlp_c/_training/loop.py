@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from mlp_c import _core
 from mlp_c._system.blocks import are_finite
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
@@ -112,10 +111,11 @@ class Stochastic:
                     )
                     break
                 tasks.begin_epoch()
-                self.finish_epoch(*_core.train_epoch(self.start_epoch()))
+                self.finish_epoch(*self.data.train_epoch(self.start_epoch()))
                 if tasks.end_epoch() or progress.one_epoch or self.has_diverged:
                     break
         except KeyboardInterrupt:
+            self.data.interrupt()
             warn_caller("Training interrupted by user.")
 
     # ---- an epoch, for those who run it ----

@@ -128,7 +128,7 @@ def test_the_outputs_beside_the_loss_are_those_of_predict(form, dtype, isa):
     predicted = _core.predict(given["X"], None, *network, ("softmax", HEADS), False, 1)
     for n_threads in (1, 3):
         outputs = np.full((N, K), np.nan, dtype)
-        of_all = {"output": "softmax", "outputs": outputs, "n_threads": n_threads}
+        of_all = {"output": "softmax", "outputs": outputs, "losses": None, "n_threads": n_threads}
         assert _core.evaluate(given | of_all) == _core.evaluate(given)
         assert outputs.tobytes() == predicted.tobytes()
 

@@ -132,7 +132,7 @@ def fields(function, X, y, weights, biases, **options):
     shared = {"sample_weight": None, "activation": "relu", "loss": loss("cross_entropy")}
     shared |= {"order": None, "n_threads": 1}
     if function == "evaluate":
-        return shared | {"output": "identity", "outputs": None} | given
+        return shared | {"output": "identity", "outputs": None, "losses": None} | given
     if function == "loss_gradient":
         gradients = {"dweights": [np.empty_like(w) for w in weights]}
         gradients |= {"dbiases": [np.empty_like(b) for b in biases]}

@@ -62,6 +62,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1, batch_size=7
     gradient = shared | dict(zip(("dweights", "dbiases"), new(), strict=True))
     gradient |= {"gradient_scale": 1.0, "l2": 0.0} | end
     evaluated = {"order": order, "output": "softmax", "outputs": draw(n, widths[-1])}
+    evaluated |= {"losses": np.empty(n)}
     heads = np.array([1, widths[-1] - 1])
     columns = {"y": (y[:, np.newaxis] % heads, heads)}
     network = weights, biases, "relu"
@@ -96,7 +97,7 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1, batch_size=7
         "loss_gradient": gradient,
         "loss_gradient of CSR": gradient | sparse,
         "loss_gradient of coded rows": gradient | {"X": coded_rows},
-        "evaluate": shared | {"output": "identity", "outputs": None} | end,
+        "evaluate": shared | {"output": "identity", "outputs": None, "losses": None} | end,
         "evaluate of heads": shared | evaluated | end | columns,
         "evaluate of CSR": shared | evaluated | end | sparse,
         "evaluate of coded rows": shared | evaluated | end | {"X": coded_rows},
@@ -113,7 +114,8 @@ def members_of(cases):
         epoch = cases[f"train_epoch{kind}"]
         epoch = epoch | {name: copy.deepcopy(epoch[name]) for name in written}
         network = {"weights": epoch["weights"], "biases": epoch["biases"]}
-        members.append((epoch, cases[f"evaluate{kind}"] | network | {"outputs": None}))
+        nowhere = {"outputs": None, "losses": None}
+        members.append((epoch, cases[f"evaluate{kind}"] | network | nowhere))
     return [*members[:-1], (members[-1][0], None)]
 
 
