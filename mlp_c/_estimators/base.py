@@ -28,12 +28,12 @@ from mlp_c._training.callbacks import report_to_callbacks
 from mlp_c._training.course import NEED_LENGTH
 from mlp_c._training.data import Data
 from mlp_c._training.dropout import probabilities
-from mlp_c._training.generators import random_source
 from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, refuse_parameters, solver_named
 from mlp_c._training.stopping import CURVE, RECORD
 from mlp_c._training.validation import VALIDATION
+from mlp_c._training.world import ALONE, World
 
 
 class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner):
@@ -150,11 +150,34 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
         begin = partial(resuming.go_on, checkpoint)
         return self._fit(given, solver_named(self.solver), begin, goes_on=True)
 
-    def _fit(self, given: FitArguments, solver: Solver, begin: Begin, *, goes_on: bool) -> Self:
+    @one_fit_at_a_time
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit_in(
+        self, world: World, given: FitArguments, checkpoint: dict[str, Any] | None = None
+    ) -> Self:
+        """Fit the model together with other processes, from its beginning or a checkpoint on."""
+        given.refuse(self, "groups")
+        solver = solver_named(self.solver)
+        if checkpoint is None:
+            begin, goes_on = solver.begin, self.warm_start
+        else:
+            begin, goes_on = partial(resuming.go_on, checkpoint), True
+        return self._fit(given, solver, begin, goes_on=goes_on, world=world)
+
+    def _fit(
+        self,
+        given: FitArguments,
+        solver: Solver,
+        begin: Begin,
+        *,
+        goes_on: bool,
+        world: World = ALONE,
+    ) -> Self:
         """Fit the model, whose parameters are valid; leave it as it was if the data are not."""
         with unchanged_if_refused(self):
-            training = self._begin(given, solver, begin, goes_on=goes_on)
-        return self._run(training, given)
+            training = self._begin(given, solver, begin, goes_on=goes_on, world=world)
+            world.agree()
+        return self._run(training, given, world)
 
     def _fit_one_epoch(self, given: FitArguments, classes: Any = None) -> Self:
         """Fit the model for one more epoch, as ``partial_fit`` does."""
@@ -167,23 +190,29 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
             refuse_parameters(self, NEED_LENGTH, "partial_fit, which knows no number of epochs,")
             if solver.begin_epoch is None:  # another thread has set it since
                 raise ValueError(f"partial_fit does not support solver={self.solver!r}")
-            training = self._begin(given, solver, solver.begin_epoch, goes_on=True)
-        return self._run(training, given)
+            training = self._begin(given, solver, solver.begin_epoch, goes_on=True, world=ALONE)
+        return self._run(training, given, ALONE)
 
     def _begin(
-        self, given: FitArguments, solver: Solver, begin: Begin, *, goes_on: bool
+        self,
+        given: FitArguments,
+        solver: Solver,
+        begin: Begin,
+        *,
+        goes_on: bool,
+        world: World,
     ) -> Training:
         """Check everything, and make ready to train."""
         given.check(early_stopping=self.early_stopping)
         refuse_parameters(self, solver.refused, f"solver={self.solver!r}, which makes no steps,")
-        random_state = random_source(self.random_state)
-        data = self._prepare(given, solver, random_state, goes_on=goes_on)
+        random_state = world.random_source(self.random_state)
+        data = self._prepare(given, solver, random_state, goes_on=goes_on, world=world)
         return begin(self, data, random_state)
 
-    def _run(self, training: Training, given: FitArguments) -> Self:
+    def _run(self, training: Training, given: FitArguments, world: World) -> Self:
         """Train, and check what comes of it."""
-        tasks = report_to_callbacks(
-            self, training.max_epochs, given.X, given.y, given.sample_weight
+        tasks = world.report(
+            report_to_callbacks(self, training.max_epochs, given.X, given.y, given.sample_weight)
         )
         training.run(tasks)
         tasks.end()
@@ -202,6 +231,7 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
         random_state: np.random.RandomState,
         *,
         goes_on: bool,
+        world: World,
     ) -> Data:
         """Check everything, and draw weights or check those to go on from."""
         hidden = hidden_widths(self.hidden_layer_sizes)
@@ -211,7 +241,7 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
         if not first:
             _take_over(self)
         keeps_classes = goes_on and not given.has_weights
-        data = check_data(self, given, solver, reset=first, keep_classes=keeps_classes)
+        data = check_data(self, given, solver, reset=first, keep_classes=keeps_classes, world=world)
         widths = [self.n_features_in_, *hidden, self._count_outputs(data.y)]
         if first:
             self._initialize(given, widths, random_state, data.dtype)

@@ -18,6 +18,7 @@ from mlp_c._system.warnings import warn_caller
 from mlp_c._training.data import Data, ForScorers, is_taken_as_it_is, kernel_input
 from mlp_c._training.model import Model
 from mlp_c._training.solvers import Solver
+from mlp_c._training.world import ALONE, World
 
 
 class Learner(Model, Protocol):
@@ -40,7 +41,13 @@ class Learner(Model, Protocol):
 
 
 def check_data(
-    model: Learner, given: FitArguments, solver: Solver, *, reset: bool, keep_classes: bool
+    model: Learner,
+    given: FitArguments,
+    solver: Solver,
+    *,
+    reset: bool,
+    keep_classes: bool,
+    world: World = ALONE,
 ) -> Data:
     """What a fit is to train on and, if it is given, to validate with.
 
@@ -56,30 +63,36 @@ def check_data(
         Whether inputs may be others than those of the last fit.
     keep_classes : bool
         Whether classes may not.
+    world : World
+        The processes that train together.
     """
-    X, y = _check_rows(model, given.X, given.y, reset=reset)
+    X, y = _check_rows(model, given.X, given.y, reset=reset, world=world)
+    y = world.whole(y)
     dtype = _dtype_for(model, X)
     work_dtype = solver.work_dtype(dtype)
-    sample_weight = check_weights(given.sample_weight, X, dtype)
+    given_weight = world.whole_weights(given.sample_weight, X.shape[0])
+    sample_weight = check_weights(given_weight, y, dtype)
     encoded = model._encode_targets(y, keep_classes=keep_classes)
     _check_target_range(encoded, work_dtype)
     score_weight = sample_weight
-    sample_weight = weigh_by_class(model._weigh_classes(y, encoded), sample_weight, X, dtype)
+    sample_weight = weigh_by_class(model._weigh_classes(y, encoded), sample_weight, y, dtype)
     rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X, X, y)
     X = kernel_input(X, work_dtype)
-    data = Data(X, encoded, sample_weight, score_weight, rows, dtype, source)
+    data = world.data(X, encoded, sample_weight, score_weight, rows, dtype, source)
     if given.X_val is not None:
         with _named_as_validation():
-            data.held_out = _check_held_out(model, given, data, work_dtype)
+            data.held_out = _check_held_out(model, given, data, work_dtype, world)
     return data
 
 
 def _check_held_out(
-    model: Learner, given: FitArguments, data: Data, work_dtype: np.dtype[Any]
+    model: Learner, given: FitArguments, data: Data, work_dtype: np.dtype[Any], world: World
 ) -> Data:
     """The rows of their own to validate with."""
-    X, y = _check_rows(model, given.X_val, given.y_val, reset=False)
-    weight = check_weights(given.sample_weight_val, X, data.dtype)
+    X, y = _check_rows(model, given.X_val, given.y_val, reset=False, world=world)
+    y = world.whole(y)
+    given_weight = world.whole_weights(given.sample_weight_val, X.shape[0])
+    weight = check_weights(given_weight, y, data.dtype)
     encoded = model._encode_held_out(y)
     _check_target_range(encoded, work_dtype)
     if encoded.shape[1:] != data.y.shape[1:]:
@@ -88,7 +101,8 @@ def _check_held_out(
             f"{encoded.shape[1]}"
         )
     rows, source = np.arange(len(encoded)), _as_scorers_take(model, given.X_val, X, y)
-    return Data(kernel_input(X, work_dtype), encoded, weight, weight, rows, data.dtype, source)
+    X = kernel_input(X, work_dtype)
+    return world.data(X, encoded, weight, weight, rows, data.dtype, source)
 
 
 @contextmanager
@@ -113,7 +127,7 @@ def _named_as_validation() -> Iterator[None]:
         raise kind(text) from error
 
 
-def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool, world: World) -> tuple[Any, Any]:
     """Rows as an array or a matrix, and their targets."""
     X, y = validate_data(
         model,
@@ -124,8 +138,10 @@ def _check_rows(model: Learner, X: Any, y: Any, *, reset: bool) -> tuple[Any, An
         y_numeric=not is_classifier(model),
         dtype=None if is_taken_as_it_is(X) else (np.float64, np.float32),
         order="C",
+        ensure_all_finite=world.checks_all or not is_taken_as_it_is(X),
         reset=reset,
     )
+    world.check_finite(X, "X")
     return X, without_single_column(y)
 
 

@@ -141,7 +141,7 @@ PYTHON = Rules(
         ("_saving",),
         ("_tables",),
         ("_training",),
-        ("_estimators",),
+        ("_estimators", "_mpi"),
         ("_onnx",),
         (".",),
     ),

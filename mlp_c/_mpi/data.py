@@ -1,0 +1,185 @@
+"""Training data of which every process takes a share."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mlp_c import _core
+from mlp_c._mpi.batches import Division, cut, share_epoch
+from mlp_c._mpi.exchanges import Chain, Exchange, Tree, layout
+from mlp_c._system.blocks import Array
+from mlp_c._training.data import Data, digest_of
+
+# What a list of the elements that are not zero may take where it is of all rows, in bytes.
+_MOST_INDEX_BYTES = 1 << 28
+
+# Rows of which there is a fingerprint where no process has all.
+_N_SAMPLED = 256
+
+
+@dataclass
+class SharedData(Data):
+    """Rows of which every process takes a share of each batch; all targets and weights.
+
+    Attributes
+    ----------
+    ranks : Ranks
+        The processes.
+    bounds : ndarray of int64, of shape (n_ranks + 1,), or None
+        Each process has the rows from its bound to the next, and `X` these alone; with None, `X`
+        all rows.
+    sampled : str
+        A digest of some rows of all processes.
+    """
+
+    ranks: Any = None
+    bounds: Array | None = None
+    sampled: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all rows, or where no process has these of some; of targets and weights."""
+        if self.bounds is None:
+            return super().fingerprint
+        held_out = [] if self.held_out is None else [self.held_out.fingerprint]
+        return digest_of(self.sampled, self.y, self.sample_weight, *held_out)
+
+    @property
+    def most_index_bytes(self) -> float:
+        """What a list of the elements of an array that are not zero may take."""
+        most = super().most_index_bytes
+        return min(most, _MOST_INDEX_BYTES) if self.bounds is None else most
+
+    def interrupt(self) -> None:
+        """Tell the others that Ctrl-C has ended the training."""
+        self.ranks.agreement.interrupt()
+
+    # ---- what is here ----
+
+    @cached_property
+    def division(self) -> Division:
+        """How batches are divided."""
+        ranks = self.ranks
+        n_shards = ranks.n_shards or ranks.size
+        first, last = (cut(n_shards, ranks.size, ranks.rank + i) for i in (0, 1))
+        if self.bounds is None:
+            return Division(n_shards, first, last)
+        bounds = self.bounds
+        if ranks.n_shards is not None:
+            bounds = np.array([cut(len(self.y), n_shards, k) for k in range(n_shards + 1)])
+        return Division(n_shards, first, last, bounds)
+
+    def _here(self, fields: dict[str, Any], rows: Array) -> dict[str, Any]:
+        """Fields of rows that are here, which are told by their numbers."""
+        threads = self.ranks.n_threads
+        here = {**fields, "order": rows}
+        if threads is not None:
+            here["n_threads"] = min(threads, fields["n_threads"])
+        if self.bounds is None:
+            return here
+        begin, end = self.bounds[self.ranks.rank], self.bounds[self.ranks.rank + 1]
+        here["order"] = rows - begin
+        y, weights = fields["y"], fields["sample_weight"]
+        here["y"] = (y[0][begin:end], *y[1:]) if isinstance(y, tuple) else y[begin:end]
+        here["sample_weight"] = None if weights is None else weights[begin:end]
+        return here
+
+    def _numbers(self, fields: dict[str, Any]) -> Array:
+        """The numbers of all rows that the kernels are to take, in order."""
+        return np.arange(len(self.y)) if fields["order"] is None else fields["order"]
+
+    # ---- what training asks of the kernels ----
+
+    def train_epoch(self, fields: dict[str, Any]) -> tuple[float, int]:
+        """Train for an epoch; the sum of its losses, and how many rows that is of."""
+        agreement = self.ranks.agreement
+        with agreement.undisturbed():
+            agreement.check("an epoch")
+            self.ranks.comm.Bcast(fields["learning_rates"])
+        rows, batches = share_epoch(
+            self.division,
+            self._numbers(fields),
+            fields["batch_size"],
+            fields["sample_weight"],
+            float(np.finfo(fields["weights"][0].dtype).tiny),
+        )
+        exchange = self._exchange_for(fields["weights"] + fields["biases"])
+        exchange.begin(batches, self.division.n_parts)
+        n_layers = len(fields["weights"])
+        gradients = exchange.gradients
+        try:
+            result = _core.train_share(
+                self._here(fields, rows),
+                {
+                    "exchange": exchange,
+                    "dweights": gradients[:n_layers],
+                    "dbiases": gradients[n_layers:],
+                    "n_parts": self.division.n_parts,
+                    **batches,
+                    **exchange.fields,
+                },
+            )
+            agreement.hear()
+        except BaseException:
+            exchange.abandon()
+            raise
+        return result
+
+    def _exchange_for(self, params: list[Array]) -> Exchange:
+        ranks = self.ranks
+        if ranks.n_shards is None:
+            return ranks.exchange(lambda: Chain(ranks.comm, ranks.agreement, params))
+        return ranks.exchange(lambda: Tree(ranks.comm, ranks.agreement, params, self.division))
+
+    def evaluate(self, fields: dict[str, Any]) -> float:
+        """Evaluate rows, each where it is; the sum of their losses."""
+        ranks, outputs, rows = self.ranks, fields["outputs"], self._numbers(fields)
+        if self.bounds is None:
+            ends = [cut(len(rows), ranks.size, r) for r in range(ranks.size + 1)]
+            places = [np.arange(a, b) for a, b in pairwise(ends)]
+        else:
+            owners = np.searchsorted(self.bounds, rows, side="right") - 1
+            places = [np.flatnonzero(owners == r) for r in range(ranks.size)]
+        own = places[ranks.rank]
+        local = {
+            "outputs": np.empty((len(own), outputs.shape[1]), outputs.dtype),
+            "losses": np.empty(len(own)),
+        }
+        if len(own) > 0:
+            _core.evaluate({**self._here(fields, rows[own]), **local})
+        counts = np.array([len(place) for place in places])
+        order = np.concatenate(places)
+        gathered = {name: np.empty((len(rows), *a.shape[1:]), a.dtype) for name, a in local.items()}
+        layouts = {name: layout(counts, a.shape[1:]) for name, a in local.items()}
+        with ranks.agreement.undisturbed():
+            ranks.agreement.check("an evaluation")
+            for name, whole in gathered.items():
+                ranks.comm.Allgatherv(local[name], [whole, layouts[name]])
+        outputs[order] = gathered["outputs"]
+        losses = np.empty(len(rows))
+        losses[order] = gathered["losses"]
+        return float(np.cumsum(losses)[-1])  # one after the other, as the kernels add them
+
+
+def sample(X: Any, numbers: Array) -> list[bytes]:
+    """A digest of each of some rows, in order."""
+    if isinstance(X, tuple):
+        values, columns, starts = X[:3]
+        return [
+            _digest(values[a:b].tobytes() + columns[a:b].astype(np.int64).tobytes())
+            for a, b in zip(starts[numbers], starts[numbers + 1], strict=True)
+        ]
+    return [_digest(np.ascontiguousarray(row).tobytes()) for row in X[numbers]]
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def sampled_numbers(n: int) -> Array:
+    """The numbers of some of `n` rows."""
+    return np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64))

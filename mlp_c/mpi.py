@@ -1,0 +1,294 @@
+"""Training by several processes together, on MPI.
+
+Start the processes with ``mpiexec -n 4 python train.py``, and call `fit` in each of them. Nothing
+of MPI is imported before.
+"""
+
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from mlp_c import _core
+from mlp_c._estimators.arguments import FitArguments
+from mlp_c._estimators.base import BaseMLP
+from mlp_c._mpi.agreement import Agreement
+from mlp_c._mpi.launch import require_launched, require_mpi, share_of_threads
+from mlp_c._mpi.ranks import Ranks
+from mlp_c._training.data import digest_of
+from mlp_c._version import __version__
+
+__all__ = ["fit", "rank", "size"]
+
+# Parameters that may differ from rank to rank; generators are rank 0's.
+_OWN_PARAMETERS = ("n_threads", "verbose", "random_state")
+
+
+def rank(comm: Any = None) -> int:
+    """The number of this process among those that train together.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm, default=None
+        The processes, by default all that were started together.
+
+    Returns
+    -------
+    int
+        0 for the first.
+
+    Examples
+    --------
+    >>> import mlp_c.mpi
+    >>> mlp_c.mpi.rank()
+    0
+    """
+    return int((require_mpi().COMM_WORLD if comm is None else comm).Get_rank())
+
+
+def size(comm: Any = None) -> int:
+    """The number of processes that train together.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm, default=None
+        The processes, by default all that were started together.
+
+    Returns
+    -------
+    int
+        1 for a process that was started by itself.
+
+    Examples
+    --------
+    >>> import mlp_c.mpi
+    >>> mlp_c.mpi.size()
+    1
+    """
+    return int((require_mpi().COMM_WORLD if comm is None else comm).Get_size())
+
+
+def fit(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    comm: Any = None,
+    rows: str = "same",
+    n_shards: int | None = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    coefs_init: Any = None,
+    intercepts_init: Any = None,
+) -> Any:
+    """Fit a model by several processes, which share the rows of every batch.
+
+    Every process calls it with the same model, and has the fitted model afterwards.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+        The model, with the same parameters on all ranks. Its callbacks, and what `verbose` prints,
+        are rank 0's. With ``n_threads=None``, the processes of a machine share its CPUs. A
+        `random_state` of None, or an instance, is rank 0's.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows, as ``fit`` of the model takes them. Of a memory map of the same rows, each process
+        reads what it needs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Their weights.
+    comm : mpi4py.MPI.Comm, default=None
+        The processes, by default ``MPI.COMM_WORLD``.
+    rows : {'same', 'own'}, default='same'
+        Whether every process passes all rows, with their targets and weights, or rows of its own.
+        The rows are those of all ranks then, in the order of the ranks, and rows to validate with
+        likewise. Gradients alone are exchanged, and targets and weights, once.
+    n_shards : int, default=None
+        With a number, a batch's gradient is the sum of so many shards' sums: any number of ranks up
+        to that gives the same bits. With None, they are those of the model's own ``fit``, on any
+        number of ranks; with ``rows="own"`` if it does not shuffle, for the rows of a batch are
+        taken in the order of their numbers. Then a process waits for the sums of the one before.
+    X_val, y_val, sample_weight_val : default=None
+        Rows to validate with, their targets and weights.
+    coefs_init, intercepts_init : default=None
+        Weights and biases to begin with.
+
+    Returns
+    -------
+    estimator
+        `model`.
+
+    Raises
+    ------
+    TypeError
+        If `model` is another estimator, or an argument has another type.
+    ValueError
+        If what must be the same differs between ranks; if a parameter or an argument is unsuitable;
+        or if the solver is 'lbfgs'.
+    RuntimeError
+        If training has failed on a rank: on all ranks, naming that one; or if the launcher has
+        started processes that MPI does not know of.
+    ImportError
+        If mpi4py, or its MPI library, is not installed.
+
+    Notes
+    -----
+    Every rank keeps the targets, the weights and the order of all rows: some 16 to 32 bytes a row.
+
+    Examples
+    --------
+    >>> import mlp_c
+    >>> import mlp_c.mpi
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = mlp_c.MLPClassifier(random_state=1, max_iter=500)
+    >>> mlp_c.mpi.fit(model, X, y).predict(X[:2])
+    array([0, 0])
+    """
+    MPI = require_mpi()
+    comm = MPI.COMM_WORLD if comm is None else comm
+    given = FitArguments(
+        X, y, sample_weight, X_val, y_val, sample_weight_val, coefs_init, intercepts_init
+    )
+    with _one_fit_of(comm):
+        agreement = Agreement(comm)
+        messages: list[Any] = []
+
+        def work() -> None:
+            require_launched(MPI.COMM_WORLD.Get_size())
+            _check_arguments(model, comm, rows, n_shards)
+            ranks = _ranks_for(model, comm, agreement, rows, n_shards)
+            messages.append(ranks.comm)
+            with _quiet(model, is_first=ranks.rank == 0):
+                same = _what_must_be_same(model, given, rows, n_shards)
+                ranks.require_same("its parameters", same)
+                _refuse(model, rows)
+                model._fit_in(ranks, given)
+
+        try:
+            agreement.together(work)
+        finally:
+            for own in messages:
+                own.Free()
+    return model
+
+
+# The communicators of the fits that are in progress, and in which threads.
+_in_progress: list[tuple[int, Any]] = []
+
+
+@contextmanager
+def _one_fit_of(comm: Any) -> Iterator[None]:
+    """Refuse a fit for which another one would wait, as a callback's for that which has called it."""
+    thread = threading.get_ident()
+    for other_thread, other in _in_progress:
+        waits = thread == other_thread and min(comm.Get_size(), other.Get_size()) > 1
+        if waits or comm == other:
+            raise RuntimeError(
+                "mlp_c.mpi.fit must not be called in the midst of another one, whose other ranks "
+                "wait, as by a callback; with comm=MPI.COMM_SELF it may"
+            )
+    _in_progress.append((thread, comm))
+    try:
+        yield
+    finally:
+        _in_progress.remove((thread, comm))
+
+
+def _ranks_for(
+    model: BaseMLP, comm: Any, agreement: Agreement, rows: str, n_shards: int | None
+) -> Ranks:
+    """The processes of a fit, all of which have got so far, with messages of their own."""
+    with agreement.undisturbed():
+        agreement.check("its beginning")
+        n_threads = share_of_threads(comm)
+        messages = comm.Dup()
+    return Ranks(
+        messages,
+        agreement,
+        has_own_rows=rows == "own",
+        n_shards=None if n_shards is None else int(n_shards),
+        n_threads=n_threads if model.n_threads is None else None,
+    )
+
+
+def _check_arguments(model: Any, comm: Any, rows: Any, n_shards: Any) -> None:
+    if not isinstance(model, BaseMLP):
+        raise TypeError(
+            f"model must be an MLPClassifier or MLPRegressor of mlp_c, got a {type(model).__name__}"
+        )
+    if rows not in ("same", "own"):
+        raise ValueError(f"rows must be 'same' or 'own', got {rows!r}")
+    if n_shards is None:
+        return
+    if not isinstance(n_shards, Integral) or isinstance(n_shards, bool):
+        raise TypeError(f"n_shards must be None or an integer, got {type(n_shards).__name__}")
+    if n_shards < comm.Get_size():
+        raise ValueError(
+            f"n_shards must be at least the number of ranks, which is {comm.Get_size()}, got "
+            f"{n_shards}"
+        )
+
+
+def _what_must_be_same(
+    model: BaseMLP, given: FitArguments, rows: str, n_shards: int | None
+) -> dict[str, Any]:
+    """What must be the same on all ranks, by what errors call it."""
+    same = {
+        "the class of model": type(model).__name__,
+        "the version of mlp_c": __version__,
+        "whether products and sums are fused (the instruction set)": _core.config()["isa"]
+        != "baseline",
+        "rows": rows,
+        "n_shards": n_shards,
+    }
+    for name, value in model.get_params(deep=False).items():
+        if name not in _OWN_PARAMETERS:
+            text = getattr(value, "__qualname__", None) or repr(value)
+            same[name] = re.sub(r" at 0x[0-9a-fA-F]+", "", text)  # each has it elsewhere
+    for name in ("sample_weight", "X_val", "sample_weight_val"):
+        same[f"whether {name} is given"] = getattr(given, name) is not None
+    start = given.coefs_init, given.intercepts_init
+    if model.warm_start and hasattr(model, "coefs_"):
+        start = model.coefs_, model.intercepts_
+    if all(isinstance(arrays, list | tuple) for arrays in start):  # others may be of no end
+        same["the weights to begin with"] = digest_of(*(np.asarray(w) for ws in start for w in ws))
+    return same
+
+
+def _refuse(model: BaseMLP, rows: str) -> None:
+    """Refuse what several processes cannot do."""
+    if model.solver == "lbfgs":
+        raise ValueError("mlp_c.mpi.fit takes no solver='lbfgs', which takes all rows at once")
+    if rows == "own" and not (model.scoring is None or model.scoring == "loss"):
+        raise ValueError(
+            f"mlp_c.mpi.fit takes no scoring={model.scoring!r} with rows='own': a scorer is given "
+            "rows that no process has all of"
+        )
+
+
+@contextmanager
+def _quiet(model: BaseMLP, *, is_first: bool) -> Iterator[None]:
+    """Have ranks but the first print nothing, and call no callbacks."""
+    if is_first:
+        yield
+        return
+    verbose, callbacks = model.verbose, model.__dict__.pop("_skl_callbacks", None)
+    model.verbose = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            yield
+    finally:
+        model.verbose = verbose
+        if callbacks is not None:
+            model._skl_callbacks = callbacks
