@@ -80,6 +80,9 @@ def train_epoch(fields: Fields, /) -> tuple[float, int]: ...
 # those of an exchange (csrc/python/sharing.c).
 def train_share(fields: Fields, exchange: Fields, /) -> tuple[float, int]: ...
 
+# The fields of loss_gradient without its gradients, which are written to those of the exchange.
+def share_gradient(fields: Fields, exchange: Fields, /) -> float: ...
+
 # Of each member, the fields of train_epoch, and those of evaluate or None: its epoch and then its
 # held-out rows, on one thread, whatever n_threads they name. Returns what the two return.
 def train_members(

@@ -193,7 +193,18 @@ def resume(
     >>> model.n_iter_, resumed.n_iter_
     (1, 2)
     """
-    content = files.read(path)
+    model, checkpoint = restore(path, files.read(path), learning_rate, scoring, callbacks)
+    given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val, groups=groups)
+    return model._resume(given, checkpoint)
+
+
+def restore(
+    path: Any, content: dict[str, Any], learning_rate: Any, scoring: Any, callbacks: Iterable[Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The model of a file's content, and where its fit stood, to go on with.
+
+    The arguments are `resume`'s.
+    """
     if "checkpoint" not in content:
         raise ValueError(f"{os.fspath(path)!r} holds a model and no checkpoint")
     model = files.restore(content)
@@ -212,8 +223,7 @@ def resume(
         _take_callable(model, path, name, value, is_left_out=name in left_out)
     every = checks.count("checkpoint.every", checkpoint["every"])
     model.set_callbacks(Checkpoint(path, every), *callbacks)
-    given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val, groups=groups)
-    return model._resume(given, checkpoint)
+    return model, checkpoint
 
 
 def _take_callable(

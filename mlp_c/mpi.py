@@ -4,10 +4,9 @@ Start the processes with ``mpiexec -n 4 python train.py``, and call `fit` in eac
 of MPI is imported before.
 """
 
-import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
@@ -18,13 +17,15 @@ from sklearn.exceptions import ConvergenceWarning
 from mlp_c import _core
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
-from mlp_c._mpi.agreement import Agreement
+from mlp_c._mpi.agreement import Agreement, without_addresses
 from mlp_c._mpi.launch import require_launched, require_mpi, share_of_threads
 from mlp_c._mpi.ranks import Ranks
+from mlp_c._saving import files
 from mlp_c._training.data import digest_of
 from mlp_c._version import __version__
+from mlp_c.checkpoint import restore
 
-__all__ = ["fit", "rank", "size"]
+__all__ = ["fit", "resume", "rank", "size"]
 
 # Parameters that may differ from rank to rank; generators are rank 0's.
 _OWN_PARAMETERS = ("n_threads", "verbose", "random_state")
@@ -132,8 +133,8 @@ def fit(
     TypeError
         If `model` is another estimator, or an argument has another type.
     ValueError
-        If what must be the same differs between ranks; if a parameter or an argument is unsuitable;
-        or if the solver is 'lbfgs'.
+        If what must be the same differs between ranks, or a parameter or an argument is
+        unsuitable.
     RuntimeError
         If training has failed on a rank: on all ranks, naming that one; or if the launcher has
         started processes that MPI does not know of.
@@ -154,32 +155,122 @@ def fit(
     >>> mlp_c.mpi.fit(model, X, y).predict(X[:2])
     array([0, 0])
     """
-    MPI = require_mpi()
-    comm = MPI.COMM_WORLD if comm is None else comm
     given = FitArguments(
         X, y, sample_weight, X_val, y_val, sample_weight_val, coefs_init, intercepts_init
     )
+    return _fit_together(comm, rows, n_shards, given, lambda ranks: (model, None))
+
+
+def resume(
+    path: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    comm: Any = None,
+    rows: str = "same",
+    n_shards: int | None = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    learning_rate: Any = None,
+    scoring: Any = None,
+    callbacks: Iterable[Any] = (),
+) -> Any:
+    """Go on with a fit from its last checkpoint to its end, on any number of ranks.
+
+    Every process calls it. The result has the bits that the fit would have come to, whether that
+    ran on as many ranks, on others, or with ``rows="same"`` and no shards in one process.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file of a `mlp_c.Checkpoint`, which rank 0 reads and keeps up to date.
+    X, y, sample_weight, X_val, y_val, sample_weight_val
+        What the fit was given. With ``rows="own"``, the rows of all ranks must be the same in the
+        same order.
+    comm, rows, n_shards
+        As of `fit`; `rows` and `n_shards` those of the interrupted fit.
+    learning_rate, scoring, callbacks
+        As of `mlp_c.resume`.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        The fitted model.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, RuntimeError, ImportError
+        As `mlp_c.resume` and `fit` do.
+
+    Notes
+    -----
+    With ``rows="own"``, no process has all rows, and some of them stand for all in the check that
+    they are those of the fit.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import mlp_c
+    >>> import mlp_c.mpi
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = os.path.join(directory, "fit.safetensors")
+    ...     model = mlp_c.MLPClassifier(random_state=1, max_iter=500)
+    ...     model = model.set_callbacks(mlp_c.Checkpoint(path, every=100))
+    ...     model = mlp_c.mpi.fit(model, X, y)
+    ...     resumed = mlp_c.mpi.resume(path, X, y)
+    >>> resumed.loss_curve_ == model.loss_curve_
+    True
+    """
+    given = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def begin(ranks: Ranks) -> tuple[Any, dict[str, Any]]:
+        content = files.read(path) if ranks.rank == 0 else None
+        content = ranks.hear_first("its beginning", content)
+        return restore(path, content, learning_rate, scoring, callbacks)
+
+    return _fit_together(comm, rows, n_shards, given, begin)
+
+
+def _fit_together(
+    comm: Any,
+    rows: str,
+    n_shards: int | None,
+    given: FitArguments,
+    begin: Callable[[Ranks], tuple[Any, dict[str, Any] | None]],
+) -> Any:
+    """Fit the model that `begin` returns, from its beginning or from a checkpoint on."""
+    MPI = require_mpi()
+    comm = MPI.COMM_WORLD if comm is None else comm
     with _one_fit_of(comm):
         agreement = Agreement(comm)
         messages: list[Any] = []
+        models: list[Any] = []
 
         def work() -> None:
             require_launched(MPI.COMM_WORLD.Get_size())
-            _check_arguments(model, comm, rows, n_shards)
-            ranks = _ranks_for(model, comm, agreement, rows, n_shards)
+            _check_arguments(comm, rows, n_shards)
+            ranks = _ranks_for(comm, agreement, rows, n_shards)
             messages.append(ranks.comm)
+            model, checkpoint = begin(ranks)
+            _check_model(model, rows)
+            models.append(model)
+            if model.n_threads is not None:
+                ranks.n_threads = None
             with _quiet(model, is_first=ranks.rank == 0):
                 same = _what_must_be_same(model, given, rows, n_shards)
                 ranks.require_same("its parameters", same)
-                _refuse(model, rows)
-                model._fit_in(ranks, given)
+                model._fit_in(ranks, given, checkpoint)
 
         try:
             agreement.together(work)
         finally:
             for own in messages:
                 own.Free()
-    return model
+    return models[0]
 
 
 # The communicators of the fits that are in progress, and in which threads.
@@ -204,9 +295,7 @@ def _one_fit_of(comm: Any) -> Iterator[None]:
         _in_progress.remove((thread, comm))
 
 
-def _ranks_for(
-    model: BaseMLP, comm: Any, agreement: Agreement, rows: str, n_shards: int | None
-) -> Ranks:
+def _ranks_for(comm: Any, agreement: Agreement, rows: str, n_shards: int | None) -> Ranks:
     """The processes of a fit, all of which have got so far, with messages of their own."""
     with agreement.undisturbed():
         agreement.check("its beginning")
@@ -217,15 +306,11 @@ def _ranks_for(
         agreement,
         has_own_rows=rows == "own",
         n_shards=None if n_shards is None else int(n_shards),
-        n_threads=n_threads if model.n_threads is None else None,
+        n_threads=n_threads,
     )
 
 
-def _check_arguments(model: Any, comm: Any, rows: Any, n_shards: Any) -> None:
-    if not isinstance(model, BaseMLP):
-        raise TypeError(
-            f"model must be an MLPClassifier or MLPRegressor of mlp_c, got a {type(model).__name__}"
-        )
+def _check_arguments(comm: Any, rows: Any, n_shards: Any) -> None:
     if rows not in ("same", "own"):
         raise ValueError(f"rows must be 'same' or 'own', got {rows!r}")
     if n_shards is None:
@@ -236,6 +321,19 @@ def _check_arguments(model: Any, comm: Any, rows: Any, n_shards: Any) -> None:
         raise ValueError(
             f"n_shards must be at least the number of ranks, which is {comm.Get_size()}, got "
             f"{n_shards}"
+        )
+
+
+def _check_model(model: Any, rows: str) -> None:
+    """Refuse what several processes cannot fit."""
+    if not isinstance(model, BaseMLP):
+        raise TypeError(
+            f"model must be an MLPClassifier or MLPRegressor of mlp_c, got a {type(model).__name__}"
+        )
+    if rows == "own" and not (model.scoring is None or model.scoring == "loss"):
+        raise ValueError(
+            f"mlp_c.mpi.fit takes no scoring={model.scoring!r} with rows='own': a scorer is given "
+            "rows that no process has all of"
         )
 
 
@@ -254,7 +352,7 @@ def _what_must_be_same(
     for name, value in model.get_params(deep=False).items():
         if name not in _OWN_PARAMETERS:
             text = getattr(value, "__qualname__", None) or repr(value)
-            same[name] = re.sub(r" at 0x[0-9a-fA-F]+", "", text)  # each has it elsewhere
+            same[name] = without_addresses(text)
     for name in ("sample_weight", "X_val", "sample_weight_val"):
         same[f"whether {name} is given"] = getattr(given, name) is not None
     start = given.coefs_init, given.intercepts_init
@@ -263,17 +361,6 @@ def _what_must_be_same(
     if all(isinstance(arrays, list | tuple) for arrays in start):  # others may be of no end
         same["the weights to begin with"] = digest_of(*(np.asarray(w) for ws in start for w in ws))
     return same
-
-
-def _refuse(model: BaseMLP, rows: str) -> None:
-    """Refuse what several processes cannot do."""
-    if model.solver == "lbfgs":
-        raise ValueError("mlp_c.mpi.fit takes no solver='lbfgs', which takes all rows at once")
-    if rows == "own" and not (model.scoring is None or model.scoring == "loss"):
-        raise ValueError(
-            f"mlp_c.mpi.fit takes no scoring={model.scoring!r} with rows='own': a scorer is given "
-            "rows that no process has all of"
-        )
 
 
 @contextmanager

@@ -161,6 +161,20 @@ typedef struct {
 } mlp_train_share_args;
 extern const mlp_job mlp_train_share_job;
 
+/* The objective over the rows of several processes, which are one batch, and its gradients,
+ * which are written where gradients are exchanged. The data and the network's values are read. */
+typedef struct {
+    mlp_job_memory memory;
+    const mlp_kernels *kernels;
+    mlp_data data;
+    mlp_network network;
+    mlp_objective objective;
+    mlp_exchange exchange;
+    struct mlp_plan *plan;
+    double value; /* written */
+} mlp_share_gradient_args;
+extern const mlp_job mlp_share_gradient_job;
+
 /* The objective over all of the data, and its gradients, written to those of the network's
  * parameters. The data and the network's values are read. */
 typedef struct {

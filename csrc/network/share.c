@@ -1,6 +1,6 @@
-/* The job train_share: an epoch whose batches several processes share. Each takes its rows of a
- * batch forward and backward; the gradients are exchanged by the caller; and each makes the whole
- * update, so that all have the same weights.
+/* The jobs train_share, an epoch whose batches several processes share, and share_gradient, the
+ * gradients of all their rows. Each takes its rows of a batch forward and backward; the gradients
+ * are exchanged by the caller; and each makes the whole update, so that all have the same weights.
  *
  * Where a process goes on from the gradients of the one before, each sum is made in the order that
  * it has in one process. That is done a piece of the gradients after the other, so that several
@@ -24,24 +24,43 @@ most_rows(const mlp_exchange *exchange)
     return most;
 }
 
-static bool
-prepare(void *arguments, int n_members)
+/* What a plan is made for that exchanges gradients. */
+static mlp_plan_spec
+sharing_spec(const mlp_kernels *kernels, const mlp_network *network, const mlp_data *data,
+             const mlp_exchange *exchange, int n_members)
 {
-    mlp_train_share_args *args = arguments;
-    mlp_train_epoch_args *epoch = &args->epoch;
-    ptrdiff_t rows = most_rows(&args->exchange);
-    mlp_plan_spec spec =
-        mlp_training_spec(epoch->kernels, &epoch->network, &epoch->data, rows, n_members);
-    if (args->exchange.goes_on) {
+    ptrdiff_t rows = most_rows(exchange);
+    mlp_plan_spec spec = mlp_training_spec(kernels, network, data, rows, n_members);
+    if (exchange->goes_on) {
         spec.n_rows = rows;
     }
     spec.keeps_gradients = true;
+    return spec;
+}
+
+static bool
+prepare_epoch(void *arguments, int n_members)
+{
+    mlp_train_share_args *args = arguments;
+    mlp_train_epoch_args *epoch = &args->epoch;
+    mlp_plan_spec spec =
+        sharing_spec(epoch->kernels, &epoch->network, &epoch->data, &args->exchange, n_members);
     spec.squares_gradients = epoch->max_gradient_norm != 0;
     spec.copies_slices = true;
     spec.seed = epoch->seed;
     spec.first_step = epoch->first_step;
     epoch->plan = mlp_make_plan(&epoch->memory, &spec);
     return epoch->plan != NULL;
+}
+
+static bool
+prepare_gradient(void *arguments, int n_members)
+{
+    mlp_share_gradient_args *args = arguments;
+    mlp_plan_spec spec =
+        sharing_spec(args->kernels, &args->network, &args->data, &args->exchange, n_members);
+    args->plan = mlp_make_plan(&args->memory, &spec);
+    return args->plan != NULL;
 }
 
 /* ---- exchanges ---- */
@@ -184,10 +203,9 @@ part_of(const mlp_exchange *exchange, ptrdiff_t batch, ptrdiff_t index)
 
 /* Takes a part forward and backward, chunk by chunk. Returns false where the team is to stop. */
 static bool
-run_part(mlp_member *m, const mlp_train_share_args *args, const part *p, int64_t n_before,
-         double *loss)
+run_part(mlp_member *m, const mlp_objective *objective, const mlp_exchange *exchange, const part *p,
+         int64_t n_before, double *loss)
 {
-    const mlp_exchange *exchange = &args->exchange;
     mlp_rows *rows = &m->buffers[0];
     *loss = 0;
     if (p->first == p->end) {
@@ -197,8 +215,7 @@ run_part(mlp_member *m, const mlp_train_share_args *args, const part *p, int64_t
         ptrdiff_t n = mlp_min(p->end - first, m->plan->spec.n_rows);
         mlp_load_batch_rows(m, first, n, n_before, p->row + first - p->first, rows);
         if (mlp_barrier(m->worker) != MLP_GO_ON
-            || mlp_run_chunk(m, &args->epoch.objective, rows, exchange->weight_sums[p->batch])
-                   != MLP_GO_ON) {
+            || mlp_run_chunk(m, objective, rows, exchange->weight_sums[p->batch]) != MLP_GO_ON) {
             return false;
         }
         if (first + n == p->end) {
@@ -214,6 +231,22 @@ run_part(mlp_member *m, const mlp_train_share_args *args, const part *p, int64_t
         }
     }
     return true;
+}
+
+/* Takes a batch forward and backward. Past that, its gradients and, to member 0, its loss are
+ * there. Returns false where the team is to stop. */
+static bool
+run_parts(mlp_member *m, const mlp_objective *objective, const mlp_exchange *exchange,
+          ptrdiff_t batch, int64_t n_before, double *loss)
+{
+    for (ptrdiff_t i = 0; i < exchange->n_parts; i++) {
+        part p = part_of(exchange, batch, i);
+        if (!run_part(m, objective, exchange, &p, n_before, loss)) {
+            return false;
+        }
+    }
+    ask(m, exchange, MLP_CONCLUDE, batch, loss);
+    return mlp_barrier(m->worker) == MLP_GO_ON;
 }
 
 /* REDUCE and UPDATE, with what was exchanged. What is begun is finished, unless a stop has to wait
@@ -255,14 +288,7 @@ run_batch(mlp_member *m, const mlp_train_share_args *args, ptrdiff_t b, int64_t 
     const mlp_train_epoch_args *epoch = &args->epoch;
     const mlp_exchange *exchange = &args->exchange;
     *is_whole = false;
-    for (ptrdiff_t i = 0; i < exchange->n_parts; i++) {
-        part p = part_of(exchange, b, i);
-        if (!run_part(m, args, &p, n_before, loss)) {
-            return false;
-        }
-    }
-    ask(m, exchange, MLP_CONCLUDE, b, loss);
-    if (mlp_barrier(m->worker) != MLP_GO_ON) {
+    if (!run_parts(m, &epoch->objective, exchange, b, n_before, loss)) {
         return false;
     }
     double learning_rate = epoch->learning_rates[b];
@@ -298,7 +324,7 @@ run_batches(mlp_member *m, const mlp_train_share_args *args, mlp_epoch_total *to
 }
 
 static void
-run(mlp_worker *worker, void *arguments)
+run_epoch(mlp_worker *worker, void *arguments)
 {
     mlp_train_share_args *args = arguments;
     mlp_member m = mlp_join_plan(args->epoch.plan, worker);
@@ -313,4 +339,33 @@ run(mlp_worker *worker, void *arguments)
     }
 }
 
-const mlp_job mlp_train_share_job = {prepare, run};
+const mlp_job mlp_train_share_job = {prepare_epoch, run_epoch};
+
+/* ---- the gradients of all rows ---- */
+
+static void
+run_gradient(mlp_worker *worker, void *arguments)
+{
+    mlp_share_gradient_args *args = arguments;
+    mlp_member m = mlp_join_plan(args->plan, worker);
+    double loss, weight_sum = args->exchange.weight_sums[0];
+    mlp_pack_network(&m);
+    if (mlp_barrier(worker) != MLP_GO_ON
+        || !run_parts(&m, &args->objective, &args->exchange, 0, 0, &loss)) {
+        return;
+    }
+    ptrdiff_t n_done = 0;
+    for (const mlp_task *task; (task = mlp_next_task(&m, &n_done)) != NULL;) {
+        mlp_matrix kept = mlp_task_gradient(&m, task), from = exchanged(&m, task);
+        m.kernels->copy(&from, &kept);
+    }
+    if (mlp_barrier(worker) != MLP_GO_ON) {
+        return;
+    }
+    mlp_write_gradients(&m, args->objective.l2 / weight_sum);
+    if (mlp_barrier(worker) == MLP_GO_ON && worker->rank == 0) {
+        args->value = (loss + mlp_l2_loss(&m, args->objective.l2)) / weight_sum;
+    }
+}
+
+const mlp_job mlp_share_gradient_job = {prepare_gradient, run_gradient};

@@ -109,3 +109,46 @@ mlp_add_batch(const mlp_member *m, ptrdiff_t rows, double weight_sum, double l2,
     total->rows += rows;
     total->steps++;
 }
+
+/* out = the gradient of a parameter, or some rows of it, with that of the L2 term. */
+static void
+write_gradient(const mlp_member *m, const mlp_parameter *parameter, double l2,
+               const mlp_matrix *out, const mlp_squares *squares)
+{
+    mlp_update_rows rows = {.value = parameter->value, .gradient = parameter->gradient};
+    m->kernels->add_l2(m->worker, mlp_decay_of(parameter, l2), &rows, out, squares);
+}
+
+/* The gradients of a layer, for the member's share of the input units, of the first layer in its
+ * slice. */
+static void
+write_layer_gradients(const mlp_member *m, const mlp_layer *whole, ptrdiff_t l, double l2)
+{
+    const mlp_layer *layer = &m->group->layers[l];
+    mlp_matrix dweights = whole->weights.gradient, dbiases = whole->biases.gradient;
+    if (l == 0) {
+        dweights = mlp_slice_of(&dweights, &m->group->slice);
+        dbiases = mlp_slice_of(&dbiases, &m->group->slice);
+    }
+    ptrdiff_t begin, end;
+    mlp_share_units(m, l, &begin, &end);
+    mlp_parameter weights = layer->weights;
+    weights.value = mlp_rows_of(&weights.value, begin, end);
+    weights.gradient = mlp_rows_of(&weights.gradient, begin, end);
+    mlp_matrix out = mlp_rows_of(&dweights, begin, end);
+    mlp_squares squares = mlp_squares_of(m, l, begin);
+    write_gradient(m, &weights, l2, &out, &squares);
+    if ((l == 0 ? m->rank : m->worker->rank) == 0) {
+        mlp_squares none = {.n_parts = 1, .ends = {dbiases.cols}};
+        write_gradient(m, &layer->biases, l2, &dbiases, &none);
+    }
+}
+
+void
+mlp_write_gradients(const mlp_member *m, double l2)
+{
+    const mlp_network *network = m->plan->spec.network;
+    for (ptrdiff_t l = 0; l < network->n_layers; l++) {
+        write_layer_gradients(m, &network->layers[l], l, l2);
+    }
+}

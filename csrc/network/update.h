@@ -1,5 +1,5 @@
-/* The stage UPDATE of a batch, task by task; what REDUCE makes of all gradients before it; and the
- * copies of the first layer that are updated.
+/* What becomes of a batch's gradients: REDUCE, what is made of all of them; UPDATE, task by task;
+ * or they are written to somebody's arrays. And the copies of the first layer that are updated.
  */
 #ifndef MLP_NETWORK_UPDATE_H
 #define MLP_NETWORK_UPDATE_H
@@ -36,5 +36,9 @@ typedef struct {
  * L2 term: the others pass l2 = 0. */
 void mlp_add_batch(const mlp_member *m, ptrdiff_t rows, double weight_sum, double l2, double loss,
                    mlp_epoch_total *total);
+
+/* Writes the gradients that are kept, with that of the L2 term, to those of the network's
+ * parameters: the member's share. */
+void mlp_write_gradients(const mlp_member *m, double l2);
 
 #endif

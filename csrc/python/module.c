@@ -175,6 +175,7 @@ static PyMethodDef module_methods[] = {
     {"train_step", mlp_core_train_step, METH_VARARGS, NULL},
     {"train_epoch", mlp_core_train_epoch, METH_O, NULL},
     {"train_share", mlp_core_train_share, METH_VARARGS, NULL},
+    {"share_gradient", mlp_core_share_gradient, METH_VARARGS, NULL},
     {"train_members", mlp_core_train_members, METH_VARARGS, NULL},
     {"loss_gradient", mlp_core_loss_gradient, METH_O, NULL},
     {"evaluate", mlp_core_evaluate, METH_O, NULL},

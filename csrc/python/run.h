@@ -38,6 +38,7 @@ PyObject *mlp_core_sgd_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_step(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_epoch(PyObject *module, PyObject *fields);
 PyObject *mlp_core_train_share(PyObject *module, PyObject *args);
+PyObject *mlp_core_share_gradient(PyObject *module, PyObject *args);
 PyObject *mlp_core_train_members(PyObject *module, PyObject *args);
 PyObject *mlp_core_loss_gradient(PyObject *module, PyObject *fields);
 PyObject *mlp_core_evaluate(PyObject *module, PyObject *fields);

@@ -1,5 +1,5 @@
-/* An epoch whose batches several processes share: train_share, and the calls back to Python with
- * which gradients are exchanged. */
+/* What several processes do together: train_share and share_gradient, and the calls back to Python
+ * with which gradients are exchanged. */
 #include "python/fields.h"
 #include "python/integers.h"
 #include "python/layers.h"
@@ -163,13 +163,14 @@ check_batches(mlp_call *call, const mlp_exchange *exchange)
     }
 }
 
+/* Takes an exchange of gradients of a network, of so many rows that are here. */
 static void
-arg_exchange(mlp_call *call, const exchange_fields *given, mlp_train_share_args *share)
+arg_exchange(mlp_call *call, const exchange_fields *given, mlp_network *network, ptrdiff_t n_rows,
+             mlp_exchange *exchange)
 {
-    mlp_exchange *exchange = &share->exchange;
-    const mlp_network *network = &share->epoch.network;
     ptrdiff_t n_inputs = call->failed ? 0 : mlp_layer_inputs(&network->layers[0]);
-    arg_parts(call, given, share->epoch.data.n, exchange);
+    arg_gradients(call, given, network);
+    arg_parts(call, given, n_rows, exchange);
     arg_pieces(call, given->piece_starts, n_inputs, exchange);
     const ptrdiff_t n = exchange->n_batches, most = PTRDIFF_MAX;
     exchange->batch_rows = arg_counts(call, MLP_NAMED(*given, batch_rows), n, most);
@@ -203,6 +204,17 @@ most_rows(const mlp_exchange *exchange)
     return most;
 }
 
+/* Reads the fields of an exchange. Returns how many batches there are. */
+static ptrdiff_t
+read_exchange(mlp_call *call, PyObject *fields, exchange_fields *given)
+{
+    MLP_ARG_FIELDS(call, fields, "fields of an exchange", EXCHANGE_FIELDS, given);
+    PyObject *array =
+        mlp_require_array(call, given->batch_rows,
+                          &(mlp_expectation){"batch_rows", MLP_ANY, 1, 1, MLP_ANY, MLP_READ});
+    return array == NULL ? 0 : PyArray_SIZE((PyArrayObject *)array);
+}
+
 /* train_share(fields, exchange) -> (total loss, rows that it is of)
  *
  * fields are train_epoch's, with a learning rate for each batch; rows, targets and weights those of
@@ -219,16 +231,10 @@ mlp_core_train_share(PyObject *module, PyObject *args)
     mlp_effort effort;
     mlp_call call;
     mlp_begin(&call);
-    MLP_ARG_FIELDS(&call, exchange, "fields of an exchange", EXCHANGE_FIELDS, &given);
-    ptrdiff_t n_batches = 0;
-    if (mlp_require_array(&call, given.batch_rows,
-                          &(mlp_expectation){"batch_rows", MLP_ANY, 1, 1, MLP_ANY, MLP_READ})) {
-        n_batches = PyArray_SIZE((PyArrayObject *)given.batch_rows);
-    }
-    share.exchange.n_batches = n_batches;
-    int64_t *steps = mlp_arg_epoch(module, &call, fields, n_batches, &share.epoch, &effort);
-    arg_gradients(&call, &given, &share.epoch.network);
-    arg_exchange(&call, &given, &share);
+    share.exchange.n_batches = read_exchange(&call, exchange, &given);
+    int64_t *steps =
+        mlp_arg_epoch(module, &call, fields, share.exchange.n_batches, &share.epoch, &effort);
+    arg_exchange(&call, &given, &share.epoch.network, share.epoch.data.n, &share.exchange);
     if (mlp_ready(&call)) {
         double of_rows = (double)mlp_max(share.epoch.data.n, 1);
         double in_batch = (double)most_rows(&share.exchange);
@@ -238,6 +244,40 @@ mlp_core_train_share(PyObject *module, PyObject *args)
             result = Py_BuildValue("(dn)", share.epoch.total_loss, (Py_ssize_t)share.epoch.rows);
         }
         mlp_count_steps(steps, &share.epoch);
+    }
+    mlp_end(&call);
+    return result;
+}
+
+/* share_gradient(fields, exchange) -> value of the objective
+ *
+ * Its gradients are written to those of the exchange, of one batch. fields are loss_gradient's
+ * without dweights and dbiases, of the rows that are here. */
+PyObject *
+mlp_core_share_gradient(PyObject *module, PyObject *args)
+{
+    PyObject *fields, *exchange, *result = NULL;
+    if (!PyArg_ParseTuple(args, "OO:share_gradient", &fields, &exchange)) {
+        return NULL;
+    }
+    exchange_fields given = {0};
+    mlp_share_gradient_args share;
+    mlp_effort effort;
+    mlp_call call;
+    mlp_begin(&call);
+    ptrdiff_t n_batches = read_exchange(&call, exchange, &given);
+    mlp_arg_share_gradient(module, &call, fields, &share, &effort);
+    share.exchange.n_batches = n_batches;
+    arg_exchange(&call, &given, &share.network, share.data.n, &share.exchange);
+    if (!call.failed && (n_batches != 1 || share.exchange.batch_rows[0] == 0)) {
+        mlp_expectation expected = {.name = "batch_rows", .index = MLP_ANY};
+        mlp_reject(&call, PyExc_ValueError, &expected, "be of one batch that has some",
+                   PyLong_FromSsize_t(n_batches));
+    }
+    if (mlp_ready(&call)
+        && mlp_run_job(module, &mlp_share_gradient_job, &share,
+                       mlp_threads_for(effort.n_threads, effort.work))) {
+        result = PyFloat_FromDouble(share.value);
     }
     mlp_end(&call);
     return result;

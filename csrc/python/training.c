@@ -40,10 +40,13 @@
     F(reals, dropout)         \
     F(size, seed)
 
+#define SHARE_GRADIENT_FIELDS(F) \
+    SHARED_FIELDS(F)             \
+    F(real, gradient_scale)      \
+    F(real, l2)
+
 #define LOSS_GRADIENT_FIELDS(F) \
-    SHARED_FIELDS(F)            \
-    F(real, gradient_scale)     \
-    F(real, l2)                 \
+    SHARE_GRADIENT_FIELDS(F)    \
     F(object, dweights)         \
     F(object, dbiases)
 
@@ -62,6 +65,10 @@ typedef struct {
 typedef struct {
     TRAIN_EPOCH_FIELDS(MLP_MEMBER)
 } train_epoch_fields;
+
+typedef struct {
+    SHARE_GRADIENT_FIELDS(MLP_MEMBER)
+} share_gradient_fields;
 
 typedef struct {
     LOSS_GRADIENT_FIELDS(MLP_MEMBER)
@@ -224,6 +231,22 @@ mlp_core_train_epoch(PyObject *module, PyObject *fields)
     }
     mlp_end(&call);
     return result;
+}
+
+void
+mlp_arg_share_gradient(PyObject *module, mlp_call *call, PyObject *fields,
+                       mlp_share_gradient_args *gradient, mlp_effort *effort)
+{
+    share_gradient_fields given = {0};
+    MLP_ARG_FIELDS(call, fields, "fields of share_gradient", SHARE_GRADIENT_FIELDS, &given);
+    mlp_loss loss = mlp_arg_loss(call, given.loss);
+    *gradient = (mlp_share_gradient_args){.objective = {loss, given.l2, given.gradient_scale}};
+    problem p = arg_problem(call, SHARED_OF_GIVEN, &loss, MLP_READ);
+    gradient->data = p.data;
+    gradient->network = p.network;
+    gradient->kernels = mlp_kernels_for(module, call);
+    effort->n_threads = given.n_threads;
+    effort->work = 3 * mlp_count_work(p.data.n, p.weights);
 }
 
 /* loss_gradient(fields) -> value of the objective */

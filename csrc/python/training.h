@@ -25,6 +25,10 @@ mlp_count_steps(int64_t *steps, const mlp_train_epoch_args *epoch)
     __atomic_store_n(steps, epoch->first_step + epoch->steps, __ATOMIC_RELAXED);
 }
 
+/* The fields of share_gradient, for a job: loss_gradient's without dweights and dbiases. */
+void mlp_arg_share_gradient(PyObject *module, mlp_call *call, PyObject *fields,
+                            mlp_share_gradient_args *gradient, mlp_effort *effort);
+
 /* The fields of evaluate, for a job. */
 void mlp_arg_evaluation(PyObject *module, mlp_call *call, PyObject *fields,
                         mlp_evaluate_args *evaluate, mlp_effort *effort);

@@ -5,10 +5,11 @@ has failed takes part in the next check, wherever the others are, and says so. N
 between a check and the exchange that it is before.
 """
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -34,6 +35,7 @@ PLACES = (
     "the end of a batch",
     "an evaluation",
     "the end of an epoch",
+    "a step of L-BFGS",
     "its end",
 )
 
@@ -56,7 +58,12 @@ class Agreement:
         self._all = np.zeros((comm.Get_size(), 2 + N_VALUES))
         self._is_over = False
         self._is_told = False  # that the KeyboardInterrupt on its way is everybody's
+        self._is_interrupted = False  # by another process
+        # What Ctrl-C does depends on these.
         self._is_busy = True
+        self._is_training = False
+        self._is_signalled = False
+        self._insists = False
         self._pending: tuple[int, FrameType | None] | None = None
 
     def check(self, place: str, values: Any = ()) -> Array:
@@ -69,9 +76,18 @@ class Agreement:
         RuntimeError
             If an error has.
         """
-        gathered = self._tell(GOES_ON, place, values)
+        status = GOES_ON
+        try:
+            self.hear()
+        except KeyboardInterrupt:
+            if not self._waits:
+                raise
+            status = INTERRUPTED
+        gathered = self._tell(status, place, values)
         if gathered[:, 0].max() == INTERRUPTED:
-            self._is_told = True
+            self._is_told = self._is_interrupted = True
+            with suppress(KeyboardInterrupt):  # it is the same
+                self.hear()
             raise KeyboardInterrupt
         return gathered[:, 2:]
 
@@ -83,8 +99,9 @@ class Agreement:
         KeyboardInterrupt
             If it has ended more than that.
         """
-        if self._is_over:
+        if self._is_over or self._insists:
             raise KeyboardInterrupt
+        self._is_training = False
         if not self._is_told:
             with self.undisturbed():
                 self._tell(INTERRUPTED)
@@ -155,9 +172,11 @@ class Agreement:
 
     def _conclude(self) -> None:
         """End the work where all do, but for some whose training Ctrl-C ends: that end is near."""
-        is_interrupted = False
+        self._is_training = is_interrupted = False
         while self._tell(GOES_ON, "its end")[:, 0].max() == INTERRUPTED:
             is_interrupted = True
+        self.hear()  # of what has come meanwhile, which may be long
+        self._tell(GOES_ON, "its end")
         self._is_over = True
         if is_interrupted:
             warn_caller("Training interrupted by user.")
@@ -172,28 +191,53 @@ class Agreement:
             return None
 
         def handle(signum: int, frame: FrameType | None) -> None:
-            if self._is_busy:
+            is_same = self._is_interrupted and not self._is_signalled
+            self._is_signalled = True
+            if is_same:  # as when all processes are sent one
+                with suppress(KeyboardInterrupt):
+                    previous(signum, frame)
+            elif self._is_busy or (self._waits and self._pending is None):
                 self._pending = signum, frame
             else:
+                self._insists = self._waits
+                self._pending = None
                 previous(signum, frame)
 
         self._previous = previous
         signal.signal(signal.SIGINT, handle)
         return previous
 
+    @property
+    def _waits(self) -> bool:
+        """Whether Ctrl-C waits for the next check, where all end; a second one does not."""
+        return self._is_training and len(self._all) > 1
+
+    def begin_training(self) -> None:
+        """From now on, have Ctrl-C end the training of all at the same place, which then go on."""
+        self._is_training = True
+
     @contextmanager
-    def undisturbed(self, *, hears: bool = True) -> Iterator[None]:
+    def breaking_off(self) -> Iterator[None]:
+        """Do in training what Ctrl-C may end at any place, as other processes wait."""
+        was_training, self._is_training = self._is_training, False
+        try:
+            self.hear()
+            yield
+        finally:
+            self._is_training = was_training
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
         """Exchange something: Ctrl-C is heard afterwards, lest others wait for what does not come.
 
-        It is heard at the end, or with ``hears=False`` when `hear` is called; when all is over, not
-        before `together` ends.
+        When all is over, it is not heard before `together` ends.
         """
         self._is_busy = True
         try:
             yield
         finally:
             self._is_busy = self._is_over
-            if hears and not self._is_over:
+            if not (self._is_over or self._waits):
                 self.hear()
 
     def hear(self) -> None:
@@ -207,6 +251,11 @@ def _describe(error: BaseException) -> str:
     """The name and the text of an error, where it has one."""
     name = type(error).__name__
     try:
-        return f"{name}: {error}"
+        return without_addresses(f"{name}: {error}")
     except BaseException:  # its own
         return f"{name}: (its text cannot be had)"
+
+
+def without_addresses(text: str) -> str:
+    """A text without where objects are, which each process has elsewhere."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

@@ -1,18 +1,21 @@
 """Training data of which every process takes a share."""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 
 from mlp_c import _core
 from mlp_c._mpi.batches import Division, cut, share_epoch
 from mlp_c._mpi.exchanges import Chain, Exchange, Tree, layout
 from mlp_c._system.blocks import Array
-from mlp_c._training.data import Data, digest_of
+from mlp_c._training.data import Data, Objective, digest_of
 
 # What a list of the elements that are not zero may take where it is of all rows, in bytes.
 _MOST_INDEX_BYTES = 1 << 28
@@ -100,34 +103,83 @@ class SharedData(Data):
         with agreement.undisturbed():
             agreement.check("an epoch")
             self.ranks.comm.Bcast(fields["learning_rates"])
-        rows, batches = share_epoch(
-            self.division,
-            self._numbers(fields),
-            fields["batch_size"],
-            fields["sample_weight"],
-            float(np.finfo(fields["weights"][0].dtype).tiny),
-        )
+        rows, batches = self._share(self._numbers(fields), fields["batch_size"], fields)
+        return self._run(_core.train_share, fields, rows, batches)
+
+    def loss_gradient(self, fields: dict[str, Any]) -> float:
+        """The objective of all rows; its gradients are written."""
+        shared = dict(fields)
+        gradients = shared.pop("dweights") + shared.pop("dbiases")
+        numbers = self._numbers(fields)
+        value = self._run(_core.share_gradient, shared, *self._share(numbers, len(numbers), fields))
+        exchange = self._exchange_for(fields["weights"] + fields["biases"])
+        for own, gradient in zip(gradients, exchange.gradients, strict=True):
+            own[...] = gradient
+        return value
+
+    def minimize(
+        self, evaluate: Objective, start: Array, callback: Callable[..., None], options: Any
+    ) -> Any:
+        """Minimise the objective by L-BFGS on the first rank; what that asks for is done on all."""
+
+        def tell(what: Any) -> Any:
+            return self.ranks.hear_first("a step of L-BFGS", what)
+
+        def evaluate_on_all(vector: Array) -> tuple[float, Array]:
+            tell(("evaluate", vector))
+            return evaluate(vector)
+
+        def call_on_all(intermediate_result: Any) -> None:
+            tell(("call", _plain(intermediate_result, "x", "fun")))
+            callback(intermediate_result)
+
+        if self.ranks.rank == 0:
+            result = super().minimize(evaluate_on_all, start, call_on_all, options)
+            tell(("end", _plain(result, "x", "fun", "nit", "status", "message")))
+            return result
+        while True:
+            what, value = tell(None)
+            if what == "end":
+                return value
+            if what == "evaluate":
+                evaluate(value)
+            else:
+                with suppress(StopIteration):  # which the first rank raises, too
+                    callback(value)
+
+    def _share(
+        self, numbers: Array, batch_size: int, fields: dict[str, Any]
+    ) -> tuple[Array, dict[str, Array]]:
+        """The rows of each batch that are here, and what the kernels take of the batches."""
+        least = float(np.finfo(fields["weights"][0].dtype).tiny)
+        return share_epoch(self.division, numbers, batch_size, fields["sample_weight"], least)
+
+    def _run(
+        self,
+        function: Callable[[dict[str, Any], dict[str, Any]], Any],
+        fields: dict[str, Any],
+        rows: Array,
+        batches: dict[str, Array],
+    ) -> Any:
+        """Run a function of the kernels on the rows of batches that are here."""
         exchange = self._exchange_for(fields["weights"] + fields["biases"])
         exchange.begin(batches, self.division.n_parts)
         n_layers = len(fields["weights"])
-        gradients = exchange.gradients
         try:
-            result = _core.train_share(
+            return function(
                 self._here(fields, rows),
                 {
                     "exchange": exchange,
-                    "dweights": gradients[:n_layers],
-                    "dbiases": gradients[n_layers:],
+                    "dweights": exchange.gradients[:n_layers],
+                    "dbiases": exchange.gradients[n_layers:],
                     "n_parts": self.division.n_parts,
                     **batches,
                     **exchange.fields,
                 },
             )
-            agreement.hear()
         except BaseException:
             exchange.abandon()
             raise
-        return result
 
     def _exchange_for(self, params: list[Array]) -> Exchange:
         ranks = self.ranks
@@ -174,6 +226,11 @@ def sample(X: Any, numbers: Array) -> list[bytes]:
             for a, b in zip(starts[numbers], starts[numbers + 1], strict=True)
         ]
     return [_digest(np.ascontiguousarray(row).tobytes()) for row in X[numbers]]
+
+
+def _plain(result: Any, *names: str) -> OptimizeResult:
+    """What processes tell each other of a result of SciPy's."""
+    return OptimizeResult({name: result[name] for name in names})
 
 
 def _digest(content: bytes) -> bytes:

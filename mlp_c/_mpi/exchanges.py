@@ -71,8 +71,7 @@ class Exchange(ABC):
 
     def __call__(self, point: str, index: int, loss: float) -> float:
         """Do what is asked for at a point; the loss to go on with."""
-        # What is concluded is to be updated with, as it is in the other processes.
-        with self._agreement.undisturbed(hears=point != "conclude"):
+        with self._agreement.undisturbed():
             loss = getattr(self, f"_{point}")(index, loss)
             if point == "conclude":
                 self._batch = self._skip(index + 1)

@@ -195,6 +195,7 @@ class Ranks(World):
 
     def report(self, tasks: Tasks) -> Tasks:
         """Report on rank 0 alone; what a callback asks for there is done on all."""
+        self.agreement.begin_training()
         return RankTasks(self, tasks if self.rank == 0 else NoTasks())
 
 
@@ -206,15 +207,19 @@ class RankTasks:
 
     def begin_epoch(self) -> None:
         """Report that an epoch begins."""
-        self._tasks.begin_epoch()
+        with self._ranks.agreement.breaking_off():
+            self._tasks.begin_epoch()
 
     def end_epoch(self) -> bool:
         """Report its end; whether a callback of rank 0 asks to stop."""
-        return bool(self._ranks.hear_first("the end of an epoch", self._tasks.end_epoch()))
+        with self._ranks.agreement.breaking_off():
+            stops = self._tasks.end_epoch()
+        return bool(self._ranks.hear_first("the end of an epoch", stops))
 
     def end(self) -> None:
         """Report the end of the fit."""
-        self._tasks.end()
+        with self._ranks.agreement.breaking_off():
+            self._tasks.end()
 
 
 def _kind(y: Array) -> str:

@@ -7,11 +7,15 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.sparse import issparse
 
 from mlp_c import _core
-from mlp_c._system.blocks import blocks
+from mlp_c._system.blocks import Array, blocks
 from mlp_c._system.threads import effective_n_threads
+
+# The objective and its gradient, for a vector of all parameters.
+Objective = Callable[[Array], tuple[float, Array]]
 
 # Above this fraction of pairs of neighbouring columns that are not both zero, to multiply
 # all elements is faster.
@@ -157,6 +161,18 @@ class Data:
     def evaluate(self, fields: dict[str, Any]) -> float:
         """Evaluate rows; the sum of their losses."""
         return _core.evaluate(fields)
+
+    def loss_gradient(self, fields: dict[str, Any]) -> float:
+        """The objective of all rows; its gradients are written."""
+        return _core.loss_gradient(fields)
+
+    def minimize(
+        self, evaluate: Objective, start: Array, callback: Callable[..., None], options: Any
+    ) -> Any:
+        """Minimise the objective by L-BFGS."""
+        return minimize(
+            evaluate, start, method="L-BFGS-B", jac=True, callback=callback, options=options
+        )
 
     def interrupt(self) -> None:
         """Take note that Ctrl-C has ended the training."""

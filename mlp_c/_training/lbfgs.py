@@ -3,11 +3,9 @@
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 
-from mlp_c import _core
 from mlp_c._system.blocks import Array
 from mlp_c._system.threads import effective_n_threads
 from mlp_c._system.warnings import warn_caller
@@ -87,13 +85,11 @@ class LBFGS:
         model.n_iter_ = 0
         try:
             tasks.begin_epoch()
-            result = minimize(
+            result = self.data.minimize(
                 self._loss_and_gradient,
                 start.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                callback=self._end_iteration,
-                options={
+                self._end_iteration,
+                {
                     "maxfun": model.max_fun,
                     "maxiter": model.max_iter,
                     "gtol": model.tol,
@@ -101,6 +97,7 @@ class LBFGS:
                 },
             )
         except KeyboardInterrupt:
+            self.data.interrupt()
             warn_caller("Training interrupted by user.")
             return
         model.coefs_, model.intercepts_ = self._unpack(result.x.astype(self._dtype, copy=False))
@@ -126,7 +123,7 @@ class LBFGS:
 
     def _loss_and_gradient(self, vector: Array) -> tuple[float, Array]:
         gradient = np.empty_like(vector)
-        return _core.loss_gradient(self._arguments(vector, gradient)), gradient
+        return self.data.loss_gradient(self._arguments(vector, gradient)), gradient
 
     def _arguments(self, vector: Array, gradient: Array) -> dict[str, Any]:
         """What the loss of the parameters in `vector` takes, and where its gradient goes."""

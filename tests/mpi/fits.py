@@ -40,6 +40,10 @@ SETTINGS = {
     "csr": _setting(form="csr", batch_size=100, dtype=np.float32),
     "labels of columns": _setting("columns", batch_size=100, early_stopping=True),
     "text": _setting("text", batch_size=100),
+    "lbfgs": _setting(solver="lbfgs", max_iter=5, alpha=0.1),
+    "lbfgs, early stopping": _setting(
+        solver="lbfgs", max_iter=6, early_stopping=True, scoring="loss", weights="some"
+    ),
     "regressor": _setting("regressor", batch_size=100, early_stopping=True, weights="some"),
     "quantiles": _setting("quantiles", batch_size=100, dtype=np.float32),
 }
@@ -79,9 +83,10 @@ def make(setting, n_threads=1):
 
 def digest(model):
     """Of all that a fit has made."""
-    moments = [m for ms in model._optimizer.moments for m in ms]
-    arrays = [*model.coefs_, *model.intercepts_, *moments, model._optimizer.steps]
-    names = "loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_"
+    optimizer = getattr(model, "_optimizer", None)
+    moments = [] if optimizer is None else [m for ms in optimizer.moments for m in ms]
+    arrays = [*model.coefs_, *model.intercepts_, *moments]
+    names = "loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "n_steps_"
     record = repr([getattr(model, name, None) for name in names])
     return hashlib.sha256(b"".join(a.tobytes() for a in arrays) + record.encode()).hexdigest()
 

@@ -26,6 +26,12 @@ def require():
         pytest.skip("mpiexec is neither beside this Python nor on the path")
 
 
+def environment():
+    """In which ranks find the package and the tests, wherever they run."""
+    paths = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 def run(n, function, directory, *args, timeout=240):
     """What a function of a module of the tests returns on each of `n` ranks.
 
@@ -35,11 +41,10 @@ def run(n, function, directory, *args, timeout=240):
     directory.mkdir(exist_ok=True)
     where = directory / "call.pickle"
     where.write_bytes(pickle.dumps((function.__module__, function.__qualname__, args)))
-    paths = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
     command = [find_mpiexec(), "-n", str(n), sys.executable, "-m", "support.ranks", str(directory)]
     ran = subprocess.run(
         command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=timeout,
