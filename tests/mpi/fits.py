@@ -110,24 +110,30 @@ def bounds_of(size, rank, n_shards):
     return tuple((rank + i) * n_shards // size * N // n_shards for i in (0, 1))
 
 
-def together():
-    """What ranks come to, by whose the rows are, the number of shards, and setting."""
-    return {
-        (rows, n_shards): _together(rows, n_shards)
-        for rows in ("same", "own")
-        for n_shards in (None, 7, 8)
-    }
+# Settings by whose the rows are and the number of shards, of which seven do not divide by most
+# numbers of ranks.
+WAYS = {
+    ("same", None): [*SETTINGS],
+    ("same", 7): [*SETTINGS],
+    ("own", None): [*IN_ORDER, "adamw, clipped, dropout", "early stopping", "text"],
+    ("own", 8): ["adamw, clipped, dropout", "csr", "lbfgs", "regressor"],
+}
 
 
-def _together(whose, n_shards):
+def together(step=1):
+    """What ranks come to, by way, of whose settings some may be left out, and setting."""
+    return {way: _together(*way, names[::step]) for way, names in WAYS.items()}
+
+
+def _together(whose, n_shards, names):
     import mlp_c.mpi
 
     rank, size = mlp_c.mpi.rank(), mlp_c.mpi.size()
     fitted = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, setting in SETTINGS.items():
-            model, X, y, weights = make(setting, n_threads=1 + rank % 2)
+        for name in names:
+            model, X, y, weights = make(SETTINGS[name], n_threads=1 + rank % 2)
             if whose == "own":
                 a, b = bounds_of(size, rank, n_shards)
                 X, y, weights = X[a:b], y[a:b], None if weights is None else weights[a:b]

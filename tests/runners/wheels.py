@@ -45,12 +45,10 @@ FOLDERS = (
     "tables",
 )
 QUICK = (
-    "estimators/test_errors.py",
     "estimators/test_fit_edges.py",
     "estimators/test_parity.py",
     "exporting/test_to_onnx.py",
     "kernels/test_bits.py",
-    "kernels/test_loss.py",
     "kernels/test_rejections.py",
 )
 
