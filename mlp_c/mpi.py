@@ -27,6 +27,9 @@ from mlp_c.checkpoint import restore
 
 __all__ = ["fit", "resume", "rank", "size"]
 
+# A process lists the nodes of the tree that they make, and tells 64 of its own at most.
+_MOST_SHARDS = 1 << 16
+
 # Parameters that may differ from rank to rank; generators are rank 0's.
 _OWN_PARAMETERS = ("n_threads", "verbose", "random_state")
 
@@ -279,7 +282,7 @@ _in_progress: list[tuple[int, Any]] = []
 
 @contextmanager
 def _one_fit_of(comm: Any) -> Iterator[None]:
-    """Refuse a fit for which another one would wait, as a callback's for that which has called it."""
+    """Refuse a fit that another one would wait for, as that does whose callback has called it."""
     thread = threading.get_ident()
     for other_thread, other in _in_progress:
         waits = thread == other_thread and min(comm.Get_size(), other.Get_size()) > 1
@@ -317,6 +320,8 @@ def _check_arguments(comm: Any, rows: Any, n_shards: Any) -> None:
         return
     if not isinstance(n_shards, Integral) or isinstance(n_shards, bool):
         raise TypeError(f"n_shards must be None or an integer, got {type(n_shards).__name__}")
+    if int(n_shards) > _MOST_SHARDS:
+        raise ValueError(f"n_shards must be at most {_MOST_SHARDS}, got {n_shards}")
     if n_shards < comm.Get_size():
         raise ValueError(
             f"n_shards must be at least the number of ranks, which is {comm.Get_size()}, got "

@@ -1,6 +1,7 @@
 """Training data of which every process takes a share."""
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,10 +100,17 @@ class SharedData(Data):
 
     def train_epoch(self, fields: dict[str, Any]) -> tuple[float, int]:
         """Train for an epoch; the sum of its losses, and how many rows that is of."""
-        agreement = self.ranks.agreement
+        agreement, checksum = self.ranks.agreement, 0
+        for param in fields["weights"] + fields["biases"]:
+            checksum = zlib.crc32(np.ascontiguousarray(param).data, checksum)
         with agreement.undisturbed():
-            agreement.check("an epoch")
+            checksums = agreement.check("an epoch", [checksum])[:, 0]
             self.ranks.comm.Bcast(fields["learning_rates"])
+        if (checksums != checksums[0]).any():
+            raise RuntimeError(
+                "the weights must be the same on all ranks as an epoch begins, and no callback may "
+                f"change them, got others on rank {int((checksums != checksums[0]).argmax())}"
+            )
         rows, batches = self._share(self._numbers(fields), fields["batch_size"], fields)
         return self._run(_core.train_share, fields, rows, batches)
 

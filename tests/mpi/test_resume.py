@@ -58,8 +58,9 @@ def _given(whose, n_shards):
     return model.set_params(max_iter=4), X, y, weights
 
 
-@pytest.mark.parametrize(("whose", "n_shards"), [("same", None), ("own", 5)])
-@pytest.mark.parametrize(("first", "then"), [(2, 3), (3, 1)])
+@pytest.mark.parametrize(
+    ("whose", "n_shards", "first", "then"), [("same", None, 2, 3), ("own", 5, 3, 1)]
+)
 def test_a_resumed_fit_has_the_bits_of_the_whole(whose, n_shards, first, then, tmp_path):
     ranks.require()
     pytest.importorskip("safetensors")

@@ -1,0 +1,76 @@
+"""What ranks find out of each other before and while they train."""
+
+import numpy as np
+import pytest
+
+import mlp_c
+from support import ranks
+
+
+class Meddle:
+    """A callback that changes a weight, on rank 0 alone, where it is called."""
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        estimator.coefs_[0][0, 0] += 1
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def make(**params):
+    return mlp_c.MLPClassifier((4,), max_iter=2, random_state=0, **params)
+
+
+def said():
+    """What each fit ended with, by what is wrong or unusual of it."""
+    import mlp_c.mpi
+
+    rank = mlp_c.mpi.rank()
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 5))
+    y = (X[:, 0] > 0).astype(int)
+    own = slice(50 * rank, 50 * rank + 50)
+    val = {"X_val": X[: 3 + rank], "y_val": y[: 3 + rank]}  # seven rows: not whole shards
+    fits = {
+        "labels": lambda: mlp_c.mpi.fit(make(), X, y if rank else y.astype(str)),
+        "callback": lambda: mlp_c.mpi.fit(make().set_callbacks(Meddle()), X, y),
+        "shards": lambda: mlp_c.mpi.fit(make(), X, y, n_shards=10**9),
+        "too few shards": lambda: mlp_c.mpi.fit(make(), X, y, n_shards=1),
+        "table": lambda: mlp_c.mpi.fit(mlp_c.TabularMLPClassifier(), X, y),
+        "validation": lambda: mlp_c.mpi.fit(
+            make(early_stopping=True), X[own], y[own], **val, rows="own", n_shards=4
+        ),
+        "division": lambda: mlp_c.mpi.fit(
+            make(), X[: 40 + 20 * rank], y[: 40 + 20 * rank], rows="own", n_shards=4
+        ),
+    }
+    endings = {}
+    for name, fit in fits.items():
+        try:
+            endings[name] = f"{fit().n_iter_} epochs"
+        except Exception as error:
+            endings[name] = f"{type(error).__name__}: {error}"
+    return endings
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_all_ranks_say_the_same_of_what_is_refused(tmp_path):
+    ranks.require()
+    first, second = ranks.run(2, said, tmp_path)
+    assert first == second
+    expected = {
+        "labels": "ValueError: y must be the same on all ranks, got ",
+        "callback": "RuntimeError: the weights must be the same on all ranks as an epoch begins",
+        "shards": "ValueError: n_shards must be at most 65536, got 1000000000",
+        "too few shards": "ValueError: n_shards must be at least the number of ranks, which is 2",
+        "table": "TypeError: model must be an MLPClassifier or MLPRegressor of mlp_c, got a Tabular",
+        "validation": "2 epochs",
+        "division": "ValueError: the rows of rank 0 must end where a shard does, before row 50 of",
+    }
+    assert {name: text[: len(expected[name])] for name, text in first.items()} == expected
