@@ -212,20 +212,17 @@ class Tree(Exchange):
     ) -> None:
         super().__init__(comm, agreement, params)
         rank, size, n_shards = comm.Get_rank(), comm.Get_size(), division.n_shards
-        self._division = division
+        self._division, self._rank = division, rank
         shards = [(cut(n_shards, size, r), cut(n_shards, size, r + 1)) for r in range(size)]
         self._nodes = [nodes_of(*of_rank, n_shards) for of_rank in shards]
         self._own: list[tuple[Node, Array, float]] = []
-        bounds = [cut(len(self._flat), size, r) for r in range(size + 1)]
-        self._bounds = bounds
-        n_own, width = len(self._nodes[rank]), bounds[rank + 1] - bounds[rank]
-        self._to_send = np.empty((n_own, len(self._flat)), self._flat.dtype)
-        n_of = np.array([len(nodes) for nodes in self._nodes])
-        n_received = int(n_of.sum())
-        self._received = np.empty((n_received, width), self._flat.dtype)
-        self._rank, self._size = rank, size
-        counts = np.diff(bounds)
-        self._layouts = layout(counts * n_own), layout(width * n_of), layout(counts)
+        ends = [cut(len(self._flat), size, r) for r in range(size + 1)]
+        self._parts = [self._flat[a:b] for a, b in pairwise(ends)]  # each rank's, of the gradients
+        self._slices = [slice(a, b) for a, b in pairwise(ends)]
+        self._others = [(rank + i) % size for i in range(1, size)]  # not all to one at once
+        self._received = {
+            node: np.empty_like(self._parts[rank]) for r in self._others for node in self._nodes[r]
+        }
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -249,37 +246,41 @@ class Tree(Exchange):
 
     def _conclude(self, index: int, loss: float) -> float:
         losses = self._agreement.check("the end of a batch", [loss for _, _, loss in self._own])
-        if self._size > 1:
-            self._exchange()
-        elif self._own[0][1] is not self._flat:
-            self._flat[...] = self._own[0][1]
+        own = {node: sums for node, sums, _ in self._own}
         self._own = []
+        self._give([*own.values()])
+        mine = self._slices[self._rank]
+        try:
+            nodes = {node: sums[mine] for node, sums in own.items()} | self._received
+            self._parts[self._rank][...] = _add_up(nodes, self._division.n_shards)
+        finally:  # the others wait for it, whatever it holds
+            self._share()
         totals = {
             node: float(losses[rank, i])
-            for rank, nodes in enumerate(self._nodes)
-            for i, node in enumerate(nodes)
+            for rank, nodes_of_rank in enumerate(self._nodes)
+            for i, node in enumerate(nodes_of_rank)
         }
         return float(_add_up(totals, self._division.n_shards))
 
-    def _exchange(self) -> None:
-        """Add the part of all gradients that is this process's, and give it to the others."""
-        own, bounds = [sums for _, sums, _ in self._own], self._bounds
-        to_send, to_receive, to_share = self._layouts
-        sent = own[0]
-        if len(own) > 1:
-            sent = self._to_send.reshape(-1)
-            at = 0
-            for a, b in pairwise(bounds):
-                for sums in own:
-                    sent[at : at + b - a] = sums[a:b]
-                    at += b - a
-        self._comm.Alltoallv([sent, to_send], [self._received, to_receive])
-        nodes = [node for of_rank in self._nodes for node in of_rank]
-        part = self._received[0]
-        try:
-            part = _add_up(dict(zip(nodes, self._received, strict=True)), self._division.n_shards)
-        finally:  # the others wait for it, whatever it holds
-            self._comm.Allgatherv(part, [self._flat, to_share])
+    def _give(self, own: Sequence[Array]) -> None:
+        """Give each process its part of the sums, and receive those of the others."""
+        requests = [
+            self._comm.Irecv(self._received[node], rank, i)
+            for rank in self._others
+            for i, node in enumerate(self._nodes[rank])
+        ]
+        for rank in self._others:
+            for i, sums in enumerate(own):
+                requests.append(self._comm.Isend(sums[self._slices[rank]], rank, i))
+        for request in requests:
+            request.Wait()
+
+    def _share(self) -> None:
+        """Give the others the part of all gradients that was added here, and receive theirs."""
+        requests = [self._comm.Irecv(self._parts[rank], rank) for rank in self._others]
+        requests += [self._comm.Isend(self._parts[self._rank], rank) for rank in self._others]
+        for request in requests:
+            request.Wait()
 
     def abandon(self) -> None:
         """Begin with the next batch, if there is one."""

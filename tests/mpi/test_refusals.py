@@ -69,7 +69,7 @@ def test_all_ranks_say_the_same_of_what_is_refused(tmp_path):
         "callback": "RuntimeError: the weights must be the same on all ranks as an epoch begins",
         "shards": "ValueError: n_shards must be at most 65536, got 1000000000",
         "too few shards": "ValueError: n_shards must be at least the number of ranks, which is 2",
-        "table": "TypeError: model must be an MLPClassifier or MLPRegressor of mlp_c, got a Tabular",
+        "table": "TypeError: model must be an MLPClassifier or MLPRegressor of mlp_c, got a",
         "validation": "2 epochs",
         "division": "ValueError: the rows of rank 0 must end where a shard does, before row 50 of",
     }

@@ -103,6 +103,8 @@ def examples(dtype=np.float64, n=20, widths=(8, 4, 3), n_threads=1, batch_size=7
         "evaluate of coded rows": shared | evaluated | end | {"X": coded_rows},
     }
     by_place["train_members"] = members_of(by_name), n_threads
+    by_place["train_share"] = share_of(by_name["train_epoch of CSR"], n, batch_size)
+    by_place["share_gradient"] = share_of(without(gradient, "dweights", "dbiases"), n, n)
     return {case: dict(enumerate(arguments)) for case, arguments in by_place.items()} | by_name
 
 
@@ -117,6 +119,34 @@ def members_of(cases):
         nowhere = {"outputs": None, "losses": None}
         members.append((epoch, cases[f"evaluate{kind}"] | network | nowhere))
     return [*members[:-1], (members[-1][0], None)]
+
+
+def without(fields, *names):
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def share_of(fields, n, batch_size):
+    """The fields of a call that several processes make together, and of its exchange, for one."""
+    fields = {name: copy.deepcopy(value) for name, value in fields.items()}
+    sizes = [min(batch_size, n - i) for i in range(0, n, batch_size)]
+    n_inputs = len(fields["weights"][0])
+    return fields, {
+        "exchange": exchange,
+        "dweights": [np.zeros_like(w) for w in fields["weights"]],
+        "dbiases": [np.zeros_like(b) for b in fields["biases"]],
+        "piece_starts": np.array([0, n_inputs // 4 * 2, n_inputs]),
+        "part_starts": np.cumsum([0, *sizes]),
+        "batch_rows": np.array(sizes),
+        "first_rows": np.zeros(len(sizes), np.int64),
+        "weight_sums": np.array(sizes, np.float64),
+        "n_parts": 1,
+        "goes_on": 0,
+    }
+
+
+def exchange(point, index, loss):
+    """With nobody."""
+    return loss
 
 
 CASES = list(examples())
@@ -141,9 +171,9 @@ WRITTEN = {
     "loss_gradient": ["dweights", "dbiases"],
     "loss_gradient of CSR": ["dweights", "dbiases"],
     "loss_gradient of coded rows": ["dweights", "dbiases"],
-    "evaluate of CSR": ["outputs"],
-    "evaluate of coded rows": ["outputs"],
-    "evaluate of heads": ["outputs"],
+    "evaluate of CSR": ["outputs", "losses"],
+    "evaluate of coded rows": ["outputs", "losses"],
+    "evaluate of heads": ["outputs", "losses"],
 }
 
 
@@ -152,6 +182,9 @@ def written(case):
     if case == "train_members":
         of_epochs = [WRITTEN[f"train_epoch{kind}"] for kind in KINDS]
         return [(0, i, 0, name) for i, names in enumerate(of_epochs) for name in names]
+    if case in ("train_share", "share_gradient"):
+        of_epoch = WRITTEN["train_epoch of CSR"] if case == "train_share" else []
+        return [(0, name) for name in of_epoch] + [(1, "dweights"), (1, "dbiases")]
     return [(name,) for name in WRITTEN.get(case, [])]
 
 
