@@ -18,7 +18,7 @@ from mlp_c import _core
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._mpi.agreement import Agreement, without_addresses
-from mlp_c._mpi.launch import require_launched, require_mpi, share_of_threads
+from mlp_c._mpi.launch import require_launched, require_mpi, share_of_threads, this_machine
 from mlp_c._mpi.ranks import Ranks
 from mlp_c._saving import files
 from mlp_c._training.data import digest_of
@@ -53,7 +53,7 @@ def rank(comm: Any = None) -> int:
     >>> mlp_c.mpi.rank()
     0
     """
-    return int((require_mpi().COMM_WORLD if comm is None else comm).Get_rank())
+    return int(_launched(comm).Get_rank())
 
 
 def size(comm: Any = None) -> int:
@@ -75,7 +75,14 @@ def size(comm: Any = None) -> int:
     >>> mlp_c.mpi.size()
     1
     """
-    return int((require_mpi().COMM_WORLD if comm is None else comm).Get_size())
+    return int(_launched(comm).Get_size())
+
+
+def _launched(comm: Any) -> Any:
+    """A communicator, by default that of all processes, which the launcher and MPI know alike."""
+    world = require_mpi().COMM_WORLD
+    require_launched(world.Get_size())
+    return world if comm is None else comm
 
 
 def fit(
@@ -104,8 +111,7 @@ def fit(
         are rank 0's. With ``n_threads=None``, the processes of a machine share its CPUs. A
         `random_state` of None, or an instance, is rank 0's.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The rows, as ``fit`` of the model takes them. Of a memory map of the same rows, each process
-        reads what it needs.
+        The rows, as ``fit`` of the model takes them, memory maps too.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -115,7 +121,7 @@ def fit(
     rows : {'same', 'own'}, default='same'
         Whether every process passes all rows, with their targets and weights, or rows of its own.
         The rows are those of all ranks then, in the order of the ranks, and rows to validate with
-        likewise. Gradients alone are exchanged, and targets and weights, once.
+        likewise. No rows are exchanged.
     n_shards : int, default=None
         With a number, a batch's gradient is the sum of so many shards' sums: any number of ranks up
         to that gives the same bits. With None, they are those of the model's own ``fit``, on any
@@ -146,7 +152,8 @@ def fit(
 
     Notes
     -----
-    Every rank keeps the targets, the weights and the order of all rows: some 16 to 32 bytes a row.
+    Every rank keeps the targets, the weights and the order of all rows: some 50 bytes a row for a
+    single target.
 
     Examples
     --------
@@ -261,8 +268,9 @@ def _fit_together(
             model, checkpoint = begin(ranks)
             _check_model(model, rows)
             models.append(model)
-            if model.n_threads is not None:
-                ranks.n_threads = None
+            machines = ranks.tell_all("its beginning", this_machine())
+            if model.n_threads is None:
+                ranks.n_threads = share_of_threads(ranks.rank, machines)
             with _quiet(model, is_first=ranks.rank == 0):
                 same = _what_must_be_same(model, given, rows, n_shards)
                 ranks.require_same("its parameters", same)
@@ -302,14 +310,12 @@ def _ranks_for(comm: Any, agreement: Agreement, rows: str, n_shards: int | None)
     """The processes of a fit, all of which have got so far, with messages of their own."""
     with agreement.undisturbed():
         agreement.check("its beginning")
-        n_threads = share_of_threads(comm)
         messages = comm.Dup()
     return Ranks(
         messages,
         agreement,
         has_own_rows=rows == "own",
         n_shards=None if n_shards is None else int(n_shards),
-        n_threads=n_threads,
     )
 
 

@@ -63,11 +63,13 @@ def main() -> None:
         with progress(len(todo) * effort.rounds) as step:
 
             def keep(text: str) -> None:
-                save(measured, arguments.json)
+                if not arguments.quick:
+                    save(measured, arguments.json)
                 step(text)
 
             measure(todo, effort, keep, measured)
-        save(measured, arguments.json)
+        if not arguments.quick:
+            save(measured, arguments.json)
     for name, why in measured.absent.items():
         print(f"{name} is absent: {why}")
     print(page.summary(measured))

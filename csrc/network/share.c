@@ -158,9 +158,8 @@ compute_others(const mlp_member *m, const mlp_exchange *exchange, const last_chu
 }
 
 /* The gradient of a part's last chunk, piece by piece, and the rest of its loss, which is member
- * 0's. Without a chunk, the
- * part has no rows: what is exchanged is passed on as it is. Returns false where the team is to
- * stop. */
+ * 0's. Without a chunk, the part has no rows: what is exchanged is passed on as it is. Returns false
+ * where the team is to stop. */
 static bool
 exchange_part(const mlp_member *m, const mlp_exchange *exchange, ptrdiff_t part,
               const last_chunk *chunk, double *loss)

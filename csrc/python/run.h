@@ -27,8 +27,7 @@ int mlp_threads_for(int n_threads, double work);
 int mlp_threads_for_batch(int n_threads, double work);
 
 /* The module's functions: on the public kernels (kernels.c), those that only the estimators use
- * (training.c, sharing.c, members.c,
- * prediction.c), and what they take (names.c). */
+ * (training.c, sharing.c, members.c, prediction.c), and what they take (names.c). */
 PyObject *mlp_core_forward(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax(PyObject *module, PyObject *args);
 PyObject *mlp_core_softmax_cross_entropy(PyObject *module, PyObject *args);

@@ -18,8 +18,8 @@ from mlp_c._mpi.exchanges import Chain, Exchange, Tree, layout
 from mlp_c._system.blocks import Array
 from mlp_c._training.data import Data, Objective, digest_of
 
-# What a list of the elements that are not zero may take where it is of all rows, in bytes.
-_MOST_INDEX_BYTES = 1 << 28
+# Rows that all processes have are looked through for zeros, to list the rest, up to so many bytes.
+_MOST_LISTED_BYTES = 1 << 30
 
 # Rows of which there is a fingerprint where no process has all.
 _N_SAMPLED = 256
@@ -47,16 +47,19 @@ class SharedData(Data):
     @cached_property
     def fingerprint(self) -> str:
         """A digest of all rows, or where no process has these of some; of targets and weights."""
+        n_shards = self.ranks.n_shards
         if self.bounds is None:
-            return super().fingerprint
+            whole = super().fingerprint
+            return whole if n_shards is None else digest_of(whole, n_shards)
         held_out = [] if self.held_out is None else [self.held_out.fingerprint]
-        return digest_of(self.sampled, self.y, self.sample_weight, *held_out)
+        return digest_of(self.sampled, self.y, self.sample_weight, n_shards, *held_out)
 
-    @property
-    def most_index_bytes(self) -> float:
-        """What a list of the elements of an array that are not zero may take."""
-        most = super().most_index_bytes
-        return min(most, _MOST_INDEX_BYTES) if self.bounds is None else most
+    def list_nonzeros(self, n_threads: int | None) -> None:
+        """List what is not zero, but of many rows of which each process takes a part alone."""
+        if self.bounds is not None or (
+            isinstance(self.X, np.ndarray) and self.X.nbytes <= _MOST_LISTED_BYTES
+        ):
+            super().list_nonzeros(self.ranks.n_threads or n_threads)
 
     def interrupt(self) -> None:
         """Tell the others that Ctrl-C has ended the training."""

@@ -25,6 +25,9 @@ _HEADER = 64
 # messages are on their way.
 _N_PIECES = 8
 
+# The tag of messages with a part of all gradients; others have the numbers of pieces or nodes.
+_SHARED = 1000
+
 # A node of the tree: its level, and its place there. It has shards place << level and so on.
 Node = tuple[int, int]
 
@@ -277,8 +280,9 @@ class Tree(Exchange):
 
     def _share(self) -> None:
         """Give the others the part of all gradients that was added here, and receive theirs."""
-        requests = [self._comm.Irecv(self._parts[rank], rank) for rank in self._others]
-        requests += [self._comm.Isend(self._parts[self._rank], rank) for rank in self._others]
+        mine = self._parts[self._rank]
+        requests = [self._comm.Irecv(self._parts[rank], rank, _SHARED) for rank in self._others]
+        requests += [self._comm.Isend(mine, rank, _SHARED) for rank in self._others]
         for request in requests:
             request.Wait()
 

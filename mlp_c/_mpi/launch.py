@@ -1,15 +1,19 @@
 """How processes came to run together, and what of their machine each may use."""
 
 import os
+import socket
+from collections.abc import Sequence
 from typing import Any
 
-from mlp_c._system.threads import effective_n_threads
+from mlp_c._system.threads import count_cpus, effective_n_threads
 
 # What launchers tell every process that they start: how many there are.
 _LAUNCHERS = {
     "SLURM_STEP_NUM_TASKS": "srun",
     "PMI_SIZE": "mpiexec",
     "OMPI_COMM_WORLD_SIZE": "mpirun",
+    "MV2_COMM_WORLD_SIZE": "mpiexec",
+    "FLUX_JOB_SIZE": "flux",
 }
 
 
@@ -43,21 +47,25 @@ def require_launched(world_size: int) -> None:
             )
 
 
-def share_of_threads(comm: Any) -> int:
-    """Threads for each process where a machine's CPUs are shared by those that run on it."""
-    MPI = require_mpi()
-    on_machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    try:
-        cpus = sorted(_affinity())
-        all_cpus = on_machine.allgather(cpus)
-        n_own = effective_n_threads(None)
-        share = sum(1 / sum(cpu in other for other in all_cpus) for cpu in cpus)
-        return max(1, min(n_own, round(share * n_own / len(cpus))))
-    finally:
-        on_machine.Free()
-
-
-def _affinity() -> set[int]:
+def this_machine() -> tuple[str, list[int]]:
+    """The name of this machine, and its CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
+        return socket.gethostname(), sorted(os.sched_getaffinity(0))
+    return socket.gethostname(), list(range(os.cpu_count() or 1))
+
+
+def share_of_threads(rank: int, machines: Sequence[tuple[str, list[int]]]) -> int:
+    """Threads of a rank, where those of a machine share its CPUs; `OMP_NUM_THREADS` is for each.
+
+    Parameters
+    ----------
+    rank : int
+        The rank.
+    machines : sequence of (str, list of int)
+        What `this_machine` says on each rank.
+    """
+    machine, cpus = machines[rank]
+    others = [of_rank for name, of_rank in machines if name == machine]
+    share = sum(1 / sum(cpu in of_rank for of_rank in others) for cpu in cpus)
+    allowed = count_cpus() / len(cpus)  # less than all where there is a quota
+    return max(1, min(int(share * allowed + 1e-9), effective_n_threads(None)))

@@ -31,6 +31,9 @@ class Ranks(World):
         Whether each has rows of its own, which all have in the order of the ranks.
     n_shards : int or None
         The shards that a batch is divided into; None: as in one process.
+
+    Attributes
+    ----------
     n_threads : int or None
         The most threads of each; None: as many as the model says.
     """
@@ -42,13 +45,13 @@ class Ranks(World):
         *,
         has_own_rows: bool,
         n_shards: int | None,
-        n_threads: int | None,
     ) -> None:
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
-        self.has_own_rows, self.n_shards, self.n_threads = has_own_rows, n_shards, n_threads
+        self.has_own_rows, self.n_shards = has_own_rows, n_shards
         self.checks_all = has_own_rows
         self._exchange: Exchange | None = None
         self._has_rows = False
+        self.n_threads: int | None = None
         self.agreement = agreement
 
     def exchange(self, make: Callable[[], Exchange]) -> Exchange:
@@ -71,9 +74,7 @@ class Ranks(World):
 
     def hear_first(self, place: str, value: Any) -> Any:
         """What the first has to tell the others at a place."""
-        with self.agreement.undisturbed():
-            self.agreement.check(place)
-            return self.comm.bcast(value)
+        return self.tell_all(place, value if self.rank == 0 else None)[0]
 
     def require_same(self, place: str, of_rank: dict[str, Any]) -> None:
         """Refuse to go on where something is not the same on all ranks.

@@ -32,6 +32,11 @@ def _count_cpus(affinity: int) -> int:
     return min(affinity, quota, joblib.cpu_count())  # joblib knows LOKY_MAX_CPU_COUNT
 
 
+def count_cpus() -> int:
+    """CPUs of this process, by its affinity and its quota."""
+    return _count_cpus(_count_affinity())
+
+
 def _in_thread_of_joblib() -> bool:
     """Whether this is a job of joblib's threading backend, whose other jobs have the other CPUs.
 
@@ -51,7 +56,7 @@ def effective_n_threads(n_threads: int | None = None) -> int:
     not in it: every call into C applies it, whatever it is told.
     """
     if n_threads is None:
-        n_cpus = _count_cpus(_count_affinity())
+        n_cpus = count_cpus()
         if threading.get_ident() != threading.main_thread().ident:  # which runs no such job
             if _in_thread_of_joblib():
                 return 1

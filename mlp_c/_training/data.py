@@ -177,16 +177,11 @@ class Data:
     def interrupt(self) -> None:
         """Take note that Ctrl-C has ended the training."""
 
-    @property
-    def most_index_bytes(self) -> float:
-        """What a list of the elements of an array that are not zero may take."""
-        return _MAX_INDEX * self.X.nbytes
-
     def list_nonzeros(self, n_threads: int | None) -> None:
         """For many passes: list what is not zero in an array that is mostly zeros, once for all."""
         if isinstance(self.X, np.ndarray):
             n_threads = effective_n_threads(n_threads)
-            max_bytes = self.most_index_bytes
+            max_bytes = _MAX_INDEX * self.X.nbytes
             listed = _core.index_nonzeros(self.X, self.dtype.name, _MAX_PAIRS, max_bytes, n_threads)
             self.X = listed or self.X
 

@@ -81,6 +81,17 @@ def test_one_process_goes_on_where_ranks_have_begun(tmp_path):
     assert fits.digest(mlp_c.resume(path, X, y, weights)) == whole
 
 
+def go_on_with_shards(path):
+    import mlp_c.mpi
+
+    _, X, y, weights = _given("same", None)
+    try:
+        mlp_c.mpi.resume(path, X, y, weights, n_shards=2)
+    except ValueError as error:
+        return str(error)
+    return "went on"
+
+
 def go_on_with_others(path):
     import mlp_c.mpi
 
@@ -95,13 +106,15 @@ def go_on_with_others(path):
     return "went on"
 
 
-def test_other_rows_are_refused_on_all_ranks(tmp_path):
+def test_other_rows_and_shards_are_refused_on_all_ranks(tmp_path):
     """Rows that no process has all of are told by some of them: here, by the last."""
     ranks.require()
     pytest.importorskip("safetensors")
     path = str(tmp_path / "fit.safetensors")
     ranks.run(2, begin, tmp_path / "begin", path, "own", None)
     said = ranks.run(2, go_on_with_others, tmp_path / "then", path)
+    ranks.run(2, begin, tmp_path / "again", path, "same", None)
+    assert ranks.run(2, go_on_with_shards, tmp_path / "shards", path) == said
     assert said[0].startswith(
         "X, y and sample_weight, and those to validate with, must be those of"
     )
