@@ -4,8 +4,8 @@
  *
  * Where a process goes on from the gradients of the one before, each sum is made in the order that
  * it has in one process. That is done a piece of the gradients after the other, so that several
- * processes are at it at once. Its rows are one chunk then, for all must be there when the first
- * piece comes.
+ * processes are at it at once. Its rows are one chunk then: all must be there when the first piece
+ * comes, and the first piece is to go on before the others are computed.
  */
 #include "network/batches.h"
 #include "network/layout.h"
@@ -31,7 +31,7 @@ sharing_spec(const mlp_kernels *kernels, const mlp_network *network, const mlp_d
 {
     ptrdiff_t rows = most_rows(exchange);
     mlp_plan_spec spec = mlp_training_spec(kernels, network, data, rows, n_members);
-    if (exchange->goes_on) {
+    if (exchange->goes_on || exchange->n_pieces > 1) {
         spec.n_rows = rows;
     }
     spec.keeps_gradients = true;
@@ -158,8 +158,8 @@ compute_others(const mlp_member *m, const mlp_exchange *exchange, const last_chu
 }
 
 /* The gradient of a part's last chunk, piece by piece, and the rest of its loss, which is member
- * 0's. Without a chunk, the part has no rows: what is exchanged is passed on as it is. Returns false
- * where the team is to stop. */
+ * 0's. Without a chunk, the part has no rows: what is exchanged is passed on as it is. Returns
+ * false where the team is to stop. */
 static bool
 exchange_part(const mlp_member *m, const mlp_exchange *exchange, ptrdiff_t part,
               const last_chunk *chunk, double *loss)

@@ -14,9 +14,9 @@
 #include <numpy/arrayobject.h>
 
 /* exchange(point, index, loss) -> loss is called at the points of jobs.h, by their names. What is
- * exchanged there is not touched meanwhile; other pieces may be. dweights and dbiases are where gradients are exchanged, of the
- * weights' shapes; of a part without rows, they are left as they are. piece_starts, part_starts,
- * batch_rows and first_rows hold integers, weight_sums float64. */
+ * exchanged there is not touched meanwhile; other pieces may be. dweights and dbiases are where
+ * gradients are exchanged, of the weights' shapes; of a part without rows, they are left as they
+ * are. piece_starts, part_starts, batch_rows and first_rows hold integers, weight_sums float64. */
 #define EXCHANGE_FIELDS(F)  \
     F(object, exchange)     \
     F(object, dweights)     \

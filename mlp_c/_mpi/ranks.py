@@ -111,7 +111,7 @@ class Ranks(World):
         """Targets of all rows, of those of the rows that are here."""
         if not self.has_own_rows:
             told = part.tolist() if part.dtype.kind == "O" else part
-            self.require_same("its targets", {"y": digest_of(told)[:12]})
+            self.require_same("its targets", {"y (with rows='same')": digest_of(told)[:12]})
             return part
         parts = self.tell_all("its targets", part)
         for rank, other in enumerate(parts):

@@ -577,7 +577,7 @@ DIFFERENCES_OF_SAME = {
     ),
     "targets": (
         lambda rank, comm, way: fit(comm, make(), *way, y=by_rank(rank, Y, 2 - Y)),
-        "ValueError: y" + ALL_RANKS,
+        "ValueError: y (with rows='same')" + ALL_RANKS,
     ),
     "weights": (
         lambda rank, comm, way: fit(

@@ -41,7 +41,9 @@ def test_the_first_example_leaves_a_good_model(tmp_path):
     assert (tmp_path / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("number", range(1, 4), ids=["own rows", "checkpoint", "groups"])
+@pytest.mark.parametrize(
+    "number", range(1, 5), ids=["own rows", "checkpoint", "groups", "predictions"]
+)
 def test_what_another_prints_is_so(number, tmp_path, monkeypatch):
     ranks.require()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -49,4 +51,4 @@ def test_what_another_prints_is_so(number, tmp_path, monkeypatch):
 
 
 def test_these_are_all_examples():
-    assert len(examples()) == 4
+    assert len(examples()) == 5

@@ -65,7 +65,7 @@ def test_all_ranks_say_the_same_of_what_is_refused(tmp_path):
     first, second = ranks.run(2, said, tmp_path)
     assert first == second
     expected = {
-        "labels": "ValueError: y must be the same on all ranks, got ",
+        "labels": "ValueError: y (with rows='same') must be the same on all ranks, got ",
         "callback": "RuntimeError: the weights must be the same on all ranks as an epoch begins",
         "shards": "ValueError: n_shards must be at most 65536, got 1000000000",
         "too few shards": "ValueError: n_shards must be at least the number of ranks, which is 2",
