@@ -11,7 +11,7 @@ from sklearn.datasets import make_regression
 
 import mlp_c
 from mlp_c import _core
-from mlp_c._training import lbfgs
+from mlp_c._training import data
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_class = pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
@@ -48,7 +48,7 @@ def objective_of(model, y, monkeypatch):
         raise Objective(lambda x: fun(x, *args), x0.copy())
 
     monkeypatch.setattr(scipy.optimize, "minimize", capture)
-    monkeypatch.setattr(lbfgs, "minimize", capture)
+    monkeypatch.setattr(data, "minimize", capture)
     with pytest.raises(Objective) as caught:
         model.fit(X, y)
     return caught.value.args

@@ -382,7 +382,7 @@ def test_an_interrupt_of_lbfgs_warns_at_the_line_that_calls(name, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlp_c._training.lbfgs.minimize", interrupt)
+    monkeypatch.setattr("mlp_c._training.data.minimize", interrupt)
     model = make(mlp_c, name, solver="lbfgs")
     caught = warnings_of(lambda: model.fit(X, LABELS))  # warned of
     assert_warned_here(caught, UserWarning, "Training interrupted by user.")

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from mlp_c import MLPClassifier, MLPRegressor, _core
 from mlp_c._network.activations import ACTIVATIONS
-from mlp_c._training import lbfgs
+from mlp_c._training import data
 from support import calls, formulas, reference
 from support.activations import CLASSES, MIXED, NUMBERS, SMALL, WIDTHS, N, X, rng
 
@@ -393,7 +393,7 @@ def test_lbfgs_is_told_the_references_loss_and_gradient(problem, kind, given, mo
     sample_weight, rows = GIVEN[given]
     cls, own, y, loss, _ = PROBLEMS[problem]
     told = []
-    monkeypatch.setattr(lbfgs, "minimize", lambda fun, x0, **_: told.extend([fun, x0]) or 1 / 0)
+    monkeypatch.setattr(data, "minimize", lambda fun, x0, **_: told.extend([fun, x0]) or 1 / 0)
     model = cls(**SMALL | own, activation=activation_of(kind), solver="lbfgs", alpha=0.3)
     with pytest.raises(ZeroDivisionError):
         model.fit(rows, y, sample_weight)

@@ -12,7 +12,7 @@ import pytest
 
 import mlp_c
 from mlp_c import _core, kernels
-from mlp_c._training import loop
+from mlp_c._training.data import Data
 from support import calls
 from support.bounds import ACTIVATIONS
 from support.single import each_isa, testing
@@ -185,7 +185,7 @@ def counts_of_epochs(monkeypatch, model, X, y, first):
         counts.append(testing.count_denormals(lambda: result.append(_core.train_epoch(fields))))
         return result[0]
 
-    monkeypatch.setattr(loop, "_core", type("core", (), {"train_epoch": staticmethod(train_epoch)}))
+    monkeypatch.setattr(Data, "train_epoch", lambda data, fields: train_epoch(fields))
     model.fit(X, y)
     return counts
 

@@ -110,7 +110,7 @@ def test_it_is_the_loss_that_comes_with_a_gradient(weighted, n, name, dtype, isa
         fields["sample_weight"] = np.zeros(n, dtype)
         fields["sample_weight"][: n // 2] = 2
     total = check(fields)
-    of_both = fields.keys() - {"output", "outputs"}
+    of_both = fields.keys() - {"output", "outputs", "losses"}
     gradient = calls.fields("loss_gradient", **{name: fields[name] for name in of_both})
     sum_of_weights = 2 * (n // 2) if weighted else n
     if sum_of_weights == 0:
