@@ -313,7 +313,7 @@ run_batches(mlp_member *m, const mlp_train_share_args *args, mlp_epoch_total *to
         ptrdiff_t rows = (ptrdiff_t)exchange->batch_rows[b];
         if (rows > 0) {
             bool is_whole;
-            double loss;
+            double loss = 0;
             goes_on = run_batch(m, args, b, total->steps, &is_whole, &loss);
             if (is_whole) {
                 mlp_add_batch(m, rows, exchange->weight_sums[b], l2, loss, total);
@@ -347,7 +347,7 @@ run_gradient(mlp_worker *worker, void *arguments)
 {
     mlp_share_gradient_args *args = arguments;
     mlp_member m = mlp_join_plan(args->plan, worker);
-    double loss, weight_sum = args->exchange.weight_sums[0];
+    double loss = 0, weight_sum = args->exchange.weight_sums[0];
     mlp_pack_network(&m);
     if (mlp_barrier(worker) != MLP_GO_ON
         || !run_parts(&m, &args->objective, &args->exchange, 0, 0, &loss)) {

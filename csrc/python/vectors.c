@@ -69,7 +69,8 @@ mlp_arg_contiguous(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n,
 double *
 mlp_arg_doubles(mlp_call *call, PyObject *obj, const char *name, ptrdiff_t n)
 {
-    return (double *)take_contiguous(call, obj, name, n, MLP_DOUBLES, MLP_WRITE).data;
+    void *data = take_contiguous(call, obj, name, n, MLP_DOUBLES, MLP_WRITE).data;
+    return data;
 }
 
 const void *
