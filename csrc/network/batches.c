@@ -33,19 +33,13 @@ mlp_sum_weights(mlp_worker *worker, const mlp_data *data, mlp_dtype dtype, ptrdi
     return sum;
 }
 
-double
-mlp_least_weight(mlp_dtype dtype)
-{
-    return dtype == MLP_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
-}
-
 /* Goes on to the next chunk, or the next batch whose weights have a sum that can be divided by. */
 static bool
 next_chunk(const mlp_member *m, ptrdiff_t batch_size, mlp_cursor *cursor)
 {
     const mlp_data *data = m->plan->spec.data;
     mlp_dtype dtype = m->kernels->dtype;
-    double least = mlp_least_weight(dtype);
+    double least = dtype == MLP_FLOAT32 ? (double)FLT_MIN : DBL_MIN;
     mlp_poller poller = {m->worker, 0};
     cursor->first += cursor->n;
     cursor->n = 0;

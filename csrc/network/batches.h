@@ -42,9 +42,6 @@ void mlp_load_chunk(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, mlp_rows 
 void mlp_load_batch_rows(const mlp_member *m, ptrdiff_t first, ptrdiff_t n, int64_t n_before,
                          ptrdiff_t row, mlp_rows *rows);
 
-/* The least sum of sample weights that can be divided by. */
-double mlp_least_weight(mlp_dtype dtype);
-
 /* Goes on to the next chunk, where need be of the next batch that has weight, and loads the
  * member's share of its rows into a buffer. Returns whether there is one: the same to all
  * members where the next barrier says to go on. Begins with {0}. */

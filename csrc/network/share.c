@@ -14,7 +14,7 @@
 
 /* The most rows that a part has. */
 static ptrdiff_t
-most_rows(const mlp_exchange *exchange)
+most_part_rows(const mlp_exchange *exchange)
 {
     ptrdiff_t most = 0, n = exchange->n_batches * exchange->n_parts;
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -29,7 +29,7 @@ static mlp_plan_spec
 sharing_spec(const mlp_kernels *kernels, const mlp_network *network, const mlp_data *data,
              const mlp_exchange *exchange, int n_members)
 {
-    ptrdiff_t rows = most_rows(exchange);
+    ptrdiff_t rows = most_part_rows(exchange);
     mlp_plan_spec spec = mlp_training_spec(kernels, network, data, rows, n_members);
     if (exchange->goes_on || exchange->n_pieces > 1) {
         spec.n_rows = rows;

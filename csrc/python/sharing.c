@@ -194,7 +194,7 @@ arg_exchange(mlp_call *call, const exchange_fields *given, mlp_network *network,
 
 /* The most rows of a batch that are here. */
 static ptrdiff_t
-most_rows(const mlp_exchange *exchange)
+most_batch_rows(const mlp_exchange *exchange)
 {
     ptrdiff_t most = 0;
     for (ptrdiff_t b = 0; b < exchange->n_batches; b++) {
@@ -237,7 +237,7 @@ mlp_core_train_share(PyObject *module, PyObject *args)
     arg_exchange(&call, &given, &share.epoch.network, share.epoch.data.n, &share.exchange);
     if (mlp_ready(&call)) {
         double of_rows = (double)mlp_max(share.epoch.data.n, 1);
-        double in_batch = (double)most_rows(&share.exchange);
+        double in_batch = (double)most_batch_rows(&share.exchange);
         int n_threads = mlp_threads_for(effort.n_threads, effort.work);
         n_threads = mlp_threads_for_batch(n_threads, effort.work / of_rows * in_batch);
         if (mlp_run_job(module, &mlp_train_share_job, &share, n_threads)) {

@@ -142,13 +142,9 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
         solver = solver_named(self.solver)
         return self._fit(given, solver, solver.begin, goes_on=self.warm_start)
 
-    @one_fit_at_a_time
-    @_fit_context(prefer_skip_nested_validation=True)
     def _resume(self, given: FitArguments, checkpoint: dict[str, Any]) -> Self:
         """Go on with a fit from where a checkpoint says that the model was."""
-        given.refuse(self, "groups")
-        begin = partial(resuming.go_on, checkpoint)
-        return self._fit(given, solver_named(self.solver), begin, goes_on=True)
+        return self._fit_in(ALONE, given, checkpoint)
 
     @one_fit_at_a_time
     @_fit_context(prefer_skip_nested_validation=True)

@@ -38,16 +38,6 @@ class Division:
         """How many shards are here."""
         return self.last - self.first
 
-    @property
-    def first_row(self) -> int:
-        """The number of the row that is the first here."""
-        return 0 if self.bounds is None else int(self.bounds[self.first])
-
-    @property
-    def end_row(self) -> int | None:
-        """The number of the row after those here; None where all are."""
-        return None if self.bounds is None else int(self.bounds[self.last])
-
     def take(self, batch: Array) -> tuple[Array, Array]:
         """A batch in the order that it is taken in, and where the shards that are here begin."""
         shards = np.arange(self.first, self.last + 1)

@@ -14,7 +14,7 @@ from scipy.optimize import OptimizeResult
 
 from mlp_c import _core
 from mlp_c._mpi.batches import Division, cut, share_epoch
-from mlp_c._mpi.exchanges import Chain, Exchange, Tree, layout
+from mlp_c._mpi.exchanges import Chain, Exchange, Tree
 from mlp_c._system.blocks import Array
 from mlp_c._training.data import Data, Objective, digest_of
 
@@ -216,12 +216,7 @@ class SharedData(Data):
             _core.evaluate({**self._here(fields, rows[own]), **local})
         counts = np.array([len(place) for place in places])
         order = np.concatenate(places)
-        gathered = {name: np.empty((len(rows), *a.shape[1:]), a.dtype) for name, a in local.items()}
-        layouts = {name: layout(counts, a.shape[1:]) for name, a in local.items()}
-        with ranks.agreement.undisturbed():
-            ranks.agreement.check("an evaluation")
-            for name, whole in gathered.items():
-                ranks.comm.Allgatherv(local[name], [whole, layouts[name]])
+        gathered = ranks.gather("an evaluation", local, counts)
         outputs[order] = gathered["outputs"]
         losses = np.empty(len(rows))
         losses[order] = gathered["losses"]

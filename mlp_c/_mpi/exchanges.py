@@ -220,8 +220,8 @@ class Tree(Exchange):
         self._nodes = [nodes_of(*of_rank, n_shards) for of_rank in shards]
         self._own: list[tuple[Node, Array, float]] = []
         ends = [cut(len(self._flat), size, r) for r in range(size + 1)]
-        self._parts = [self._flat[a:b] for a, b in pairwise(ends)]  # each rank's, of the gradients
-        self._slices = [slice(a, b) for a, b in pairwise(ends)]
+        self._slices = [slice(a, b) for a, b in pairwise(ends)]  # each rank's, of the gradients
+        self._parts = [self._flat[part] for part in self._slices]
         self._others = [(rank + i) % size for i in range(1, size)]  # not all to one at once
         self._received = {
             node: np.empty_like(self._parts[rank]) for r in self._others for node in self._nodes[r]
@@ -289,12 +289,6 @@ class Tree(Exchange):
     def abandon(self) -> None:
         """Begin with the next batch, if there is one."""
         self._own = []
-
-
-def layout(n_rows: Array, shape: tuple[int, ...] = ()) -> tuple[Array, Array]:
-    """Counts and displacements of elements of rows, of a shape, that lie one after the other."""
-    counts = n_rows * int(np.prod(shape, dtype=int))
-    return counts, np.concatenate([[0], np.cumsum(counts)[:-1]])
 
 
 def _add_up(nodes: dict[Node, Any], n_shards: int) -> Any:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _get_feature_names
 from mlp_c._mpi.agreement import Agreement
 from mlp_c._mpi.batches import cut
 from mlp_c._mpi.data import SharedData, sample, sampled_numbers
-from mlp_c._mpi.exchanges import Exchange, layout
+from mlp_c._mpi.exchanges import Exchange
 from mlp_c._system.blocks import Array
 from mlp_c._training.callbacks import NoTasks, Tasks
 from mlp_c._training.data import digest_of
@@ -67,10 +67,21 @@ class Ranks(World):
         own = np.frombuffer(pickle.dumps(value), np.uint8)
         with self.agreement.undisturbed():
             lengths = self.agreement.check(place, [len(own)])[:, 0].astype(np.int64)
-            whole, places = np.empty(lengths.sum(), np.uint8), layout(lengths)
+            whole, places = np.empty(lengths.sum(), np.uint8), _layout(lengths)
             self.agreement.check(place)
             self.comm.Allgatherv(own, [whole, places])
         return [pickle.loads(part.data) for part in np.split(whole, np.cumsum(lengths)[:-1])]
+
+    def gather(self, place: str, own: dict[str, Array], counts: Array) -> dict[str, Array]:
+        """The rows of all at a place, in the order of the ranks, of which each has so many."""
+        n = int(counts.sum())
+        gathered = {name: np.empty((n, *a.shape[1:]), a.dtype) for name, a in own.items()}
+        layouts = {name: _layout(counts, a.shape[1:]) for name, a in own.items()}
+        with self.agreement.undisturbed():
+            self.agreement.check(place)
+            for name, whole in gathered.items():
+                self.comm.Allgatherv(own[name], [whole, layouts[name]])
+        return gathered
 
     def hear_first(self, place: str, value: Any) -> Any:
         """What the first has to tell the others at a place."""
@@ -242,3 +253,9 @@ def _names(data: SharedData) -> list[str] | None:
 
 def _element(X: Any) -> str:
     return str((X if isinstance(X, np.ndarray) else X[0]).dtype)
+
+
+def _layout(n_rows: Array, shape: tuple[int, ...] = ()) -> tuple[Array, Array]:
+    """Counts and displacements of elements of rows, of a shape, that lie one after the other."""
+    counts = n_rows * int(np.prod(shape, dtype=int))
+    return counts, np.concatenate([[0], np.cumsum(counts)[:-1]])

@@ -1,9 +1,10 @@
 """The examples of docs/distributed.md, as they stand."""
 
-import re
 from pathlib import Path
 
 import pytest
+
+from support.pages import python_blocks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 
@@ -12,8 +13,7 @@ def examples():
     """The blocks of Python before the first section that says that it is not run."""
     text = PAGE.read_text(encoding="utf-8")
     with_dask, others = text[: text.index("\n## Ray\n")], text[text.index("\n## Ray\n") :]
-    blocks = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-    return blocks.findall(with_dask), blocks.findall(others)
+    return python_blocks(with_dask), python_blocks(others)
 
 
 @pytest.mark.filterwarnings("ignore")

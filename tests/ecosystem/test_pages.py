@@ -8,6 +8,7 @@ import pytest
 import sklearn.neural_network
 
 import mlp_c
+from support.pages import python_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,8 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def examples(page):
     """The blocks of Python that import all that they use."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [block for block in blocks if "print(" in block]
+    return [block for block in python_blocks(text) if "print(" in block]
 
 
 def number_printed(example, capsys):

@@ -1,6 +1,5 @@
 """The examples of docs/mpi.md, run on two ranks as they stand, say what the page says."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from support import ranks
+from support.pages import python_blocks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mpi.md"
 
 
 def examples():
-    text = PAGE.read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return python_blocks(PAGE.read_text(encoding="utf-8"))
 
 
 def printed(example, n, directory):

@@ -5,22 +5,12 @@ import pytest
 
 import mlp_c
 from support import ranks
+from support.callbacks import Recorder
 
 
-class Meddle:
-    """A callback that changes a weight, on rank 0 alone, where it is called."""
-
-    def setup(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        estimator.coefs_[0][0, 0] += 1
-
-    def teardown(self, estimator, context):
-        pass
+def meddle(estimator, epoch):
+    """Changes a weight, on rank 0 alone, where callbacks are called."""
+    estimator.coefs_[0][0, 0] += 1
 
 
 def make(**params):
@@ -39,7 +29,7 @@ def said():
     val = {"X_val": X[: 3 + rank], "y_val": y[: 3 + rank]}  # seven rows: not whole shards
     fits = {
         "labels": lambda: mlp_c.mpi.fit(make(), X, y if rank else y.astype(str)),
-        "callback": lambda: mlp_c.mpi.fit(make().set_callbacks(Meddle()), X, y),
+        "callback": lambda: mlp_c.mpi.fit(make().set_callbacks(Recorder(meddle)), X, y),
         "shards": lambda: mlp_c.mpi.fit(make(), X, y, n_shards=10**9),
         "too few shards": lambda: mlp_c.mpi.fit(make(), X, y, n_shards=1),
         "table": lambda: mlp_c.mpi.fit(mlp_c.TabularMLPClassifier(), X, y),

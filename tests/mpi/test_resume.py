@@ -5,27 +5,9 @@ import pytest
 import mlp_c
 from mpi import fits
 from support import ranks
+from support.callbacks import Recorder
 
 SETTING = "adamw, clipped, dropout"
-
-
-class StopAfter:
-    """A callback that ends a fit after so many epochs."""
-
-    def __init__(self, n):
-        self.n = n
-
-    def setup(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        return context.task_name == "epoch" and estimator.n_iter_ == self.n
-
-    def teardown(self, estimator, context):
-        pass
 
 
 def begin(path, whose, n_shards):
@@ -33,7 +15,8 @@ def begin(path, whose, n_shards):
     import mlp_c.mpi
 
     model, X, y, weights = _given(whose, n_shards)
-    stopped = model.set_callbacks(mlp_c.Checkpoint(path, every=2), StopAfter(2))
+    stop = Recorder(lambda estimator, _: estimator.n_iter_ == 2)
+    stopped = model.set_callbacks(mlp_c.Checkpoint(path, every=2), stop)
     mlp_c.mpi.fit(stopped, X, y, weights, rows=whose, n_shards=n_shards)
     whole, *_ = fits.make(fits.SETTINGS[SETTING])
     mlp_c.mpi.fit(whole.set_params(max_iter=4), X, y, weights, rows=whose, n_shards=n_shards)
