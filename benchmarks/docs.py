@@ -1,4 +1,4 @@
-"""``python -m benchmarks.docs``: measures everything and writes docs/benchmarks.md."""
+"""``python -m benchmarks.docs``: measures everything and writes docs/inside/benchmarks.md."""
 
 import argparse
 import math
@@ -20,8 +20,8 @@ from benchmarks.tables import markdown
 from benchmarks.targets import TARGETS, rivals_of
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "benchmarks.md"
-PICTURES = ROOT / "docs" / "benchmarks"
+PAGE = ROOT / "docs" / "inside" / "benchmarks.md"
+PICTURES = ROOT / "docs" / "inside" / "benchmarks"
 RAW = ROOT / "benchmarks" / "results" / "docs.pickle"
 PARTS = ["cases", "kernels", *(sweep.name for sweep in SWEEPS)]
 THREADS = 2

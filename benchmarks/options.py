@@ -1,4 +1,4 @@
-"""What the guide says that options bring, ``make bench-options``: figures of docs/options.md.
+"""What the guide says that options bring, ``make bench-options``: figures of docs/guide/options.md.
 
 Each function is an example of the guide. It draws a split, or data, from a seed, and returns
 figures of how good models are, by name.

@@ -1,4 +1,4 @@
-"""The pictures of docs/benchmarks.md."""
+"""The pictures of docs/inside/benchmarks.md."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mpi``: measures training by several processes, writes docs/scaling.md."""
+"""``python -m benchmarks.mpi``: times training by several processes for docs/inside/scaling.md."""
 
 import argparse
 import json

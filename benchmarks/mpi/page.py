@@ -1,4 +1,4 @@
-"""The measured part of docs/scaling.md: times, the model of them, and what it says of others."""
+"""The measured part of docs/inside/scaling.md: times, their model, what it says of others."""
 
 import math
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from benchmarks.mpi.model import Machines, Model
 from benchmarks.pages import replaced
 from benchmarks.tables import aligned, markdown
 
-PAGE = ROOT / "docs" / "scaling.md"
-PICTURES = ROOT / "docs" / "scaling"
+PAGE = ROOT / "docs" / "inside" / "scaling.md"
+PICTURES = ROOT / "docs" / "inside" / "scaling"
 
 GIGABITS = (10, 25, 100)
 COUNTS = (2, 4, 8, 16, 32, 64)

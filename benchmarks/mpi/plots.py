@@ -1,4 +1,4 @@
-"""The picture of docs/scaling.md."""
+"""The picture of docs/inside/scaling.md."""
 
 from collections.abc import Iterable
 from dataclasses import replace

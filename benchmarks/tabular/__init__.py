@@ -2,5 +2,5 @@
 
 ``sets`` says which tables, ``rivals`` which models; ``scores`` has what is computed of their
 predictions and ``summary`` what of many scores. ``results`` keeps the outcomes in a file, from
-which ``page`` and ``plots`` make the measured part of docs/tabular.md.
+which ``page`` and ``plots`` make the measured part of docs/guide/tabular.md.
 """

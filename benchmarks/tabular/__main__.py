@@ -1,4 +1,4 @@
-"""``python -m benchmarks.tabular``: fits all models to all tables, and writes docs/tabular.md.
+"""``python -m benchmarks.tabular``: fits all models to all tables, writes docs/guide/tabular.md.
 
 What the file of results has already is not measured again: a run that was stopped goes on. Models
 whose packages are in different environments can be run one after the other into the same file.
@@ -36,7 +36,9 @@ def parse_arguments() -> argparse.Namespace:
         "--again", action="store_true", help="forget what the file has of these models and threads"
     )
     parser.add_argument(
-        "--no-page", action="store_true", help="print the summary; leave docs/tabular.md as it is"
+        "--no-page",
+        action="store_true",
+        help="print the summary; leave docs/guide/tabular.md as it is",
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The measured part of docs/tabular.md, between its two markers."""
+"""The measured part of docs/guide/tabular.md, between its two markers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from benchmarks.tabular.rivals import BOOSTING, OURS, REAL_MLP, RIVALS
 from benchmarks.tabular.sets import SETS, describe
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "tabular.md"
-PICTURES = ROOT / "docs" / "tabular"
+PAGE = ROOT / "docs" / "guide" / "tabular.md"
+PICTURES = ROOT / "docs" / "guide" / "tabular"
 N_MEMBERS = 8  # that ours has by default
 
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/tabular.md: on white, so that they can be read on a dark page, too."""
+"""The pictures of docs/guide/tabular.md: on white, so that they can be read on a dark page, too."""
 
 from pathlib import Path
 from typing import Any

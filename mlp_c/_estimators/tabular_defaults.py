@@ -1,6 +1,6 @@
 """What 'auto' stands for in the estimators for tables, by the number of rows.
 
-Found on training rows of twelve tables, held out: see docs/tabular.md.
+Found on training rows of twelve tables, held out: see docs/guide/tabular.md.
 """
 
 from typing import Any

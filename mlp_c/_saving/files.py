@@ -57,7 +57,7 @@ def save(model: StoredEstimator, path: Any, checkpoint: dict[str, Any] | None = 
 def load(path: Any) -> Any:
     """Load a model that ``save`` has written.
 
-    Nothing in a file is run, and everything in it is checked: see ``docs/state.md``.
+    Nothing in a file is run, and everything in it is checked: see ``docs/guide/state.md``.
 
     Parameters
     ----------

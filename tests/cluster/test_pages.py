@@ -1,4 +1,4 @@
-"""The examples of docs/distributed.md, as they stand."""
+"""The examples of docs/guide/distributed.md, as they stand."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from support.pages import python_blocks
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "distributed.md"
 
 
 def examples():

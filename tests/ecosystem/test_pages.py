@@ -31,27 +31,29 @@ def test_an_example_runs_and_its_model_is_good(number, capsys):
 
 
 # The one that prints a number.
-BANDS = next(i for i, e in enumerate(examples("docs/options.md")) if "quantile=" in e)
+BANDS = next(i for i, e in enumerate(examples("docs/guide/options.md")) if "quantile=" in e)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_four_in_five_targets_lie_between_the_quantiles_of_the_guide(capsys):
-    example = examples("docs/options.md")[BANDS]
+    example = examples("docs/guide/options.md")[BANDS]
     assert number_printed(example, capsys) == pytest.approx(0.8, abs=0.06)
 
 
-@pytest.mark.parametrize("number", sorted({*range(len(examples("docs/options.md")))} - {BANDS}))
+@pytest.mark.parametrize(
+    "number", sorted({*range(len(examples("docs/guide/options.md")))} - {BANDS})
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_the_guide_says_of_other_examples_is_so(number, capsys):
     pytest.importorskip("pandas")
-    exec(examples("docs/options.md")[number], {})
+    exec(examples("docs/guide/options.md")[number], {})
     assert capsys.readouterr().out == "True\n"
 
 
 def test_these_are_all_complete_examples():
     assert len(examples("README.md")) == 2
-    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
-    assert len(examples("docs/options.md")) == guide.count("```python")
+    guide = (ROOT / "docs/guide/options.md").read_text(encoding="utf-8")
+    assert len(examples("docs/guide/options.md")) == guide.count("```python")
 
 
 def parameters_of(module):
@@ -71,14 +73,14 @@ def values_of(module):
 
 def first_cells_of_the_table_of_other_libraries():
     """What is here, as one text."""
-    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/guide/options.md").read_text(encoding="utf-8")
     section = guide[guide.index("\n## From Keras") :]
     return " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[2:])
 
 
 def test_the_guide_tells_of_every_option_that_scikit_learn_lacks():
     """And of its values."""
-    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/guide/options.md").read_text(encoding="utf-8")
     parameters = parameters_of(mlp_c) - parameters_of(sklearn.neural_network)
     assert {name for name in parameters if f"`{name}" not in guide} == set()
     values = values_of(mlp_c) - values_of(sklearn.neural_network)
@@ -102,7 +104,7 @@ def test_the_table_of_other_libraries_names_every_option_and_only_what_is_here()
 
 
 def test_links_within_the_guide_lead_to_its_sections():
-    guide = (ROOT / "docs/options.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/guide/options.md").read_text(encoding="utf-8")
     titles = re.findall(r"^## (.*)$", guide, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
     links = set(re.findall(r"\]\(#(.*?)\)", guide))

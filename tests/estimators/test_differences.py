@@ -1,4 +1,4 @@
-"""Each row of docs/differences.md: what scikit-learn does, and what we do instead."""
+"""Each row of docs/coming_from/scikit-learn.md: what scikit-learn does, and what we do instead."""
 
 import pickle
 import tracemalloc

@@ -1,4 +1,4 @@
-"""The examples of docs/mpi.md, run on two ranks as they stand, say what the page says."""
+"""The examples of docs/guide/mpi.md, run on two ranks as they stand, say what the page says."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from support import ranks
 from support.pages import python_blocks
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "mpi.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "mpi.md"
 
 
 def examples():

@@ -1,4 +1,4 @@
-"""The worked diffs of docs/dev/adding.md fit the files; make test-adding builds and tests them."""
+"""The worked diffs of docs/inside/adding.md fit; make test-adding builds and tests them."""
 
 import subprocess
 

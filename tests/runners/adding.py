@@ -1,4 +1,4 @@
-"""Applies the worked diffs of docs/dev/adding.md to a copy of the checkout, and tests the copy.
+"""Applies the worked diffs of docs/inside/adding.md to a copy of the checkout, and tests the copy.
 
 A diff is a sequence of files, each with hunks that ``…`` parts; the lines that a hunk keeps or
 removes must stand in the file once, one after the other. Pytest's arguments may follow; without
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, COPY = ROOT / "docs/dev/adding.md", ROOT / "build/adding"
+PAGE, COPY = ROOT / "docs/inside/adding.md", ROOT / "build/adding"
 SELECTION = (
     "tests/project/test_tables.py",
     "tests/kernels",

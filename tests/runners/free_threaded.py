@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.14t", "3.13t")
 NOT_FOUND = """No free-threaded CPython was found: have python3.14t or python3.13t on PATH, or name
-one, PYTHON_FT=/path/to/python. docs/free-threading.md says where it comes from."""
+one, PYTHON_FT=/path/to/python. docs/inside/free-threading.md says where it comes from."""
 PROBE = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED'))"
 
 # What the tests import beside the package, which the import of the package does not.
