@@ -5,19 +5,18 @@ of MPI is imported before.
 """
 
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from mlp_c import _core
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._mpi.agreement import Agreement, without_addresses
+from mlp_c._mpi.data import checksum_of
 from mlp_c._mpi.launch import require_launched, require_mpi, share_of_threads, this_machine
 from mlp_c._mpi.ranks import Ranks
 from mlp_c._saving import files
@@ -168,7 +167,7 @@ def fit(
     given = FitArguments(
         X, y, sample_weight, X_val, y_val, sample_weight_val, coefs_init, intercepts_init
     )
-    return _fit_together(comm, rows, n_shards, given, lambda ranks: (model, None))
+    return _fit_together("fit", comm, rows, n_shards, given, lambda ranks: (model, None))
 
 
 def resume(
@@ -239,13 +238,14 @@ def resume(
 
     def begin(ranks: Ranks) -> tuple[Any, dict[str, Any]]:
         content = files.read(path) if ranks.rank == 0 else None
-        content = ranks.hear_first("its beginning", content)
+        content = ranks.hear_first("its checkpoint", content)
         return restore(path, content, learning_rate, scoring, callbacks)
 
-    return _fit_together(comm, rows, n_shards, given, begin)
+    return _fit_together("resume", comm, rows, n_shards, given, begin)
 
 
 def _fit_together(
+    function: str,
     comm: Any,
     rows: str,
     n_shards: int | None,
@@ -257,66 +257,55 @@ def _fit_together(
     comm = MPI.COMM_WORLD if comm is None else comm
     with _one_fit_of(comm):
         agreement = Agreement(comm)
-        messages: list[Any] = []
         models: list[Any] = []
 
-        def work() -> None:
+        def work() -> float:
             require_launched(MPI.COMM_WORLD.Get_size())
-            _check_arguments(comm, rows, n_shards)
-            ranks = _ranks_for(comm, agreement, rows, n_shards)
-            messages.append(ranks.comm)
+            _check_arguments(agreement.comm, rows, n_shards)
+            ranks = Ranks(
+                agreement,
+                has_own_rows=rows == "own",
+                n_shards=None if n_shards is None else int(n_shards),
+            )
+            ranks.require_same("its beginning", {"the function of mlp_c.mpi": function})
             model, checkpoint = begin(ranks)
             _check_model(model, rows)
             models.append(model)
-            machines = ranks.tell_all("its beginning", this_machine())
+            machines = ranks.tell_all("its parameters", this_machine())
             if model.n_threads is None:
                 ranks.n_threads = share_of_threads(ranks.rank, machines)
-            with _quiet(model, is_first=ranks.rank == 0):
-                same = _what_must_be_same(model, given, rows, n_shards)
-                ranks.require_same("its parameters", same)
-                model._fit_in(ranks, given, checkpoint)
+            same = _what_must_be_same(model, given, rows, n_shards)
+            ranks.require_same("its parameters", same)
+            model._fit_in(ranks, given, checkpoint)
+            return checksum_of(model.coefs_, model.intercepts_)
 
-        try:
-            agreement.together(work)
-        finally:
-            for own in messages:
-                own.Free()
+        agreement.together(work)
     return models[0]
 
 
 # The communicators of the fits that are in progress, and in which threads.
 _in_progress: list[tuple[int, Any]] = []
+_in_progress_lock = threading.RLock()  # a signal's handler may fit, too
 
 
 @contextmanager
 def _one_fit_of(comm: Any) -> Iterator[None]:
     """Refuse a fit that another one would wait for, as that does whose callback has called it."""
     thread = threading.get_ident()
-    for other_thread, other in _in_progress:
-        waits = thread == other_thread and min(comm.Get_size(), other.Get_size()) > 1
-        if waits or comm == other:
-            raise RuntimeError(
-                "mlp_c.mpi.fit must not be called in the midst of another one, whose other ranks "
-                "wait, as by a callback; with comm=MPI.COMM_SELF it may"
-            )
-    _in_progress.append((thread, comm))
+    with _in_progress_lock:
+        for other_thread, other in _in_progress:
+            waits = thread == other_thread and min(comm.Get_size(), other.Get_size()) > 1
+            if waits or comm == other:
+                raise RuntimeError(
+                    "mlp_c.mpi.fit must not be called in the midst of another one, whose other "
+                    "ranks wait, as by a callback; with comm=MPI.COMM_SELF it may"
+                )
+        _in_progress.append((thread, comm))
     try:
         yield
     finally:
-        _in_progress.remove((thread, comm))
-
-
-def _ranks_for(comm: Any, agreement: Agreement, rows: str, n_shards: int | None) -> Ranks:
-    """The processes of a fit, all of which have got so far, with messages of their own."""
-    with agreement.undisturbed():
-        agreement.check("its beginning")
-        messages = comm.Dup()
-    return Ranks(
-        messages,
-        agreement,
-        has_own_rows=rows == "own",
-        n_shards=None if n_shards is None else int(n_shards),
-    )
+        with _in_progress_lock:
+            _in_progress.remove((thread, comm))
 
 
 def _check_arguments(comm: Any, rows: Any, n_shards: Any) -> None:
@@ -372,21 +361,3 @@ def _what_must_be_same(
     if all(isinstance(arrays, list | tuple) for arrays in start):  # others may be of no end
         same["the weights to begin with"] = digest_of(*(np.asarray(w) for ws in start for w in ws))
     return same
-
-
-@contextmanager
-def _quiet(model: BaseMLP, *, is_first: bool) -> Iterator[None]:
-    """Have ranks but the first print nothing, and call no callbacks."""
-    if is_first:
-        yield
-        return
-    verbose, callbacks = model.verbose, model.__dict__.pop("_skl_callbacks", None)
-    model.verbose = False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            yield
-    finally:
-        model.verbose = verbose
-        if callbacks is not None:
-            model._skl_callbacks = callbacks

@@ -147,11 +147,18 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
         return self._fit_in(ALONE, given, checkpoint)
 
     @one_fit_at_a_time
-    @_fit_context(prefer_skip_nested_validation=True)
     def _fit_in(
         self, world: World, given: FitArguments, checkpoint: dict[str, Any] | None = None
     ) -> Self:
         """Fit the model together with other processes, from its beginning or a checkpoint on."""
+        with world.speaking_for(self):
+            return self._fit_from(checkpoint, given, world)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit_from(
+        self, checkpoint: dict[str, Any] | None, given: FitArguments, world: World
+    ) -> Self:
+        """Fit the model, from its beginning or a checkpoint on."""
         given.refuse(self, "groups")
         solver = solver_named(self.solver)
         if checkpoint is None:

@@ -5,42 +5,42 @@ has failed takes part in the next check, wherever the others are, and says so. N
 between a check and the exchange that it is before.
 """
 
+import os
 import re
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import numpy as np
 
-from mlp_c._system.blocks import Array
+from mlp_c._mpi.interrupts import Interrupts, ToldInterrupt, When
+from mlp_c._mpi.launch import require_mpi
 from mlp_c._system.warnings import warn_caller
 
-# What processes tell of themselves: that Ctrl-C has ended the training, or the whole of the work.
+# What a process tells in a check: that it goes on, that Ctrl-C ends the training here, or the whole
+# of the work, or that an error does. What the most urgent of them says is what all do.
 GOES_ON, INTERRUPTED, CANCELLED, FAILED = 0.0, 1.0, 2.0, 3.0
 
 # Where processes are in a check, by what errors call it.
 PLACES = (
     "its beginning",
+    "its checkpoint",
     "its parameters",
     "its random numbers",
     "its targets",
     "its weights",
     "its rows",
     "the first epoch",
-    "an epoch",
+    "the beginning of an epoch",
     "a batch",
     "the end of a batch",
     "an evaluation",
+    "a score",
     "the end of an epoch",
     "a step of L-BFGS",
     "its end",
 )
-
-# The most numbers that a process tells the others in a check.
-N_VALUES = 64
 
 
 class Agreement:
@@ -49,202 +49,208 @@ class Agreement:
     Parameters
     ----------
     comm : mpi4py.MPI.Comm
-        The processes.
+        The processes, as their caller has them.
+
+    Attributes
+    ----------
+    comm : mpi4py.MPI.Comm
+        The same processes with messages of their own, while they work together.
     """
 
     def __init__(self, comm: Any) -> None:
-        self._comm = comm
-        self._mine = np.zeros(2 + N_VALUES)
-        self._all = np.zeros((comm.Get_size(), 2 + N_VALUES))
-        self._is_over = False
-        self._is_told = False  # that the KeyboardInterrupt on its way is everybody's
-        self._is_interrupted = False  # by another process
-        # What Ctrl-C does depends on these.
-        self._is_busy = True
-        self._is_training = False
-        self._is_signalled = False
-        self._insists = False
-        self._pending: tuple[int, FrameType | None] | None = None
+        self._callers, self._max = comm, require_mpi().MAX
+        self._process = os.getpid()
+        self._told, self._heard = np.zeros((2, 5))
+        self._interrupts = Interrupts()
+        self._is_over = False  # all have been told of an end: nothing is to be told any more
 
-    def check(self, place: str, values: Any = ()) -> Array:
-        """Go on only if all do, at one of the `PLACES`; what each tells the others, by rank.
+    def check(self, place: str, value: float = 0.0) -> tuple[float, float]:
+        """Go on only if all do, at one of the `PLACES`; the least and the greatest of the values.
 
         Raises
         ------
+        ToldInterrupt
+            If Ctrl-C has ended the training on a rank.
         KeyboardInterrupt
-            If Ctrl-C has ended the work on a rank.
+            If it has ended the whole of the work.
         RuntimeError
             If an error has.
         """
         status = GOES_ON
         try:
-            self.hear()
+            self._interrupts.hear()
         except KeyboardInterrupt:
-            if not self._waits:
+            if self._interrupts.behind is not When.AT_CHECK:
                 raise
             status = INTERRUPTED
-        gathered = self._tell(status, place, values)
-        if gathered[:, 0].max() == INTERRUPTED:
-            self._is_told = self._is_interrupted = True
-            with suppress(KeyboardInterrupt):  # it is the same
-                self.hear()
-            raise KeyboardInterrupt
-        return gathered[:, 2:]
+        if self._tell(status, place, value) == INTERRUPTED:
+            raise ToldInterrupt
+        return self._values()
+
+    def check_weights(self, place: str, checksum: float) -> None:
+        """Go on only if all do with the same weights.
+
+        Raises
+        ------
+        RuntimeError
+            If a rank has others; and as `check` does.
+        """
+        self.check(place, checksum)
+        self._require_same_weights(place, checksum)
 
     def interrupt(self) -> None:
-        """Tell the others that Ctrl-C has ended the training, if it was not they that told of it.
+        """Go on where Ctrl-C, whose exception is being handled, has ended the training of all.
+
+        The others are told of it, if it is not what all have been told.
 
         Raises
         ------
         KeyboardInterrupt
-            If it has ended more than that.
+            If it has ended more than that: if it was a second one, and the first still waits.
         """
-        if self._is_over or self._insists:
+        if self._is_over or self._interrupts.is_pending:
             raise KeyboardInterrupt
-        self._is_training = False
-        if not self._is_told:
+        self._interrupts.when = When.NOW
+        if not isinstance(sys.exception(), ToldInterrupt):
             with self.undisturbed():
                 self._tell(INTERRUPTED)
-        self._is_told = False
+
+    # ---- what processes tell each other ----
 
     def _tell(
         self,
         status: float,
         place: str = PLACES[0],
-        values: Any = (),
+        value: float = 0.0,
         error: BaseException | None = None,
-    ) -> Array:
-        self._mine[:2] = status, PLACES.index(place)
-        self._mine[2 : 2 + len(values)] = values
-        self._comm.Allgather(self._mine, self._all)
-        worst = self._all[:, 0].max()
-        is_elsewhere = self._all[:, 1] != self._all[0, 1]
-        self._is_over = worst >= CANCELLED or (worst == GOES_ON and bool(is_elsewhere.any()))
+    ) -> float:
+        """Tell the others of this process; what the most urgent of all says."""
+        self.require_own_process()
+        number = PLACES.index(place)
+        self._told[:] = status, number, -number, value, -value
+        self.comm.Allreduce(self._told, self._heard, self._max)
+        self.require_own_process()
+        worst, last, minus_first = self._heard[:3].tolist()
+        is_elsewhere = worst == GOES_ON and last != -minus_first
+        if worst >= CANCELLED or is_elsewhere:
+            self._end()
         if worst == FAILED:
             self._raise(error)
         if worst == CANCELLED:
             raise KeyboardInterrupt
-        if self._is_over:
-            other = int(is_elsewhere.argmax())
-            first, second = (PLACES[int(self._all[r, 1])] for r in (0, other))
+        if is_elsewhere:
+            other, places = self._first_other(place)
             raise RuntimeError(
-                f"training must go the same way on all ranks, got rank 0 at {first} and rank "
-                f"{other} at {second}"
+                f"training must go the same way on all ranks, got rank 0 at {places[0]} and rank "
+                f"{other} at {places[other]}"
             )
-        return self._all
+        if worst > status:
+            self._interrupts.ignore_same()
+        return worst
+
+    def _values(self) -> tuple[float, float]:
+        """The least and the greatest of the values that processes have told."""
+        greatest, minus_least = self._heard[3:].tolist()
+        return -minus_least, greatest
+
+    def _first_other(self, told: Any) -> tuple[int, list[Any]]:
+        """The first rank that tells something else than rank 0, where one does; what all tell."""
+        of_ranks = self.comm.allgather(told)
+        return next(r for r, of_rank in enumerate(of_ranks) if of_rank != of_ranks[0]), of_ranks
+
+    def _require_same_weights(self, place: str, checksum: float) -> None:
+        least, greatest = self._values()
+        if least != greatest:
+            self._end()
+            raise RuntimeError(
+                "the weights must be the same on all ranks, and no callback may change them, got "
+                f"others on rank {self._first_other(checksum)[0]} at {place}"
+            )
 
     def _raise(self, error: BaseException | None) -> NoReturn:
         """Raise what has ended the work, on all ranks: the error itself where all have the same."""
         mine = None if error is None else _describe(error)
-        failures = self._comm.allgather(mine)
+        failures = self.comm.allgather(mine)
         if error is not None and all(failure == mine for failure in failures):
             raise error
         rank = next(r for r, failure in enumerate(failures) if failure is not None)
         raise RuntimeError(f"training failed on rank {rank}: {failures[rank]}") from error
 
-    def together(self, work: Callable[[], None]) -> None:
+    # ---- the whole of the work ----
+
+    def together(self, work: Callable[[], float]) -> None:
         """Do what all processes do; where one fails or is interrupted, all are.
 
-        Ctrl-C waits from the moment that the work has ended, however it has: a signal is heard
-        where a function is called, and none is before the others are told.
+        It returns a checksum of the weights. Ctrl-C waits from the moment that the work has ended,
+        however it has: a signal is heard where a function is called, and none is before the others
+        are told.
         """
-        previous = self._take_signal()
-        try:
-            self._is_busy = False
-            self.hear()
-            work()
-            self._is_busy = True
-            self._conclude()
-        except KeyboardInterrupt:
-            self._is_busy = True
-            if not self._is_over:
-                self._tell(CANCELLED)
-            raise
-        except BaseException as error:
-            self._is_busy = True
-            if not self._is_over:
-                self._tell(FAILED, error=error)
-            raise
-        finally:
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
-            self.hear()
+        with self._interrupts as interrupts:
+            self.comm = self._callers.Dup()
+            try:
+                interrupts.when = When.NOW
+                interrupts.hear()
+                checksum = work()
+                interrupts.wait()
+                self._conclude(checksum)
+            except BaseException as error:
+                interrupts.wait()
+                if not self._is_over:
+                    cancels = isinstance(error, KeyboardInterrupt)
+                    self._tell(CANCELLED if cancels else FAILED, error=error)
+                raise
+            finally:
+                if os.getpid() == self._process:
+                    self.comm.Free()
 
-    def _conclude(self) -> None:
+    def _conclude(self, checksum: float) -> None:
         """End the work where all do, but for some whose training Ctrl-C ends: that end is near."""
-        self._is_training = is_interrupted = False
-        while self._tell(GOES_ON, "its end")[:, 0].max() == INTERRUPTED:
+        is_interrupted = False
+        while self._tell(GOES_ON, "its end", checksum) == INTERRUPTED:
             is_interrupted = True
-        self.hear()  # of what has come meanwhile, which may be long
+        self._require_same_weights("its end", checksum)
+        self._interrupts.hear()  # of what has come meanwhile, which may be long
         self._tell(GOES_ON, "its end")
-        self._is_over = True
+        self._end()
         if is_interrupted:
             warn_caller("Training interrupted by user.")
 
-    # ---- Ctrl-C ----
+    def _end(self) -> None:
+        self._is_over = True
+        self._interrupts.wait()
 
-    def _take_signal(self) -> Any:
-        """Have Ctrl-C wait for the end of an exchange; what was done about it before."""
-        previous = signal.getsignal(signal.SIGINT)
-        is_main = threading.current_thread() is threading.main_thread()
-        if not (is_main and callable(previous)):
-            return None
-
-        def handle(signum: int, frame: FrameType | None) -> None:
-            is_same = self._is_interrupted and not self._is_signalled
-            self._is_signalled = True
-            if is_same:  # as when all processes are sent one
-                with suppress(KeyboardInterrupt):
-                    previous(signum, frame)
-            elif self._is_busy or (self._waits and self._pending is None):
-                self._pending = signum, frame
-            else:
-                self._insists = self._waits
-                self._pending = None
-                previous(signum, frame)
-
-        self._previous = previous
-        signal.signal(signal.SIGINT, handle)
-        return previous
-
-    @property
-    def _waits(self) -> bool:
-        """Whether Ctrl-C waits for the next check, where all end; a second one does not."""
-        return self._is_training and len(self._all) > 1
+    # ---- parts of the work ----
 
     def begin_training(self) -> None:
-        """From now on, have Ctrl-C end the training of all at the same place, which then go on."""
-        self._is_training = True
+        """From now on, have Ctrl-C end the training of all in the same check; they then go on."""
+        self._interrupts.when = When.AT_CHECK
 
-    @contextmanager
-    def breaking_off(self) -> Iterator[None]:
+    def breaking_off(self) -> AbstractContextManager[None]:
         """Do in training what Ctrl-C may end at any place, as other processes wait."""
-        was_training, self._is_training = self._is_training, False
-        try:
-            self.hear()
-            yield
-        finally:
-            self._is_training = was_training
+        return self._interrupts.at_once()
 
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
+    def undisturbed(self) -> AbstractContextManager[None]:
         """Exchange something: Ctrl-C is heard afterwards, lest others wait for what does not come.
 
         When all is over, it is not heard before `together` ends.
         """
-        self._is_busy = True
-        try:
-            yield
-        finally:
-            self._is_busy = self._is_over
-            if not (self._is_over or self._waits):
-                self.hear()
+        self.require_own_process()
+        return self._interrupts.later()
 
-    def hear(self) -> None:
-        """Do what is to be done about a Ctrl-C that has waited."""
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            self._previous(*pending)
+    def require_own_process(self) -> None:
+        """Refuse to go on in a child process, whose messages would be its parent's.
+
+        Raises
+        ------
+        RuntimeError
+            If this is one, which a callback or the handler of a signal has forked.
+        """
+        if os.getpid() != self._process:
+            self._end()
+            raise RuntimeError(
+                "a child process that a callback or a signal handler has forked in the midst of "
+                "mlp_c.mpi.fit must not go on with it: its messages are its parent's"
+            )
 
 
 def _describe(error: BaseException) -> str:

@@ -65,6 +65,14 @@ class SharedData(Data):
         """Tell the others that Ctrl-C has ended the training."""
         self.ranks.agreement.interrupt()
 
+    def agreed(self, score: Callable[[], float]) -> float:
+        """A score of this data: the first rank's, which others need not compute."""
+        value = np.array([score() if self.ranks.rank == 0 else 0.0])
+        with self.ranks.agreement.undisturbed():
+            self.ranks.agreement.check("a score")
+            self.ranks.comm.Bcast(value)
+        return float(value[0])
+
     # ---- what is here ----
 
     @cached_property
@@ -103,17 +111,10 @@ class SharedData(Data):
 
     def train_epoch(self, fields: dict[str, Any]) -> tuple[float, int]:
         """Train for an epoch; the sum of its losses, and how many rows that is of."""
-        agreement, checksum = self.ranks.agreement, 0
-        for param in fields["weights"] + fields["biases"]:
-            checksum = zlib.crc32(np.ascontiguousarray(param).data, checksum)
+        agreement, checksum = self.ranks.agreement, checksum_of(fields["weights"], fields["biases"])
         with agreement.undisturbed():
-            checksums = agreement.check("an epoch", [checksum])[:, 0]
+            agreement.check_weights("the beginning of an epoch", checksum)
             self.ranks.comm.Bcast(fields["learning_rates"])
-        if (checksums != checksums[0]).any():
-            raise RuntimeError(
-                "the weights must be the same on all ranks as an epoch begins, and no callback may "
-                f"change them, got others on rank {int((checksums != checksums[0]).argmax())}"
-            )
         rows, batches = self._share(self._numbers(fields), fields["batch_size"], fields)
         return self._run(_core.train_share, fields, rows, batches)
 
@@ -195,8 +196,8 @@ class SharedData(Data):
     def _exchange_for(self, params: list[Array]) -> Exchange:
         ranks = self.ranks
         if ranks.n_shards is None:
-            return ranks.exchange(lambda: Chain(ranks.comm, ranks.agreement, params))
-        return ranks.exchange(lambda: Tree(ranks.comm, ranks.agreement, params, self.division))
+            return ranks.exchange(lambda: Chain(ranks.agreement, params))
+        return ranks.exchange(lambda: Tree(ranks.agreement, params, self.division))
 
     def evaluate(self, fields: dict[str, Any]) -> float:
         """Evaluate rows, each where it is; the sum of their losses."""
@@ -221,6 +222,14 @@ class SharedData(Data):
         losses = np.empty(len(rows))
         losses[order] = gathered["losses"]
         return float(np.cumsum(losses)[-1])  # one after the other, as the kernels add them
+
+
+def checksum_of(weights: list[Array], biases: list[Array]) -> float:
+    """A number that other weights hardly have."""
+    checksum = 0
+    for param in weights + biases:
+        checksum = zlib.crc32(np.ascontiguousarray(param).data, checksum)
+    return float(checksum)
 
 
 def sample(X: Any, numbers: Array) -> list[bytes]:

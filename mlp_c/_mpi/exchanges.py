@@ -8,8 +8,8 @@ adds a part of them all, and gives it to the others.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,8 @@ class Exchange(ABC):
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The processes.
     agreement : Agreement
-        About whether they go on.
+        Of the processes, about whether they go on.
     params : list of ndarrays
         The weights, then the biases, of which there are gradients.
 
@@ -50,8 +48,8 @@ class Exchange(ABC):
         The gradients in the order of the parameters.
     """
 
-    def __init__(self, comm: Any, agreement: Agreement, params: Sequence[Array]) -> None:
-        self._comm, self._agreement = comm, agreement
+    def __init__(self, agreement: Agreement, params: Sequence[Array]) -> None:
+        self._comm, self._agreement = agreement.comm, agreement
         dtype = params[0].dtype
         n = sum(p.size for p in params)
         self._message = np.zeros(_HEADER + n * dtype.itemsize, np.uint8)
@@ -80,6 +78,12 @@ class Exchange(ABC):
                 self._batch = self._skip(index + 1)
             return loss
 
+    def _wait(self, requests: Iterable[Any]) -> None:
+        """Wait for messages; a handler of a signal may fork, wherever that was long."""
+        for request in requests:
+            request.Wait()
+            self._agreement.require_own_process()
+
     @abstractmethod
     def abandon(self) -> None:
         """Leave a batch where no other process waits for what is not to come."""
@@ -101,9 +105,9 @@ class Exchange(ABC):
 class Chain(Exchange):
     """The gradients go from process to process, piece by piece."""
 
-    def __init__(self, comm: Any, agreement: Agreement, params: Sequence[Array]) -> None:
-        super().__init__(comm, agreement, params)
-        self._rank, self._last = comm.Get_rank(), comm.Get_size() - 1
+    def __init__(self, agreement: Agreement, params: Sequence[Array]) -> None:
+        super().__init__(agreement, params)
+        self._rank, self._last = self._comm.Get_rank(), self._comm.Get_size() - 1
         n_inputs, n_units = self._shape
         n_pieces = max(1, min(_N_PIECES, n_inputs // 16)) if self._last > 0 else 1
         starts = [cut(n_inputs, n_pieces, i) // 2 * 2 for i in range(n_pieces)]
@@ -115,6 +119,7 @@ class Chain(Exchange):
         self._is_begun = False
         self._receiving: list[Any] = []
         self._sending: list[Any] = []
+        self._n_sent = 0
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -134,7 +139,7 @@ class Chain(Exchange):
 
     def _receive(self, index: int, loss: float) -> float:
         self._begin_batch()
-        self._receiving[index].Wait()
+        self._wait(self._receiving[index : index + 1])
         return float(self._message[:8].view(np.float64)[0]) if index == 0 else loss
 
     def _send(self, index: int, loss: float) -> float:
@@ -149,8 +154,7 @@ class Chain(Exchange):
     def _send_piece(self, index: int) -> None:
         if self._rank < self._last:
             self._sending.append(self._comm.Isend(self._pieces[index], self._rank + 1, index))
-        else:
-            self._sending.append(None)
+        self._n_sent += 1
 
     def _conclude(self, index: int, loss: float) -> float:
         self._end_batch()
@@ -159,19 +163,16 @@ class Chain(Exchange):
         return float(self._message[:8].view(np.float64)[0])
 
     def _end_batch(self) -> None:
-        for request in self._sending:
-            if request is not None:
-                request.Wait()
-        self._sending, self._receiving, self._is_begun = [], [], False
+        self._wait(self._sending)
+        self._sending, self._receiving, self._n_sent, self._is_begun = [], [], 0, False
 
     def abandon(self) -> None:
         """Pass on what the next process waits for, whatever it holds."""
         if not self._is_begun:
             return
         with self._agreement.undisturbed():
-            for index in range(len(self._sending), len(self._pieces)):
-                if self._receiving:
-                    self._receiving[index].Wait()
+            for index in range(self._n_sent, len(self._pieces)):
+                self._wait(self._receiving[index : index + 1])
                 self._send_piece(index)
             self._end_batch()
 
@@ -204,21 +205,23 @@ class Tree(Exchange):
 
     Parameters
     ----------
-    comm, agreement, params
+    agreement, params
         As of any exchange.
     division : Division
         The shards that are here.
     """
 
-    def __init__(
-        self, comm: Any, agreement: Agreement, params: Sequence[Array], division: Division
-    ) -> None:
-        super().__init__(comm, agreement, params)
-        rank, size, n_shards = comm.Get_rank(), comm.Get_size(), division.n_shards
+    def __init__(self, agreement: Agreement, params: Sequence[Array], division: Division) -> None:
+        super().__init__(agreement, params)
+        rank, size = self._comm.Get_rank(), self._comm.Get_size()
+        n_shards = division.n_shards
         self._division, self._rank = division, rank
         shards = [(cut(n_shards, size, r), cut(n_shards, size, r + 1)) for r in range(size)]
         self._nodes = [nodes_of(*of_rank, n_shards) for of_rank in shards]
         self._own: list[tuple[Node, Array, float]] = []
+        counts = [len(nodes) for nodes in self._nodes]
+        self._own_losses, losses = np.zeros(counts[rank]), np.zeros(sum(counts))
+        self._losses = losses, counts
         ends = [cut(len(self._flat), size, r) for r in range(size + 1)]
         self._slices = [slice(a, b) for a, b in pairwise(ends)]  # each rank's, of the gradients
         self._parts = [self._flat[part] for part in self._slices]
@@ -248,8 +251,9 @@ class Tree(Exchange):
         return loss
 
     def _conclude(self, index: int, loss: float) -> float:
-        losses = self._agreement.check("the end of a batch", [loss for _, _, loss in self._own])
         own = {node: sums for node, sums, _ in self._own}
+        self._own_losses[:] = [loss for _, _, loss in self._own]
+        self._agreement.check("the end of a batch")
         self._own = []
         self._give([*own.values()])
         mine = self._slices[self._rank]
@@ -258,16 +262,13 @@ class Tree(Exchange):
             self._parts[self._rank][...] = _add_up(nodes, self._division.n_shards)
         finally:  # the others wait for it, whatever it holds
             self._share()
-        totals = {
-            node: float(losses[rank, i])
-            for rank, nodes_of_rank in enumerate(self._nodes)
-            for i, node in enumerate(nodes_of_rank)
-        }
+        totals = dict(zip(chain(*self._nodes), self._losses[0].tolist(), strict=True))
         return float(_add_up(totals, self._division.n_shards))
 
     def _give(self, own: Sequence[Array]) -> None:
-        """Give each process its part of the sums, and receive those of the others."""
-        requests = [
+        """Give each process its part of the sums and all losses; receive those of the others."""
+        requests = [self._comm.Iallgatherv(self._own_losses, self._losses)]
+        requests += [
             self._comm.Irecv(self._received[node], rank, i)
             for rank in self._others
             for i, node in enumerate(self._nodes[rank])
@@ -275,16 +276,14 @@ class Tree(Exchange):
         for rank in self._others:
             for i, sums in enumerate(own):
                 requests.append(self._comm.Isend(sums[self._slices[rank]], rank, i))
-        for request in requests:
-            request.Wait()
+        self._wait(requests)
 
     def _share(self) -> None:
         """Give the others the part of all gradients that was added here, and receive theirs."""
         mine = self._parts[self._rank]
         requests = [self._comm.Irecv(self._parts[rank], rank, _SHARED) for rank in self._others]
         requests += [self._comm.Isend(mine, rank, _SHARED) for rank in self._others]
-        for request in requests:
-            request.Wait()
+        self._wait(requests)
 
     def abandon(self) -> None:
         """Begin with the next batch, if there is one."""

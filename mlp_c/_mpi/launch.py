@@ -1,6 +1,7 @@
 """How processes came to run together, and what of their machine each may use."""
 
 import os
+import re
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,13 @@ _LAUNCHERS = {
     "MV2_COMM_WORLD_SIZE": "mpiexec",
     "FLUX_JOB_SIZE": "flux",
 }
+
+# And how many of them run on its machine.
+_ON_THIS_MACHINE = (
+    "MPI_LOCALNRANKS",
+    "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "MV2_COMM_WORLD_LOCAL_SIZE",
+)
 
 
 def require_mpi() -> Any:
@@ -54,8 +62,33 @@ def this_machine() -> tuple[str, list[int]]:
     return socket.gethostname(), list(range(os.cpu_count() or 1))
 
 
+def count_launched_here() -> int:
+    """How many processes the launcher says that it has started on this machine; 0: it does not.
+
+    No process needs to wait for another's answer, so that some of them may ask.
+    """
+    for variable in _ON_THIS_MACHINE:
+        n = os.environ.get(variable, "")
+        if n.isdecimal():
+            return int(n)
+    node = os.environ.get("SLURM_NODEID", "")
+    # As 3(x2),1: two nodes of three, and one of one.
+    runs = re.findall(r"(\d+)(?:\(x(\d+)\))?", os.environ.get("SLURM_STEP_TASKS_PER_NODE", ""))
+    of_nodes = [int(n) for n, times in runs for _ in range(int(times or 1))]
+    return of_nodes[int(node)] if node.isdecimal() and int(node) < len(of_nodes) else 0
+
+
+def _count_cpus_of_machine() -> int:
+    """CPUs of this machine that the processes of the launch may run on, where SLURM says it."""
+    n = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return int(n) if n.isdecimal() and int(n) > 0 else os.cpu_count() or 1
+
+
 def share_of_threads(rank: int, machines: Sequence[tuple[str, list[int]]]) -> int:
     """Threads of a rank, where those of a machine share its CPUs; `OMP_NUM_THREADS` is for each.
+
+    Processes of the launch that are not among the ranks, and train beside them, have their share of
+    the machine, too.
 
     Parameters
     ----------
@@ -67,5 +100,8 @@ def share_of_threads(rank: int, machines: Sequence[tuple[str, list[int]]]) -> in
     machine, cpus = machines[rank]
     others = [of_rank for name, of_rank in machines if name == machine]
     share = sum(1 / sum(cpu in of_rank for of_rank in others) for cpu in cpus)
+    n_launched = count_launched_here()
+    if n_launched > len(others):
+        share = min(share, _count_cpus_of_machine() / n_launched)
     allowed = count_cpus() / len(cpus)  # less than all where there is a quota
     return max(1, min(int(share * allowed + 1e-9), effective_n_threads(None)))

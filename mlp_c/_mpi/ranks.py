@@ -1,7 +1,9 @@
 """The processes that fit a model together, as the course of a fit knows them."""
 
 import pickle
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,8 @@ class Ranks(World):
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The processes.
     agreement : Agreement
-        About whether they go on.
+        Of the processes, about whether they go on.
     has_own_rows : bool
         Whether each has rows of its own, which all have in the order of the ranks.
     n_shards : int or None
@@ -38,15 +38,9 @@ class Ranks(World):
         The most threads of each; None: as many as the model says.
     """
 
-    def __init__(
-        self,
-        comm: Any,
-        agreement: Agreement,
-        *,
-        has_own_rows: bool,
-        n_shards: int | None,
-    ) -> None:
-        self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
+    def __init__(self, agreement: Agreement, *, has_own_rows: bool, n_shards: int | None) -> None:
+        self.comm = agreement.comm
+        self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self.has_own_rows, self.n_shards = has_own_rows, n_shards
         self.checks_all = has_own_rows
         self._exchange: Exchange | None = None
@@ -65,8 +59,10 @@ class Ranks(World):
     def tell_all(self, place: str, value: Any) -> list[Any]:
         """What each has to tell the others at a place, by rank."""
         own = np.frombuffer(pickle.dumps(value), np.uint8)
+        length, lengths = np.array([len(own)]), np.empty(self.size, int)
         with self.agreement.undisturbed():
-            lengths = self.agreement.check(place, [len(own)])[:, 0].astype(np.int64)
+            self.agreement.check(place)
+            self.comm.Allgather(length, lengths)
             whole, places = np.empty(lengths.sum(), np.uint8), _layout(lengths)
             self.agreement.check(place)
             self.comm.Allgatherv(own, [whole, places])
@@ -85,7 +81,13 @@ class Ranks(World):
 
     def hear_first(self, place: str, value: Any) -> Any:
         """What the first has to tell the others at a place."""
-        return self.tell_all(place, value if self.rank == 0 else None)[0]
+        own = bytearray(pickle.dumps(value) if self.rank == 0 else b"")
+        with self.agreement.undisturbed():
+            _, length = self.agreement.check(place, len(own))
+            told = own if self.rank == 0 else bytearray(int(length))
+            self.agreement.check(place)
+            self.comm.Bcast(told)
+        return pickle.loads(told)
 
     def require_same(self, place: str, of_rank: dict[str, Any]) -> None:
         """Refuse to go on where something is not the same on all ranks.
@@ -105,6 +107,24 @@ class Ranks(World):
                     )
 
     # ---- what a fit asks of its processes ----
+
+    @contextmanager
+    def speaking_for(self, model: Any) -> Iterator[None]:
+        """Have rank 0 alone print and warn, but of Ctrl-C, and call callbacks."""
+        if self.rank == 0:
+            yield
+            return
+        verbose, callbacks = model.verbose, vars(model).get("_skl_callbacks")
+        try:
+            model.verbose = False
+            vars(model).pop("_skl_callbacks", None)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", r"(?!Training interrupted)")
+                yield
+        finally:
+            model.verbose = verbose
+            if callbacks is not None:
+                model._skl_callbacks = callbacks
 
     def random_source(self, random_state: Any) -> np.random.RandomState:
         """The generator of rank 0, or one in its state."""
@@ -230,7 +250,9 @@ class RankTasks:
         """Report its end; whether a callback of rank 0 asks to stop."""
         with self._ranks.agreement.breaking_off():
             stops = self._tasks.end_epoch()
-        return bool(self._ranks.hear_first("the end of an epoch", stops))
+        with self._ranks.agreement.undisturbed():
+            _, stops_on_first = self._ranks.agreement.check("the end of an epoch", bool(stops))
+        return bool(stops_on_first)
 
     def end(self) -> None:
         """Report the end of the fit."""

@@ -174,8 +174,12 @@ class Data:
             evaluate, start, method="L-BFGS-B", jac=True, callback=callback, options=options
         )
 
+    def agreed(self, score: Callable[[], float]) -> float:
+        """A score of this data."""
+        return score()
+
     def interrupt(self) -> None:
-        """Take note that Ctrl-C has ended the training."""
+        """Take note that Ctrl-C, whose exception is being handled, has ended the training."""
 
     def list_nonzeros(self, n_threads: int | None) -> None:
         """For many passes: list what is not zero in an array that is mostly zeros, once for all."""

@@ -186,8 +186,8 @@ class ValidationScore(Watch):
         """Score the present weights."""
         if held_out_total is None:
             held_out_total = self.evaluation.run()
-        self._last_loss = self.evaluation.mean(held_out_total)
-        return self._score(self._last_loss, self.evaluation.outputs)
+        loss = self._last_loss = self.evaluation.mean(held_out_total)
+        return self._validation.data.agreed(lambda: self._score(loss, self.evaluation.outputs))
 
     def report(self, value: float) -> str:
         """Return the score in words."""

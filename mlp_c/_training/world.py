@@ -1,5 +1,6 @@
 """The processes that fit a model: one by itself, as far as nothing else says so."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ class World:
     """A process that fits a model by itself. Others are `mlp_c._mpi.ranks.Ranks`."""
 
     checks_all = True
+
+    def speaking_for(self, model: Any) -> AbstractContextManager[None]:
+        """Have a model speak once, by what it prints, its warnings and its callbacks."""
+        return nullcontext()
 
     def random_source(self, random_state: Any) -> np.random.RandomState:
         """The generator that draws weights, splits and orders."""

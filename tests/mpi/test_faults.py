@@ -7,12 +7,15 @@ communicator. A rank that hangs says where, and is an error.
 
 import functools
 import hashlib
+import io
 import itertools
+import json
 import os
 import random
 import signal
 import time
 import warnings
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
@@ -186,8 +189,8 @@ def errors(comm):
         WAYS, FAILING.items(), range(comm.Get_size()), range(4 - comm.Get_size())
     ):
         owner, name, n_calls = found
-        if name == "_add_up" and way[1] is None:
-            continue
+        if (name == "_add_up" and way[1] is None) or (name == "_score_outputs" and faulty > 0):
+            continue  # which is not called
         number, after = rng.randrange(n_calls), rng.random() < 0.5
         error = rng.choice([MemoryError("no room"), OSError("lost")])
         put_back = list
@@ -213,7 +216,8 @@ def test_an_error_on_one_rank_ends_the_fit_on_all(made):
     """
     said = made["errors"]
     check_again(made.size, said)
-    assert len(said) == (4 * 8 + 2) * (4 - made.size) * made.size
+    n_turns, n_others = 4 - made.size, made.size - 1
+    assert len(said) == n_turns * ((4 * 8 + 2) * made.size - 4 * n_others)
     assert {case: said[case] for case in said if said[case] != [True] * made.size} == {}
 
 
@@ -230,13 +234,22 @@ def no_rate(t):
 
 
 def own_score(estimator, X, y):
-    """Another on each rank: on some, training is to end before it is on others."""
+    """Another on each rank: on some, training would end before it does on others."""
     own_score.calls = getattr(own_score, "calls", 0) + 1
     return own_score.calls if mpi.rank() == 1 else 0
 
 
-def no_score_on_rank_1(estimator, X, y):
-    return 1 / (mpi.rank() - 1)
+def no_score_on_rank_0(estimator, X, y):
+    return 1 / mpi.rank()
+
+
+def change_weight(model):
+    model.coefs_[0][0, 0] += 1
+
+
+def change_last_weight(model):
+    if model.n_iter_ == model.max_iter:
+        change_weight(model)
 
 
 def fit_alone(model):
@@ -253,6 +266,10 @@ def fit_with_errors_for_warnings(comm):
 
 
 FAILED = "RuntimeError: training failed on rank 0: "
+OTHER_WEIGHTS = (
+    "RuntimeError: the weights must be the same on all ranks, and no callback may change them, got "
+    "others on rank 1 at "
+)
 REFUSED_IN_A_FIT = "RuntimeError: mlp_c.mpi.fit must not be called in the midst of another one"
 
 # What a callback does, and how the fit ends.
@@ -268,6 +285,9 @@ HOOKS = {
     "fit of all": ({"end_epoch": lambda model: fit(None, make())}, FAILED + REFUSED_IN_A_FIT),
     "fit of one": ({"end_epoch": fit_alone}, "done"),
     "parameters": ({"end_epoch": lambda model: model.set_params(max_iter=1, tol=-1)}, "done"),
+    "weights": ({"end_epoch": change_weight}, OTHER_WEIGHTS + "the beginning of an epoch"),
+    "weights at the last end": ({"end_epoch": change_last_weight}, OTHER_WEIGHTS + "its end"),
+    "weights at its end": ({"end_fit": change_weight}, OTHER_WEIGHTS + "its end"),
     "interrupt at its beginning": ({"begin_fit": lambda model: interrupt_self()}, "KeyboardInter"),
     "interrupt at an epoch's": ({"begin_epoch": lambda model: interrupt_self()}, "done"),
     "interrupt at an epoch's end": ({"end_epoch": lambda model: interrupt_self()}, "done"),
@@ -303,9 +323,18 @@ def disturbed(comm):
         rate = no_rate if rank == faulty else np.ones_like
         model = make(learning_rate=Named(rate))
         yield f"rate, {faulty}", ending_of(lambda model=model: fit(comm, model))
-    for score in (no_score_on_rank_1, own_score):
+    for score in (no_score_on_rank_0, own_score):
         model = make(scoring=score, early_stopping=True, n_iter_no_change=2, max_iter=20)
-        yield score.__name__, ending_of(lambda model=model: fit(comm, model))
+        ending = ending_of(lambda model=model: fit(comm, model))
+        yield score.__name__, [*ending, getattr(model, "validation_scores_", None)]
+    put_back = list
+    if rank == 1:
+        put_back = replaced(ranks.RankTasks, "end_epoch", lambda end: lambda task: [end(task)])
+    yield "leaves", ending_of(lambda: fit(comm, make()))
+    put_back()
+    resume = functools.partial(mpi.resume, "there is none", X, Y, comm=comm)
+    begin = functools.partial(fit, comm, make()) if rank == 0 else resume
+    yield "fit and resume", ending_of(begin)
     yield "no checkpoint", ending_of(lambda: mpi.resume("there is none", X, Y, comm=comm))
     yield "warning", ending_of(lambda: fit_with_errors_for_warnings(comm))
     model = make().set_callbacks(Hooks(end_fit=lambda model: time.sleep(0.4)))
@@ -328,19 +357,85 @@ class Named:
 
 
 def test_what_one_rank_alone_does_ends_the_fit_on_all(made):
-    """A rate or a score that fails there, one that differs; a warning; Ctrl-C as it waits."""
+    """A rate or a score that fails there; what it calls or leaves; a warning; Ctrl-C as it waits.
+
+    Scores are those of rank 0, whatever they would be on others.
+    """
     size, said = made.size, made["disturbed"]
     check_again(size, said)
     rates = {f"rate, {r}": f"training failed on rank {r}: ZeroDivisionError" for r in range(size)}
     for case, text in {
         **rates,
-        "no_score_on_rank_1": "training failed on rank 1: ZeroDivisionError: ",
-        "own_score": "training must go the same way on all ranks, got rank 0 at its end and rank 1",
+        "no_score_on_rank_0": "training failed on rank 0: ZeroDivisionError: ",
+        "leaves": "training must go the same way on all ranks, got rank 0 at the beginning of an ",
         "no checkpoint": "training failed on rank 0: FileNotFoundError: ",
         "warning": "training failed on rank 0: ConvergenceWarning: ",
     }.items():
         assert all(ending.startswith(f"RuntimeError: {text}") for ending, *_ in said[case]), case
+    assert said["own_score"] == [["done", [0.0] * 4]] * size
+    fit_and_resume = "ValueError: the function of mlp_c.mpi must be the same on all ranks, got fit "
+    assert all(ending.startswith(fit_and_resume) for (ending,) in said["fit and resume"])
     assert said["waits"] == [["KeyboardInterrupt"]] * size
+
+
+# ---- a child process ----
+
+
+class Child:
+    """A child process that goes on with what its parent does, which waits for its end.
+
+    Attributes
+    ----------
+    said : list or None
+        What it has had to say.
+    """
+
+    def __init__(self):
+        self.said, self._answer = None, None
+
+    def fork(self, *args):
+        if self.said is not None or self._answer is not None:
+            return
+        read, write = os.pipe()
+        if os.fork() == 0:
+            self._answer = write
+            return
+        os.close(write)
+        with open(read) as answer:
+            self.said = json.loads(answer.read() or '"nothing"')
+        os.wait()
+
+    def leave(self, answer):
+        """Say something, if this is the child, and end."""
+        if self._answer is not None:
+            os.write(self._answer, json.dumps(answer).encode())
+            os._exit(0)
+
+
+def forked(comm):
+    """A child of a callback, or of a signal's handler before or behind an exchange."""
+    for name, way in in_ways(comm, ["callback", "before", "behind"]):
+        child, model, put_back = Child(), make(), list
+        if name == "callback":
+            model.set_callbacks(Hooks(end_epoch=child.fork))
+        elif comm.Get_rank() == 1:
+            wrap = at_call(5, child.fork, after=name == "behind")
+            put_back = replaced(exchanges.Exchange, "__call__", wrap)
+        ending = ending_of(lambda model=model, way=way: fit(comm, model, *way))
+        child.leave(ending)
+        put_back()
+        yield f"{name}: {way}", [ending, state_of(model), child.said]
+    yield from fits_again(comm)
+
+
+def test_a_forked_child_leaves_the_fit_of_its_parent(made):
+    """It sends nothing, waits for nothing, and ends with an error; the ranks go on."""
+    check_again(made.size, made["forked"])
+    for case, said in made["forked"].items():
+        parent = 0 if case.startswith("callback") else 1
+        assert said[parent][2][0].startswith("RuntimeError: a child process that a callback"), case
+        of_ranks = [[*of_rank[:2], None] for of_rank in said]
+        assert of_ranks == [[["done"], said[0][1], None]] * made.size, (case, said)
 
 
 # ---- Ctrl-C in training ----
@@ -708,6 +803,49 @@ def edges(comm):
     yield "messages of the user's", [ending, state_of(model), is_there]
 
 
+class OnlyDup:
+    """A communicator that is good for nothing but to be duplicated, and what was made of it."""
+
+    def __init__(self, comm):
+        self._comm, self.made = comm, []
+
+    def Get_size(self):
+        return self._comm.Get_size()
+
+    def Dup(self):
+        self.made.append(self._comm.Dup())
+        return self.made[-1]
+
+
+def spoken(comm):
+    """Which messages a fit has sent, what it has printed, and what it has left of the model."""
+    stop = Hooks(begin_fit=lambda model: interrupt_self())
+    for name, model, x in (
+        ("fit", make(verbose=True, batch_size=N + 1), X),
+        ("error", make(verbose=True), WITH_INF),
+        ("error on one", make(verbose=True, alpha=by_rank(1, 0.1, "x")), X),
+        ("interrupt", make(verbose=True).set_callbacks(stop), X),
+    ):
+        own, printed = OnlyDup(comm), io.StringIO()
+        has_callbacks = hasattr(model, "_skl_callbacks")
+        with redirect_stdout(printed):
+            ending = ending_of(lambda model=model, x=x, own=own: fit(own, model, x=x))
+        is_as_before = model.verbose is True and hasattr(model, "_skl_callbacks") == has_callbacks
+        yield name, [ending, bool(printed.getvalue()), [bool(c) for c in own.made], is_as_before]
+
+
+def test_a_fit_speaks_by_rank_0_and_on_a_communicator_of_its_own(made):
+    """Which is freed in every way out, as `verbose` and callbacks are put back on all ranks."""
+    for case, said in made["spoken"].items():
+        assert [of_rank[2:] for of_rank in said] == [[[False], True]] * made.size, (case, said)
+    warned = ["done", "Got `batch_size` less than 1 or larger than sample size"]
+    of_fit = [of_rank[:2] for of_rank in made["spoken"]["fit"]]
+    assert of_fit == [[warned, True]] + [[["done"], False]] * (made.size - 1)
+    assert [of_rank[0] for of_rank in made["spoken"]["interrupt"]] == [
+        ["KeyboardInterrupt"]
+    ] * made.size
+
+
 RANDOM_STATES = {
     "None": lambda rank: None,
     "numbers": lambda rank: rank,
@@ -730,7 +868,17 @@ def test_unusual_rows_and_arguments_are_trained_with(made):
 
 GROUPS = {
     function.__name__: function
-    for function in (errors, hooked, disturbed, interrupts, lbfgs, differing, edges)
+    for function in (
+        errors,
+        hooked,
+        disturbed,
+        forked,
+        interrupts,
+        lbfgs,
+        differing,
+        edges,
+        spoken,
+    )
 }
 
 

@@ -1,9 +1,14 @@
 """What ranks find out of each other before and while they train."""
 
+import threading
+import time
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
 import mlp_c
+from mlp_c import mpi
 from support import ranks
 from support.callbacks import Recorder
 
@@ -15,6 +20,44 @@ def meddle(estimator, epoch):
 
 def make(**params):
     return mlp_c.MLPClassifier((4,), max_iter=2, random_state=0, **params)
+
+
+class Alone:
+    """A communicator of one process."""
+
+    def Get_size(self):
+        return 1
+
+
+class Meeting(list):
+    """A list that waits a while for two threads that both append to it."""
+
+    def __init__(self):
+        super().__init__()
+        self._barrier = threading.Barrier(2)
+
+    def append(self, item):
+        with suppress(threading.BrokenBarrierError):
+            self._barrier.wait(0.2)
+        super().append(item)
+
+
+def test_of_two_threads_that_begin_at_once_one_is_refused(monkeypatch):
+    """With one communicator: each would look for the fit of the other before that has begun."""
+    monkeypatch.setattr(mpi, "_in_progress", Meeting())
+    comm, entered = Alone(), []
+
+    def begin():
+        with suppress(RuntimeError), mpi._one_fit_of(comm):
+            entered.append(threading.get_ident())
+            time.sleep(0.5)
+
+    threads = [threading.Thread(target=begin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(entered) == 1
 
 
 def said():
@@ -56,7 +99,7 @@ def test_all_ranks_say_the_same_of_what_is_refused(tmp_path):
     assert first == second
     expected = {
         "labels": "ValueError: y (with rows='same') must be the same on all ranks, got ",
-        "callback": "RuntimeError: the weights must be the same on all ranks as an epoch begins",
+        "callback": "RuntimeError: the weights must be the same on all ranks, and no callback may",
         "shards": "ValueError: n_shards must be at most 65536, got 1000000000",
         "too few shards": "ValueError: n_shards must be at least the number of ranks, which is 2",
         "table": "TypeError: model must be an MLPClassifier or MLPRegressor of mlp_c, got a",
