@@ -32,6 +32,7 @@ from mlp_c._system.config import show_config
 from mlp_c._system.threadpoolctl import ThreadLimit as _ThreadLimit
 from mlp_c._version import __version__
 from mlp_c.checkpoint import Checkpoint, resume
+from mlp_c.epoch_table import EpochTable
 from mlp_c.patching import patch_sklearn, unpatch_sklearn
 
 _register(_ThreadLimit)
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "Checkpoint",
     "resume",
+    "EpochTable",
     "from_sklearn",
     "to_onnx",
     "register_skl2onnx",

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
 from mlp_c._estimators.arguments import FitArguments
@@ -12,6 +11,7 @@ from mlp_c._saving import checks, files
 from mlp_c._saving.registry import ESTIMATORS
 from mlp_c._saving.state import CALLABLES
 from mlp_c._training import resuming
+from mlp_c._training.callbacks import check_every
 
 
 class Checkpoint:
@@ -62,12 +62,8 @@ class Checkpoint:
     __module__ = "mlp_c"  # what pickles name, wherever this file lies
 
     def __init__(self, path: Any, every: int = 1) -> None:
-        if not isinstance(every, Integral) or isinstance(every, bool):
-            raise TypeError(f"every must be an integer of at least 1, got {type(every).__name__}")
-        if every < 1:
-            raise ValueError(f"every must be an integer of at least 1, got {every}")
+        self.every: int = check_every(every)
         self.path: str | bytes = os.fspath(path)
-        self.every: int = int(every)
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Refuse what there is no checkpoint of before the fit takes its time."""

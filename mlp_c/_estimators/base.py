@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.data import Learner, check_data
 from mlp_c._estimators.fitted import sizes_of
+from mlp_c._estimators.history import history_of
 from mlp_c._estimators.hooks import refuse_hooks
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters, validate_changed
 from mlp_c._estimators.prediction import count_layers, outputs_of
@@ -32,6 +33,7 @@ from mlp_c._training.guards import one_fit_at_a_time, unchanged_if_refused
 from mlp_c._training.scale import advise_on_scale
 from mlp_c._training.solvers import Begin, Solver, Training, refuse_parameters, solver_named
 from mlp_c._training.stopping import CURVE, RECORD
+from mlp_c._training.stopwatch import SECONDS
 from mlp_c._training.validation import VALIDATION
 from mlp_c._training.world import ALONE, World
 
@@ -46,6 +48,7 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
     # The callbacks' part is scikit-learn's.
     _of_a_fit = (
         FITTING,
+        SECONDS,
         "_callback_fit_ctx",
         "_parent_callback_ctx",
         "_progress",
@@ -327,6 +330,11 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
                 f"this {type(self).__name__} has no n_steps_: no stochastic solver has fitted it"
             )
         return int(optimizer.steps[0])
+
+    @property
+    def history_(self) -> dict[str, list[Any]]:
+        """What is known of each epoch, in lists of equal length: NaN where something is not."""
+        return history_of(self)
 
     def _check_partial_fit(self) -> bool:
         if self.solver == "lbfgs":  # before a fit checks it, a parameter may be anything

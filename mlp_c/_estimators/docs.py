@@ -125,6 +125,11 @@ loss_curve_ : list of float
 learning_rate_curve_ : list of float
     The learning rate of the last batch of every epoch of a stochastic solver: as long as
     `loss_curve_`, and NaN for what another solver, scikit-learn or an older version has done.
+history_ : dict of list
+    What is known of each epoch or iteration, for ``pandas.DataFrame``: `epoch`, counted from 1,
+    `loss`, `validation_loss`, `validation_score`, `learning_rate` and `seconds`, in lists as long
+    as `loss_curve_`, with NaN for what is not known. The seconds are those of training and
+    validation, without callbacks. Copies and files hold none, so epochs of before have NaN there.
 n_steps_ : int
     Steps of the last fit by a stochastic solver, and of each ``partial_fit`` since: one for each
     batch that has weight.
@@ -152,7 +157,7 @@ n_outputs_ : int
     Outputs of the network.
 n_features_in_ : int
     Features seen in ``fit``.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Their names, where `X` had names that are all strings.
 """
 

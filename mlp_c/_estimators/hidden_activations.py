@@ -44,7 +44,7 @@ class HiddenActivations(
         The fitted network.
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where `X` had names that are all strings.
 
     See Also

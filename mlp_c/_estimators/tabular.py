@@ -21,6 +21,7 @@ from mlp_c._estimators.arguments import FitArguments
 from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.data import check_weights, weigh_by_class
 from mlp_c._estimators.folds import count_folds, divide, number_groups
+from mlp_c._estimators.history import history_of_members
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
 from mlp_c._estimators.tabular_data import DTYPE, Sample
@@ -353,6 +354,11 @@ class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, Savab
         """What training goes on changing, for a model as it is now: callbacks ask for it."""
         # A scorer is the user's, and may be large or no thing to copy.
         return {"members_": copy.deepcopy(self.members_, {id(self.scoring): self.scoring})}
+
+    @property
+    def history_(self) -> dict[str, list[Any]]:
+        """What is known of each epoch of each member, in lists of equal length."""
+        return history_of_members(self)
 
     # ---- prediction ----
 

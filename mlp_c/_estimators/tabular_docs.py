@@ -62,6 +62,10 @@ _ATTRIBUTES = """
 members_ : list of {member}
     The networks, whose inputs are codes of the columns. `loss_curve_`, `validation_loss_curve_`
     and `best_iter_` of each tell of its training.
+history_ : dict of list
+    The members' `history_`, one below the other, for ``pandas.DataFrame``, with a first column
+    `member`, counted from 0. Members train together: the `seconds` of each are those of the epoch
+    of all.
 folds_ : ndarray of int of shape (n_samples,)
     The fold of each row of the training: member k held out fold ``k``.
 oob_prediction_ : ndarray of shape {predictions}
@@ -70,13 +74,13 @@ oob_prediction_ : ndarray of shape {predictions}
 oob_score_ : float
     {oob_score} of these predictions. The rows have chosen their members' best epochs: of few
     rows, the score is somewhat too good.
-is_categorical_ : ndarray of bool of shape (n_features_in_,)
+is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
     Which of the columns are categories.
 n_iter_ : int
     Epochs until the last member was done.
 n_features_in_ : int
     Columns seen in ``fit``.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Their names, where `X` had names that are all strings.
 """
 

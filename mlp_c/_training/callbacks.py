@@ -1,8 +1,18 @@
 """scikit-learn's callbacks, told of a fit as one task with a subtask for every epoch."""
 
+from numbers import Integral
 from typing import Any, Protocol
 
 from mlp_c._training.model import Model
+
+
+def check_every(every: Any) -> int:
+    """A callback's number of epochs from one time that it acts to the next."""
+    if not isinstance(every, Integral) or isinstance(every, bool):
+        raise TypeError(f"every must be an integer of at least 1, got {type(every).__name__}")
+    if every < 1:
+        raise ValueError(f"every must be an integer of at least 1, got {every}")
+    return int(every)
 
 
 class Tasks(Protocol):

@@ -25,6 +25,7 @@ from mlp_c._training.stopping import (
     say,
     watch,
 )
+from mlp_c._training.stopwatch import Stopwatch
 from mlp_c._training.validation import VALIDATION, hold_out, restore_best, says_what_to_watch
 
 
@@ -47,6 +48,7 @@ class LBFGS:
         self._validation = validation
         self._watched = None if validation is None else watch(model, validation)
         self._loss = model._choose_loss()
+        self._stopwatch = Stopwatch(model)
         self.max_epochs: int = model.max_iter
 
     @classmethod
@@ -85,6 +87,7 @@ class LBFGS:
         model.n_iter_ = 0
         try:
             tasks.begin_epoch()
+            self._stopwatch.start()
             result = self.data.minimize(
                 self._loss_and_gradient,
                 start.astype(np.float64),
@@ -168,8 +171,10 @@ class LBFGS:
             plateau = end_epoch(model, self._watched)
             if plateau:
                 say(model, f"{describe_plateau(model, self._watched)} Stopping.")
+        self._stopwatch.stop()
         if self._tasks.end_epoch() or plateau:
             return True
         if model.n_iter_ < model.max_iter:
             self._tasks.begin_epoch()
+        self._stopwatch.start()
         return False

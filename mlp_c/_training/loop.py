@@ -28,6 +28,7 @@ from mlp_c._training.stopping import (
     say,
     watch,
 )
+from mlp_c._training.stopwatch import Stopwatch
 from mlp_c._training.validation import hold_out, restore_best, says_what_to_watch
 
 
@@ -52,6 +53,7 @@ class Stochastic:
         self._watched = watch(model, progress.validation)
         self._batch_size = _batch_size(model.batch_size, progress.data.n)
         self._course = Course.of(model, model.max_iter)
+        self._stopwatch = Stopwatch(model)
         self.max_epochs: int = 1 if progress.one_epoch else model.max_iter
 
     @classmethod
@@ -122,6 +124,7 @@ class Stochastic:
 
     def start_epoch(self) -> dict[str, Any]:
         """Draw the order of the rows; what the kernels take for the epoch."""
+        self._stopwatch.start()
         model, progress, optimizer = self._model, self.progress, self._model._optimizer
         if model.shuffle:
             progress.order = shuffled(progress.order, progress.random_state)
@@ -174,6 +177,7 @@ class Stochastic:
             say(model, f"{describe_plateau(model, self._watched)} {answer}")
             if not progress.converged:
                 model._no_improvement_count = 0
+        self._stopwatch.stop()
 
     @property
     def has_diverged(self) -> bool:

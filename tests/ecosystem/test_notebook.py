@@ -2,16 +2,13 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
-kernelspec = pytest.importorskip("ipykernel.kernelspec")
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOK, OPTIONS = NOTEBOOKS / "mnist.ipynb", NOTEBOOKS / "options.ipynb"
@@ -39,12 +36,8 @@ CLOSED_PORT = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def execute(tmp_path, monkeypatch):
+def execute(tmp_path, monkeypatch, jupyter):
     """Executes a notebook with this interpreter; returns it and its pictures' directory."""
-    kernels = tmp_path / "jupyter" / "kernels"
-    kernelspec.write_kernel_spec(kernels / "python3")
-    monkeypatch.setenv("JUPYTER_PATH", str(kernels.parent))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("MPLBACKEND", raising=False)
 
     def run(path, data_home):
@@ -52,16 +45,7 @@ def execute(tmp_path, monkeypatch):
         monkeypatch.setenv("MLP_C_FIGURES", str(figures))
         monkeypatch.setenv("SCIKIT_LEARN_DATA", str(data_home))
         notebook = nbformat.read(path, as_version=4)
-        client = nbclient.NotebookClient(
-            notebook,
-            kernel_name="python3",
-            timeout=None,  # pytest's is the limit
-            resources={"metadata": {"path": str(tmp_path)}},
-        )
-        spec = client.create_kernel_manager().kernel_spec
-        assert spec is not None
-        assert spec.argv[0] == sys.executable
-        client.execute()
+        jupyter(notebook, tmp_path).execute()
         return notebook, figures
 
     return run
