@@ -16,6 +16,7 @@ from mlp_c._estimators.data import Learner, check_data
 from mlp_c._estimators.fitted import sizes_of
 from mlp_c._estimators.history import history_of
 from mlp_c._estimators.hooks import refuse_hooks
+from mlp_c._estimators.html import Summarized, summarize_network
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters, validate_changed
 from mlp_c._estimators.prediction import count_layers, outputs_of
 from mlp_c._estimators.to_sklearn import to_sklearn
@@ -38,7 +39,7 @@ from mlp_c._training.validation import VALIDATION
 from mlp_c._training.world import ALONE, World
 
 
-class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner):
+class BaseMLP(CallbackSupportMixin, Summarized, CheckedParameters, SavableEstimator, Learner):
     """A multilayer perceptron; the subclasses say what its outputs mean."""
 
     n_features_in_: int
@@ -335,6 +336,9 @@ class BaseMLP(CallbackSupportMixin, CheckedParameters, SavableEstimator, Learner
     def history_(self) -> dict[str, list[Any]]:
         """What is known of each epoch, in lists of equal length: NaN where something is not."""
         return history_of(self)
+
+    def _summarize(self) -> str:
+        return summarize_network(self)
 
     def _check_partial_fit(self) -> bool:
         if self.solver == "lbfgs":  # before a fit checks it, a parameter may be anything

@@ -22,10 +22,12 @@ from mlp_c._estimators.base import BaseMLP
 from mlp_c._estimators.data import check_weights, weigh_by_class
 from mlp_c._estimators.folds import count_folds, divide, number_groups
 from mlp_c._estimators.history import history_of_members
+from mlp_c._estimators.html import Summarized
 from mlp_c._estimators.parameters import CONSTRAINTS, CheckedParameters
 from mlp_c._estimators.prediction import run_network
 from mlp_c._estimators.tabular_data import DTYPE, Sample
 from mlp_c._estimators.tabular_held_out import HeldOutRows
+from mlp_c._estimators.tabular_html import summarize_ensemble
 from mlp_c._network.initial_weights import draw
 from mlp_c._network.widths import check_widths, hidden_widths
 from mlp_c._saving import checks
@@ -52,7 +54,9 @@ _OF_THE_END = ("oob_prediction_", "oob_score_", "_residuals")
 _SEEDS = 2**31
 
 
-class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, SavableEstimator):
+class BaseTabularMLP(
+    HeldOutRows, CallbackSupportMixin, Summarized, CheckedParameters, SavableEstimator
+):
     """Networks that read a table, each with rows of its own held out."""
 
     _columns: Columns
@@ -359,6 +363,9 @@ class BaseTabularMLP(HeldOutRows, CallbackSupportMixin, CheckedParameters, Savab
     def history_(self) -> dict[str, list[Any]]:
         """What is known of each epoch of each member, in lists of equal length."""
         return history_of_members(self)
+
+    def _summarize(self) -> str:
+        return summarize_ensemble(self)
 
     # ---- prediction ----
 

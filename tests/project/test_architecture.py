@@ -142,7 +142,7 @@ PYTHON = Rules(
         ("_tables",),
         ("_training",),
         ("_estimators", "_mpi"),
-        ("_onnx",),
+        ("_cli", "_onnx", "_plots"),
         (".",),
     ),
     find_uses=find_imports,

@@ -26,6 +26,7 @@ NEEDED = {
     "mlp_c._saving.savable": "safetensors",
     "mlp_c.checkpoint": "safetensors",
     "mlp_c._onnx.export": "onnxruntime",
+    "mlp_c.plotting": "matplotlib",
     "mlp_c._onnx.skl2onnx_converters": "skl2onnx",
 }
 

@@ -1,0 +1,1 @@
+"""Pictures of fitted models: curves of a training, weights."""
