@@ -14,7 +14,7 @@ from support import calls, core_calls
 from support.wide import virtual
 
 MB = 1 << 20
-N_CALLS = 800  # `make leaks` makes more
+N_CALLS = 300  # more than the blocks that a leak may not reach; `make leaks` makes more
 REFUSALS = 50  # calls of each that are to be refused
 # Rows and widths that make the largest input 60 MB or more in float32.
 LARGE = {
