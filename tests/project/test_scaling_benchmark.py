@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_the_pieces_are_those_of_a_chain(net):
 
     shapes = model.layers(net)
     params = [np.zeros(shape, "f4") for shape in shapes] + [np.zeros(n, "f4") for _, n in shapes]
-    chain = Chain(Comm(), None, params)
+    chain = Chain(SimpleNamespace(comm=Comm()), params)
     sizes = [piece.size for piece in chain._pieces]
     assert len(sizes) == model.N_PIECES
     assert sum(sizes) == pytest.approx(model.n_bytes(net), rel=1e-3)
