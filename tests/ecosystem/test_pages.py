@@ -1,4 +1,4 @@
-"""Complete examples of README and guide run as they are pasted, and say what they should."""
+"""The examples of README and pages run as they are pasted, and say what they should."""
 
 import inspect
 import re
@@ -8,7 +8,7 @@ import pytest
 import sklearn.neural_network
 
 import mlp_c
-from support.pages import python_blocks
+from support.pages import python_blocks, run_in_turn, say_the_same
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ def number_printed(example, capsys):
     return float(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("number", range(2), ids=["table", "classifier"])
+@pytest.mark.parametrize("number", range(2), ids=["classifier", "table"])
 def test_an_example_runs_and_its_model_is_good(number, capsys):
     pytest.importorskip("pandas")
     assert number_printed(examples("README.md")[number], capsys) > 0.97
@@ -71,11 +71,36 @@ def values_of(module):
     }
 
 
-def first_cells_of_the_table_of_other_libraries():
-    """What is here, as one text."""
-    guide = (ROOT / "docs/guide/options.md").read_text(encoding="utf-8")
-    section = guide[guide.index("\n## From Keras") :]
-    return " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[2:])
+# Pages whose blocks run one after the other, and print the text that follows each.
+PAGES = [
+    "docs/start.md",
+    "docs/guide/choosing.md",
+    "docs/guide/kernels.md",
+    "docs/guide/reproducibility.md",
+    "docs/guide/threads.md",
+    "docs/guide/troubleshooting.md",
+    "docs/coming_from/h2o.md",
+    "docs/coming_from/keras.md",
+    "docs/coming_from/pytorch.md",
+    "docs/coming_from/skorch.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_block_of_a_page_prints_the_text_that_follows_it(page, tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for block, printed, expected in run_in_turn((ROOT / page).read_text(encoding="utf-8")):
+        assert say_the_same(printed, expected), f"{block}\nprinted\n{printed}not\n{expected}"
+
+
+def tables_of_other_libraries():
+    """The first cells of the tables of names on each library's page: what is here."""
+    pages = [ROOT / page for page in PAGES if page.startswith("docs/coming_from/")]
+    for page in pages:
+        section = page.read_text(encoding="utf-8").split("\n## This is called that\n")[1]
+        yield page.name, " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE)[2:])
 
 
 def test_the_guide_tells_of_every_option_that_scikit_learn_lacks():
@@ -87,19 +112,24 @@ def test_the_guide_tells_of_every_option_that_scikit_learn_lacks():
     assert {value for value in values if f'"{value}"' not in guide} == set()
 
 
-def test_the_table_of_other_libraries_names_every_option_and_only_what_is_here():
+def test_the_tables_of_other_libraries_name_every_option():
     """But one schedule, which they lack."""
-    cells = first_cells_of_the_table_of_other_libraries()
+    cells = " ".join(cells for _, cells in tables_of_other_libraries())
     options = parameters_of(mlp_c) - parameters_of(sklearn.neural_network)
     words = set(re.findall(r"\b\w+\b", cells))
     assert options <= words, options - words
-    values = set(re.findall(r'"(\w+)"', cells))
     lacking = values_of(mlp_c) - values_of(sklearn.neural_network)
-    assert lacking - values == {"coslog4"}
+    assert lacking - set(re.findall(r'"(\w+)"', cells)) == {"coslog4"}
+
+
+@pytest.mark.parametrize(("page", "cells"), list(tables_of_other_libraries()))
+def test_a_table_of_another_library_names_only_what_is_here(page, cells):
+    values = set(re.findall(r'"(\w+)"', cells))
     assert values <= values_of(mlp_c) | {"float32", "loss"}
     named = set(re.findall(r"[`(, ](\w+)=", cells)) | set(re.findall(r"`(\w+)`", cells))
     of_fit = inspect.signature(mlp_c.MLPClassifier.fit).parameters
-    here = {*parameters_of(mlp_c), *of_fit, *dir(mlp_c), *dir(mlp_c.MLPClassifier)}
+    attributes = set(re.findall(r"^(\w+_) : ", mlp_c.MLPClassifier.__doc__, re.MULTILINE))
+    here = {*parameters_of(mlp_c), *of_fit, *attributes, *dir(mlp_c), *dir(mlp_c.MLPClassifier)}
     assert named <= here, named - here
 
 
