@@ -14,7 +14,7 @@ endif
 CAMPAIGNS := analyze fuzz guided oracle oom leaks asan tsan coverage
 
 .DEFAULT_GOAL := help
-.PHONY: help notebook build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
+.PHONY: help notebook docs build debug compile_commands.json format test lint campaigns $(CAMPAIGNS) kill \
     test-all test-adding test-free-threaded test-neon wheels bench bench-kernels bench-long bench-docs bench-guard \
     bench-options bench-costs bench-mpi bench-tabular profile clean
 
@@ -44,6 +44,10 @@ notebook: $(VENV)/notebook ## run the notebooks on a fresh machine
 	MLP_C_FIGURES=$(abspath $(EXECUTED)) $(BIN)/jupyter nbconvert --to notebook --execute \
 	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/*.ipynb
 	@echo "The executed notebooks and their pictures: $(EXECUTED)/"
+
+docs: $(VENV)/docs ## the site, in build/docs/html (MLP_C_GALLERY=plot_digits: run that example alone)
+	$(BIN)/sphinx-build -n -W --keep-going -c docs -d build/docs/doctrees . build/docs/html
+	@echo "The site: build/docs/html/index.html"
 
 ## Edit, build, look
 # These take the venv as it is and make it only if there is none: installing again takes longer.
@@ -160,3 +164,4 @@ bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, besid
 ## Start over
 clean: ## remove the venv and everything that was built
 	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so compile_commands.json
+	rm -rf docs/examples docs/reference/generated docs/inventories/*.inv
