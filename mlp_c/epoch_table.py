@@ -100,9 +100,10 @@ class EpochTable:
         if not is_single:
             self._single_epochs = None
             return _Display(self.every) if _is_notebook() else _Lines(self.every)
-        if self._single_epochs is None or self._single_epochs[0]() is not estimator:
-            self._single_epochs = ref(estimator), _SingleEpochs(self.every)
-        return self._single_epochs[1]
+        last = self._single_epochs  # which another thread may set meanwhile
+        if last is None or last[0]() is not estimator:
+            last = self._single_epochs = ref(estimator), _SingleEpochs(self.every)
+        return last[1]
 
 
 def _is_notebook() -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mlp_c._training.stopwatch import SECONDS, seconds_of
+from mlp_c._training.stopping import is_whole
+from mlp_c._training.stopwatch import SECONDS, seconds_of, was_cut_off
+from mlp_c._training.validation import VALIDATION
 
 
 def history_of(model: Any) -> dict[str, list[Any]]:
@@ -31,7 +33,10 @@ def history_of(model: Any) -> dict[str, list[Any]]:
         curves[1] = None  # scores of an earlier fit, or of no fit of ours
     n_run = getattr(model, "n_iter_", 0)
     n_run = min(int(n_run), n) if isinstance(n_run, Integral) else 0
-    validation_losses, validation_scores, rates = (_spread(curve, n, n_run) for curve in curves)
+    n_cut_off = int(was_cut_off(model, n))
+    validation_losses, validation_scores, rates = (
+        _spread(curve, n, n_run, n_cut_off) for curve in curves
+    )
     return {
         "epoch": list(range(1, n + 1)),
         "loss": losses,
@@ -75,15 +80,27 @@ def _numbers(curve: Any) -> list[float] | None:
     return None
 
 
-def _spread(curve: list[float] | None, n: int, n_run: int) -> list[float]:
+def _spread(curve: list[float] | None, n: int, n_run: int, n_cut_off: int) -> list[float]:
     """A curve over `n` epochs: it ends with them, and begins with the last `n_run` at the latest.
 
     Earlier fits may have been without it, and Ctrl-C may have cut off the last epoch before it had
     a value.
     """
     known = [] if curve is None else curve[max(len(curve) - n, 0) :]
-    start = n - max(len(known), n_run)
+    start = max(n - max(len(known) + n_cut_off, n_run), 0)
     return ([math.nan] * start + known + [math.nan] * n)[:n]
+
+
+def best_epoch_of(network: Any) -> int:
+    """The epoch of a network's history that has the best score; 0 where none is known.
+
+    `best_iter_` counts from the first epoch that was scored, which may be of a later fit.
+    """
+    if not is_whole(VALIDATION, network):
+        return 0
+    is_scored = ~np.isnan(history_of(network)["validation_score"])
+    best = int(network.best_iter_)
+    return int(np.argmax(is_scored)) + best if best and is_scored.any() else 0
 
 
 # ---- a fit that is going on ----

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from mlp_c._estimators.fitted import EPOCHS, FINAL_LOSS, NETWORK
+from mlp_c._estimators.history import best_epoch_of
 from mlp_c._network.activations import layer_activations
 from mlp_c._system.blocks import Array
 from mlp_c._training.stopping import CURVE, RECORD, is_whole
@@ -56,7 +57,7 @@ def summarize_network(model: Any) -> str:
     parts = [describe_layers(network, 1), _describe_training(network)]
     curves = curves_of(network)
     if curves:
-        best = network.best_iter_ if len(curves) > 1 else 0
+        best = best_epoch_of(network) if len(curves) > 1 else 0
         parts.append(draw_sparkline(curves, best))
     return as_section("Network", parts)
 
@@ -94,10 +95,12 @@ def _hidden_activations(network: Any, n_hidden: int) -> list[str]:
 def _describe_training(network: Any) -> str:
     """A line of the epochs and what they came to."""
     facts = []
-    if is_whole(EPOCHS, network):
+    if is_whole(CURVE, network):
+        facts.append(_count(len(network.loss_curve_), "epoch"))
+        if best := best_epoch_of(network):
+            facts.append(f"best epoch {best:,}")
+    elif is_whole(EPOCHS, network):
         facts.append(_count(network.n_iter_, "epoch"))
-    if is_whole(VALIDATION, network) and network.best_iter_:
-        facts.append(f"best epoch {network.best_iter_:,}")
     if is_whole(FINAL_LOSS, network):
         facts.append(f"last loss {float(network.loss_):.4g}")
     if is_whole(RECORD, network):
@@ -128,15 +131,15 @@ def as_section(title: str, parts: Iterable[str]) -> str:
         return ""
     return (
         '<div class="estimator-table"><details open>'
-        f"<summary>{escape(title)}</summary>{content}</details></div>"
+        f"<summary>{_written(title)}</summary>{content}</details></div>"
     )
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in the style of scikit-learn's; its cells are escaped."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    head = "".join(f"<th>{_written(cell)}</th>" for cell in header)
     body = "".join(
-        '<tr class="default">' + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        '<tr class="default">' + "".join(f"<td>{_written(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     return f'<table class="parameters-table"><tbody><tr>{head}</tr>{body}</tbody></table>'
@@ -144,7 +147,12 @@ def as_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def as_line(text: str) -> str:
     """A line of text, which is escaped; empty where the text is."""
-    return f'<div style="padding: 0 0.5rem 0.3rem">{escape(text)}</div>' if text else ""
+    return f'<div style="padding: 0 0.5rem 0.3rem">{_written(text)}</div>' if text else ""
+
+
+def _written(text: str) -> str:
+    """Text for a page in UTF-8, which has no lone surrogates."""
+    return escape(text.encode(errors="replace").decode())
 
 
 def _count(n: int, what: str) -> str:
@@ -199,6 +207,6 @@ def draw_sparkline(curves: Sequence[Sequence[float] | Array], best: int) -> str:
     return (
         f'<div style="padding: 0 0.5rem"><svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" fill="none" '
-        f'stroke="currentColor" stroke-width="1.5"><title>{escape(label)}</title>'
+        f'stroke="currentColor" stroke-width="1.5"><title>{_written(label)}</title>'
         f"{''.join(lines)}</svg></div>{as_line(legend)}"
     )

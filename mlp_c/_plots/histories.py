@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mlp_c._estimators.base import BaseMLP
+from mlp_c._estimators.history import best_epoch_of
 from mlp_c._estimators.tabular import BaseTabularMLP
 
 # The lists of a history, by name.
@@ -28,11 +29,4 @@ def rows_of_members(history: History) -> list[Any]:
 def best_epochs_of(model: BaseMLP | BaseTabularMLP) -> list[int]:
     """The epoch with the best score of a network or of each member; 0 where there is none."""
     networks = model.members_ if isinstance(model, BaseTabularMLP) else [model]
-    return [_best_epoch_of(network) for network in networks]
-
-
-def _best_epoch_of(network: BaseMLP) -> int:
-    """The epoch with the best score: `best_iter_` counts from the first that was scored."""
-    best = getattr(network, "best_iter_", 0)
-    is_scored = ~np.isnan(network.history_["validation_score"])
-    return int(np.argmax(is_scored)) + best if best and is_scored.any() else 0
+    return [best_epoch_of(network) for network in networks]

@@ -167,12 +167,11 @@ class LossCurveDisplay:
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         model = find_network(estimator)
-        if not hasattr(model, "history_"):
-            raise ValueError(
-                f"estimator must have a record of its losses: this {type(model).__name__} lacks "
-                "loss_curve_"
-            )
-        display = cls(model.history_, kind=kind, best_epochs=best_epochs_of(model), name=name)
+        try:
+            history = model.history_
+        except AttributeError as error:
+            raise ValueError(f"estimator must have a record of its losses, got {error}") from error
+        display = cls(history, kind=kind, best_epochs=best_epochs_of(model), name=name)
         return display.plot(ax, **style)
 
     def plot(self, ax: Any = None, *, name: str | None = None, **style: Any) -> Self:

@@ -85,13 +85,17 @@ class WeightsDisplay:
         feature_names: Sequence[str] | None = None,
     ) -> None:
         self.weights = np.asarray(weights, float)
+        if self.weights.ndim != 2 or self.weights.size == 0:
+            raise ValueError(
+                f"weights must be a matrix of features by units, got shape {self.weights.shape}"
+            )
         self.units = _choose_units(self.weights, units)
         n_features = len(self.weights)
         if image_shape is None:
             side = isqrt(n_features)
             is_square = side >= _MIN_SIDE and side**2 == n_features and feature_names is None
             image_shape = (side, side) if is_square else None
-        elif len(image_shape) != 2 or image_shape[0] * image_shape[1] != n_features:
+        elif not _is_shape_of(n_features, image_shape):
             raise ValueError(
                 f"image_shape must be a height and a width of {n_features} pixels, one for each "
                 f"feature, got {image_shape!r}"
@@ -254,6 +258,14 @@ def _choose_units(weights: Array, units: Any) -> Array:
             f"{units!r}"
         )
     return indices
+
+
+def _is_shape_of(n_pixels: int, shape: Any) -> bool:
+    """Whether a shape is the height and the width of an image of so many pixels."""
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        return False
+    is_whole = all(isinstance(n, (int, np.integer)) and n > 0 for n in shape)
+    return is_whole and shape[0] * shape[1] == n_pixels
 
 
 def _frame(x: int, y: int, width: int, height: int) -> Any:

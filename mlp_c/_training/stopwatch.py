@@ -11,11 +11,22 @@ SECONDS = "_epoch_seconds"
 
 def seconds_of(model: Any, n_epochs: int) -> list[float]:
     """The seconds of each epoch: NaN for those that this process has not run or not ended."""
-    seconds: list[float] = vars(model).get(SECONDS, [])
-    n_cut_off = n_epochs - len(seconds)
-    if n_cut_off not in (0, 1):  # Ctrl-C cuts off one
-        return [math.nan] * n_epochs
-    return seconds + [math.nan] * n_cut_off
+    seconds = _recorded(model)
+    if len(seconds) == n_epochs:
+        return seconds.copy()
+    if was_cut_off(model, n_epochs):
+        return [*seconds, math.nan]
+    return [math.nan] * n_epochs
+
+
+def was_cut_off(model: Any, n_epochs: int) -> bool:
+    """Whether Ctrl-C has cut off the last of so many epochs."""
+    return len(_recorded(model)) == n_epochs - 1
+
+
+def _recorded(model: Any) -> list[float]:
+    seconds = vars(model).get(SECONDS)
+    return seconds if isinstance(seconds, list) else []
 
 
 class Stopwatch:

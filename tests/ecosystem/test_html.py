@@ -103,6 +103,14 @@ def test_of_a_model_that_stops_early_the_best_epoch_and_score_are_said():
     assert f"best validation score {model.best_validation_score_:.4g}" in summary
 
 
+def test_epochs_of_several_fits_are_counted_from_the_first():
+    model = edited.fitted(warm_start=True, max_iter=4)
+    model.set_params(early_stopping=True, validation_fraction=0.3, n_iter_no_change=99).fit(X, TEXT)
+    summary = summary_of(model)
+    assert "8 epochs" in summary
+    assert f"best epoch {4 + model.best_iter_}," in summary
+
+
 def test_the_sparkline_has_the_losses_and_the_best_epoch():
     model = edited.fitted(early_stopping=True, validation_fraction=0.3, max_iter=9)
     svg = svg_of(summary_of(model))
@@ -155,11 +163,18 @@ def test_the_columns_and_members_of_an_ensemble_are_said(cls):
 
 
 def test_names_of_columns_are_escaped_and_shortened():
-    names = ["<script>alert(1)</script>", "&", "x" * 100, *(f"column {k}" for k in range(9))]
-    table = pd.DataFrame(np.random.default_rng(0).random((60, 12)), columns=names)
+    names = [
+        "<script>alert(1)</script>",
+        "&",
+        "x" * 100,
+        "\ud800",
+        *(f"column {k}" for k in range(8)),
+    ]
+    columns = pd.Index(names, dtype=object)  # which may hold what is no UTF-8
+    table = pd.DataFrame(np.random.default_rng(0).random((60, 12)), columns=columns)
     summary = summary_of(tabular.make(TabularMLPRegressor).fit(table, tabular.TARGETS))
     assert "<script" not in summary
-    assert f"&lt;script&gt;alert(1)&lt;/script&gt;, &amp;, {'x' * 29}…, column 0" in summary
+    assert f"&lt;script&gt;alert(1)&lt;/script&gt;, &amp;, {'x' * 29}…, ?, column 0" in summary
     assert "and 4 more" in summary
 
 

@@ -203,6 +203,26 @@ def test_an_epoch_that_ctrl_c_cut_off_has_no_score_and_no_seconds(solver):
     assert np.isnan(model.history_["seconds"][:4]).tolist() == [False, False, True, False]
 
 
+def test_ctrl_c_in_a_later_fit_leaves_the_scores_of_earlier_epochs_where_they_were():
+    n_left = 100
+
+    def score(estimator, X, y):
+        nonlocal n_left
+        n_left -= 1
+        if n_left == 0:
+            raise KeyboardInterrupt
+        return -np.mean((estimator.predict_proba(X)[:, 1] - y) ** 2)
+
+    model = make(early_stopping=True, scoring=score, warm_start=True, max_iter=3, solver="sgd")
+    before = model.fit(X, Y, X_val=X, y_val=Y).history_["validation_score"]
+    n_left = 3  # the best score of before is compared first
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, Y, X_val=X, y_val=Y)
+    scores = model.history_["validation_score"]
+    assert scores[:3] == before
+    assert np.isnan(scores).tolist() == [False] * 4 + [True]
+
+
 # ---- models that are converted or edited ----
 
 

@@ -186,7 +186,9 @@ def test_a_model_without_losses_is_refused(pyplot):
     theirs = neural_network.MLPRegressor(hidden_layer_sizes=4, solver="lbfgs", max_iter=3).fit(
         X, NUMBERS
     )
-    with pytest.raises(ValueError, match="record of its losses: this MLPRegressor lacks"):
+    with pytest.raises(
+        ValueError, match="record of its losses, got this MLPRegressor has no history_"
+    ):
         draw(from_sklearn(theirs))
     assert not pyplot.get_fignums()
 

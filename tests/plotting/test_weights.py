@@ -107,6 +107,18 @@ def test_no_units_are_refused():
         draw(fitted(5), units=0)
 
 
+@pytest.mark.parametrize("weights", [np.ones(4), np.ones((2, 2, 2)), np.ones((0, 3))])
+def test_what_is_no_matrix_is_refused(weights):
+    with pytest.raises(ValueError, match="weights must be a matrix of features by units, got sh"):
+        WeightsDisplay(weights)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2.0, 2.0), (-2, -2), 4, "22", (4,)])
+def test_what_is_no_shape_of_the_features_is_refused(shape):
+    with pytest.raises(ValueError, match="image_shape must be a height and a width of 4 pixels"):
+        WeightsDisplay(np.ones((4, 3)), image_shape=shape)
+
+
 # ---- models and axes ----
 
 
