@@ -164,4 +164,4 @@ bench-tabular: $(VENV)/bench-tabular ## predictions of twelve real tables, besid
 ## Start over
 clean: ## remove the venv and everything that was built
 	rm -rf $(VENV) .venvs build dist *.egg-info $(EXECUTED) mlp_c/*.so compile_commands.json
-	rm -rf docs/examples docs/reference/generated docs/inventories/*.inv
+	rm -rf docs/examples docs/reference/generated

@@ -156,7 +156,7 @@ def resume(
     OSError
         If the file cannot be read, or a new checkpoint cannot be written.
     ImportError
-        If safetensors is not installed: ``pip install 'mlp_c[files]'``.
+        If safetensors is not installed: ``pip install safetensors``.
 
     See Also
     --------

@@ -2,24 +2,26 @@
 
 A file `inventories/project.txt` is an inventory of Sphinx as text: a line with the project's
 address, the four lines of an inventory's header, and a line for each name. intersphinx reads the
-same compressed, so that is what is written beside it.
+same compressed, so that is what the build makes of it.
 """
 
 import zlib
 from pathlib import Path
 
 
-def _compressed(text):
+def _compressed(text, folder):
     address, *lines = text.read_text().splitlines(keepends=True)
     names = "".join(lines[4:])
-    inventory = text.with_suffix(".inv")
+    inventory = folder / f"{text.stem}.inv"
     inventory.write_bytes("".join(lines[:4]).encode() + zlib.compress(names.encode()))
     return address.strip(), str(inventory)
 
 
 def _map(app, config):
     texts = (Path(app.confdir) / "inventories").glob("*.txt")
-    config.intersphinx_mapping = {text.stem: _compressed(text) for text in sorted(texts)}
+    folder = Path(app.doctreedir)
+    folder.mkdir(parents=True, exist_ok=True)
+    config.intersphinx_mapping = {text.stem: _compressed(text, folder) for text in sorted(texts)}
 
 
 def setup(app):

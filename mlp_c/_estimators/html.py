@@ -38,7 +38,9 @@ class Summarized(BaseEstimator):
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
         """The table of fitted attributes, which scikit-learn asks for, with the summary above."""
         attributes = super()._get_fitted_attr_html(doc_link)
-        table = attributes._html_repr
+        table = getattr(attributes, "_html_repr", None)
+        if table is None:  # it is private, and may go
+            return attributes
         attributes._html_repr = lambda: self._summarize() + table()
         return attributes
 
@@ -153,6 +155,11 @@ def as_line(text: str) -> str:
 def _written(text: str) -> str:
     """Text for a page in UTF-8, which has no lone surrogates."""
     return escape(text.encode(errors="replace").decode())
+
+
+def shorten(name: str, limit: int) -> str:
+    """A name of so many characters at most."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def _count(n: int, what: str) -> str:

@@ -13,6 +13,7 @@ from mlp_c._estimators.html import (
     curves_of,
     describe_layers,
     draw_sparkline,
+    shorten,
     snapshot,
 )
 from mlp_c._saving.registry import FittedPart
@@ -49,13 +50,9 @@ def _describe_columns(ensemble: Any) -> Iterator[str]:
 
 def _list(names: Array) -> str:
     """The names of columns, at most some of them."""
-    shown = [_shorten(str(name)) for name in names[:_MAX_NAMES]]
+    shown = [shorten(str(name), _MAX_NAME) for name in names[:_MAX_NAMES]]
     n_others = len(names) - len(shown)
     return ", ".join(shown) + (f" and {n_others:,} more" if n_others else "")
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _describe_members(ensemble: Any) -> Iterator[str]:

@@ -61,7 +61,7 @@ def to_onnx(model: Any, path: Any = None, *, opset: int = 17) -> Any:
     Raises
     ------
     ImportError
-        If onnx is not installed: ``pip install 'mlp_c[onnx]'``.
+        If onnx is not installed: ``pip install onnx``.
     TypeError
         If `model` is another estimator, or ONNX has no type for its labels or categories; or
         `path` or `opset` is of a wrong type.
@@ -130,7 +130,7 @@ def _import_onnx() -> Any:
         import onnx
     except ImportError as error:
         raise ImportError(
-            "to_onnx needs onnx, which is not installed: pip install 'mlp_c[onnx]'"
+            "to_onnx needs onnx, which is not installed: pip install onnx"
         ) from error
     return onnx
 

@@ -40,7 +40,7 @@ def register_skl2onnx() -> None:
     Raises
     ------
     ImportError
-        If skl2onnx is not installed: ``pip install 'mlp_c[onnx]'``.
+        If skl2onnx is not installed: ``pip install onnx skl2onnx``.
 
     See Also
     --------
@@ -78,7 +78,7 @@ def register_skl2onnx() -> None:
         from skl2onnx import update_registered_converter
     except ImportError as error:
         raise ImportError(
-            "register_skl2onnx needs skl2onnx, which is not installed: pip install 'mlp_c[onnx]'"
+            "register_skl2onnx needs skl2onnx, which is not installed: pip install onnx skl2onnx"
         ) from error
     for cls, classify in _CLASSIFIERS.items():
         update_registered_converter(

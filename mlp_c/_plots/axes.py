@@ -22,7 +22,7 @@ def import_pyplot(caller: str) -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs matplotlib, which is not installed: pip install 'mlp_c[plot]'"
+            f"{caller} needs matplotlib, which is not installed: pip install matplotlib"
         ) from error
     return plt
 

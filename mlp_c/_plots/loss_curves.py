@@ -104,6 +104,8 @@ class LossCurveDisplay:
     ) -> None:
         if kind not in _CURVES:
             raise ValueError(f"kind must be one of {list(_CURVES)}, got {kind!r}")
+        if missing := [key for key in ("epoch", *_CURVES[kind]) if key not in history]:
+            raise ValueError(f"history must have lists named {', '.join(missing)}, got none")
         if not is_known(history[kind]):
             raise ValueError(
                 f"kind={kind!r} needs a {kind.replace('_', ' ')} of some epoch in the history, "
@@ -157,7 +159,7 @@ class LossCurveDisplay:
         TypeError
             If there is no network in `estimator`.
         ImportError
-            If matplotlib is not installed: ``pip install 'mlp_c[plot]'``.
+            If matplotlib is not installed: ``pip install matplotlib``.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
 
@@ -194,7 +196,7 @@ class LossCurveDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed: ``pip install 'mlp_c[plot]'``.
+            If matplotlib is not installed: ``pip install matplotlib``.
 
         See Also
         --------

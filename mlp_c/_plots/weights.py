@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from mlp_c._estimators.html import shorten
 from mlp_c._estimators.tabular import BaseTabularMLP
 from mlp_c._plots.axes import import_pyplot, size_in_points
 from mlp_c._plots.models import find_network
@@ -145,7 +146,7 @@ class WeightsDisplay:
         TypeError
             If there is no network in `estimator`, or it is an ensemble for tables.
         ImportError
-            If matplotlib is not installed: ``pip install 'mlp_c[plot]'``.
+            If matplotlib is not installed: ``pip install matplotlib``.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
 
@@ -183,7 +184,7 @@ class WeightsDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is not installed: ``pip install 'mlp_c[plot]'``.
+            If matplotlib is not installed: ``pip install matplotlib``.
 
         See Also
         --------
@@ -234,7 +235,7 @@ class WeightsDisplay:
         ticks = range(0, len(self.units), every)
         self.ax_.set_xticks(ticks, [str(self.units[k]) for k in ticks])
         if self.feature_names is not None and len(drawn) <= room_y:
-            names = [_shorten(str(name)) for name in self.feature_names]
+            names = [shorten(str(name), _MAX_NAME) for name in self.feature_names]
             self.ax_.set_yticks(range(len(names)), names, fontsize="small", parse_math=False)
         else:
             self.ax_.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -273,8 +274,3 @@ def _frame(x: int, y: int, width: int, height: int) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle((x - 0.5, y - 0.5), width, height, fill=False, color="0.7", linewidth=0.5)
-
-
-def _shorten(name: str) -> str:
-    """A name that leaves room for the picture."""
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"

@@ -77,7 +77,7 @@ def load(path: Any) -> Any:
     OSError
         If it cannot be read.
     ImportError
-        If safetensors is not installed: ``pip install 'mlp_c[files]'``.
+        If safetensors is not installed: ``pip install safetensors``.
 
     See Also
     --------
@@ -129,7 +129,7 @@ def require_safetensors() -> Any:
         import safetensors.numpy
     except ImportError as error:
         raise ImportError(
-            "files of models need safetensors, which comes with: pip install 'mlp_c[files]'"
+            "files of models need safetensors, which is not installed: pip install safetensors"
         ) from error
     return safetensors
 

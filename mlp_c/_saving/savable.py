@@ -40,7 +40,7 @@ class SavableEstimator(BaseEstimator):
         OSError
             If the file cannot be written; an old one is as it was.
         ImportError
-            If safetensors is not installed: ``pip install 'mlp_c[files]'``.
+            If safetensors is not installed: ``pip install safetensors``.
 
         See Also
         --------

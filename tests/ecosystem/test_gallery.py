@@ -1,4 +1,4 @@
-"""The examples of the gallery, each in a process of its own: CI's site runs one of them alone."""
+"""The examples of the gallery, each in a process of its own: the tests' site runs one alone."""
 
 import os
 import subprocess

@@ -20,6 +20,7 @@ def without_seconds(text):
 
 def test_the_examples_print_what_the_page_says():
     pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
     pytest.importorskip("rich")
     blocks = list(run_in_turn(PAGE.read_text(encoding="utf-8")))
     assert not [block for block, printed, _ in blocks if "Error" in printed]

@@ -8,7 +8,6 @@ import pytest
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, from_sklearn
-from mlp_c._training.loop import Stochastic
 from support import tabular
 from support.callbacks import EPOCHS, Recorder, X, Y, both, make, solvers
 from support.edited import THEIRS, saved
@@ -327,17 +326,3 @@ def test_a_member_that_was_emptied_leaves_the_ensemble_without_a_history():
         _ = model.history_
     del model.members_
     assert not hasattr(model, "history_")
-
-
-# ---- what it costs ----
-
-
-def test_an_epoch_is_timed_in_one_place(monkeypatch):
-    """A network's fit and the fits of members begin and end their epochs alike."""
-    timed = []
-    start_epoch = Stochastic.start_epoch
-    monkeypatch.setattr(Stochastic, "start_epoch", lambda t: timed.append(1) or start_epoch(t))
-    assert len(make().fit(X, Y).history_["seconds"]) == len(timed) == EPOCHS
-    timed.clear()
-    model = tabular.make(mlp_c.TabularMLPRegressor).fit(tabular.MIXED, tabular.TARGETS)
-    assert len(model.history_["seconds"]) == len(timed)

@@ -271,6 +271,6 @@ def test_displays_are_imported_without_matplotlib_and_say_what_to_install():
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
     assert printed.splitlines() == [
-        f"{name}.from_estimator needs matplotlib, which is not installed: pip install 'mlp_c[plot]'"
+        f"{name}.from_estimator needs matplotlib, which is not installed: pip install matplotlib"
         for name in ("LossCurveDisplay", "WeightsDisplay")
     ]

@@ -35,7 +35,6 @@ def _build(folder):
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    return folder / "html"
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +52,10 @@ def site(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
     with FileLock(f"{folder}.lock"):
-        if not (folder / "html").is_dir():
-            _build(folder)
+        if not folder.is_dir():
+            building = folder.with_name("building")
+            _build(building)
+            building.rename(folder)
     return folder / "html"
 
 
