@@ -65,13 +65,7 @@ def run(args: argparse.Namespace) -> None:
     names = [name for name in RIVALS if name != "PyTorch" or find_spec("torch")]
     with _started(names) as workers:
         versions = _prepare(workers, CASES[-1], n_threads)  # which is the quickest
-        # A part of the time goes to starts, data and warming up.
-        goal = args.seconds / (len(CASES) * len(workers) * (_ROUNDS + 2))
-        deadlines = [start + args.seconds * (i + 1) / len(CASES) for i in range(len(CASES))]
-        results = [
-            _run_case(workers, case, n_threads, goal, deadline)
-            for case, deadline in zip(CASES, deadlines, strict=True)
-        ]
+        results = _run_cases(workers, n_threads, start + args.seconds)
     _print_results(versions, results)
     machine = describe_machine()
     print(
@@ -79,8 +73,8 @@ def run(args: argparse.Namespace) -> None:
     )
     print(machine["platform"])
     print(
-        f"A short measurement: medians of at most {_ROUNDS} rounds of about {goal:.2g} s each. The "
-        "seconds of an epoch\nare those of a fit, divided by its epochs."
+        f"A short measurement: medians of at most {_ROUNDS} rounds. The seconds of an epoch are "
+        "those of a fit,\ndivided by its epochs."
     )
     if load > 0.5:
         print(f"The load average was {load:.1f} at the start: other programs disturb the figures.")
@@ -143,25 +137,37 @@ def _prepare(workers: Workers, case: Case, n_threads: int) -> dict[str, str]:
     return versions
 
 
-def _run_case(
-    workers: Workers, case: Case, n_threads: int, goal: float, deadline: float
-) -> tuple[Case, dict[str, float]]:
+def _run_cases(workers: Workers, n_threads: int, end: float) -> list[tuple[Case, dict[str, float]]]:
+    """What each case has taken, each in its share of the time that is left until the end."""
+    results = []
+    for n_left, case in zip(range(len(CASES), 0, -1), CASES, strict=True):
+        now = time.monotonic()
+        results.append((case, _run_case(workers, case, n_threads, now + (end - now) / n_left)))
+    return results
+
+
+def _run_case(workers: Workers, case: Case, n_threads: int, deadline: float) -> dict[str, float]:
     """The median seconds of each rival over rounds in which they take turns.
 
-    After the deadline no other round begins, but there is one.
+    No round begins that would end after the deadline if it took as long as the last; but there is
+    one, with a single epoch or call of each rival if there is no time for more.
     """
     print(f"{_title(case)} ", end="", file=sys.stderr, flush=True)
     _prepare(workers, case, n_threads)
+    left = deadline - time.monotonic()
+    goal = max(0, left / (len(workers) * (_ROUNDS + 1)) - _REST)
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(_ROUNDS):
+        began = time.monotonic()
         for name, worker in workers.items():
             time.sleep(_REST)
             seconds[name].append(_ask(name, worker, measure, goal))
         print(".", end="", file=sys.stderr, flush=True)
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now + (now - began) > deadline:
             break
     print(file=sys.stderr)
-    return case, {name: median(of_rival) for name, of_rival in seconds.items()}
+    return {name: median(of_rival) for name, of_rival in seconds.items()}
 
 
 # ---- showing ----

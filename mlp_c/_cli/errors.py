@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class CommandError(Exception):
@@ -26,6 +26,12 @@ def shown_in_one_line(name: str, *errors: type[Exception]) -> Iterator[None]:
         raise CommandError(text if is_named else f"{name}: {text}") from error
 
 
+def tell(text: str) -> None:
+    """Write a line to stderr; if that is closed or full, there is no place to say so."""
+    with suppress(OSError):
+        print(" ".join(text.splitlines()), file=sys.stderr)
+
+
 def note(text: str) -> None:
     """Tell the user something that is no error."""
-    print(f"note: {text}", file=sys.stderr)
+    tell(f"note: {text}")

@@ -1,11 +1,13 @@
 """The command line: its parser, its exit codes."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stderr
 
 from mlp_c._cli import bench, info, predict
-from mlp_c._cli.errors import CommandError
+from mlp_c._cli.errors import CommandError, tell
 from mlp_c._version import __version__
 
 _COMMANDS = (info, bench, predict)
@@ -60,18 +62,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         If the command line is wrong, with code 2; after ``--help`` and ``--version``, with 0.
     """
-    args = make_parser().parse_args(argv)
+    with ExitStack() as stack:
+        if sys.stderr is None:  # else print and argparse would write to stdout what is for it
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect_stderr(nowhere))
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run a command; its exit code."""
+    name = "mlp_c"
     try:
-        args.run(args)
-        sys.stdout.flush()
+        try:
+            args = make_parser().parse_args(argv)
+            name = f"mlp_c {args.command}"
+            if sys.stdout is None and getattr(args, "output", None) is None:
+                raise CommandError("stdout is closed")
+            args.run(args)
+        finally:  # --help and --version end here, too
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except CommandError as error:
-        print(f"mlp_c {args.command}: {error}", file=sys.stderr)
+        tell(f"{name}: {error}")
         return 1
     except MemoryError:
-        print(f"mlp_c {args.command}: there is not enough memory", file=sys.stderr)
+        tell(f"{name}: there is not enough memory")
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
+        _give_up_stdout()
         return _CLOSED
+    except OSError as error:  # those of files have been made CommandErrors
+        _give_up_stdout()
+        tell(f"{name}: {error.strerror or error}")
+        return 1
     return 0
+
+
+def _give_up_stdout() -> None:
+    """Lead stdout to nowhere, or else Python would try to write the rest of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 import mlp_c
 from mlp_c import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-from mlp_c._cli import bench, rivals, rows
+from mlp_c._cli import bench, cells, rivals, rows
 from mlp_c._cli.main import main, make_parser
 
 pd = pytest.importorskip("pandas")
@@ -260,21 +261,20 @@ def test_a_first_line_of_numbers_is_remarked_upon(predict):
     assert "--no-header" in notes
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 @pytest.mark.parametrize("name", ["words", "array", "table", "table_words"])
-def test_each_library_reads_alike(library, name, models, predict, monkeypatch, tmp_path):
-    pytest.importorskip(library)
-    monkeypatch.setattr(rows, "_READERS", {library: rows._READERS[library]})
+@pytest.mark.parametrize("has_header", [True, False])
+def test_another_delimiter_and_lower_case_truth_are_read(
+    name, has_header, models, predict, tmp_path
+):
     model, table = models[name]
     lower_case = table.assign(sold=HOUSES["sold"].map({True: "true", False: "false"}))
-    table_as_read = lower_case if table is HOUSES else table
-    for has_header in (True, False):
-        table_as_read.to_csv(tmp_path / "rows.csv", index=False, header=has_header, sep=";")
-        options = ["--delimiter", ";", *([] if has_header else ["--no-header"])]
-        columns, notes = predict(name, tmp_path / "rows.csv", *options)
-        given = table.to_numpy() if name == "array" else table
-        assert columns["prediction"] == as_text(model.predict(given))
-        assert notes == ""
+    written = lower_case if table is HOUSES else table
+    written.to_csv(tmp_path / "rows.csv", index=False, header=has_header, sep=";")
+    options = ["--delimiter", ";", *([] if has_header else ["--no-header"])]
+    columns, notes = predict(name, tmp_path / "rows.csv", *options)
+    given = table.to_numpy() if name == "array" else table
+    assert columns["prediction"] == as_text(model.predict(given))
+    assert notes == ""
 
 
 def test_a_tab_is_a_delimiter(models, predict, tmp_path):
@@ -293,6 +293,85 @@ def test_a_category_without_a_known_value_is_remarked_upon(predict, tmp_path):
     HOUSES.assign(town="Cwm").to_csv(tmp_path / "rows.csv", index=False)
     _, notes = predict("table", tmp_path / "rows.csv")
     assert notes == "note: column 'town': the model knows none of its values, such as 'Cwm'\n"
+
+
+# ---- what text means ----
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("options", [[], ["--no-header"]])
+def test_blank_lines_around_several_columns_are_no_rows(end, options, predict, tmp_path):
+    lines = [*([] if options else ["petal,sepal,größe"]), "1,2,3", "4,5,6"]
+    path = write(tmp_path / "rows.csv", end.join(["", "", *lines, "", ""]))
+    columns, _ = predict("words", path, *options)
+    assert len(columns["prediction"]) == 2
+
+
+@pytest.mark.parametrize(("text", "options"), [("area\n\n1\n\n", []), ("\n1\n\n", ["--no-header"])])
+def test_blank_lines_of_a_single_column_are_gaps(text, options, predict, tmp_path):
+    areas = HOUSES[["area"]]
+    model = make(TabularMLPRegressor).fit(areas, PRICES)
+    model.save(tmp_path / "one.safetensors")
+    path = write(tmp_path / "rows.csv", text)
+    columns, _ = predict(tmp_path / "one", path, *options)
+    expected = model.predict(pd.DataFrame({"area": [np.nan, 1, np.nan]}))
+    assert columns["prediction"] == as_text(expected)
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663", "0x10", "1,5", "1e999", "-", "\0"])
+def test_what_is_no_number_is_refused(text, refuse, tmp_path):
+    path = write(tmp_path / "rows.csv", f'petal,sepal,größe\n1,"{text}",3\n')
+    error = refuse("predict", "words.safetensors", path)
+    assert error.startswith(f"{path}: column 'sepal' holds {text!r} in row 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1D3", None), (" 7 ", 7), ("1e3", 1000), ("NA", np.nan), ("null", np.nan), ("true", 1)],
+)
+def test_numbers_have_one_meaning(text, number):
+    if number is None:
+        with pytest.raises(ValueError, match="1D3"):
+            cells.to_number(text)
+    else:
+        assert cells.to_number(text) == pytest.approx(number, abs=0, nan_ok=True)
+
+
+def test_text_stands_for_levels_of_any_type():
+    texts = ["", "NA", "null", "7", "007", "7.0", "2.5", "True", "true", "9007199254740993", "x"]
+    assert cells.find_levels(texts, ("NA", "007", 7, 2.5, (True,), 2**53 + 1, None)) == {
+        "": None,
+        "NA": "NA",
+        "null": None,
+        "7": 7,
+        "007": "007",
+        "7.0": 7,
+        "2.5": 2.5,
+        "True": True,
+        "true": True,
+        "9007199254740993": 2**53 + 1,
+    }
+    assert cells.find_levels(["1", "True"], ("1", 1)) == {"1": "1"}
+
+
+def test_a_category_of_several_types_is_read_back(predict, tmp_path):
+    kinds = pd.DataFrame({"kind": np.resize(np.array([1, "a", 2.5, True, None], object), N)})
+    model = make(TabularMLPRegressor).fit(kinds, np.arange(N) % 5)
+    model.save(tmp_path / "kinds.safetensors")
+    kinds.to_csv(tmp_path / "rows.csv", index=False)
+    columns, notes = predict(tmp_path / "kinds", tmp_path / "rows.csv")
+    expected = as_text(model.predict(kinds))
+    assert len(set(expected)) == 5
+    assert (columns["prediction"], notes) == (expected, "")
+
+
+def test_labels_of_any_text_read_back(predict, tmp_path):
+    labels = np.array(["a\rb", 'q"', "x,y", "l\nm", ""])
+    model = make(MLPClassifier, max_iter=300).fit(FLOWERS[:5], labels)
+    model.save(tmp_path / "labels.safetensors")
+    columns, _ = predict(tmp_path / "labels", "flowers.csv", "--proba")
+    assert columns["prediction"] == as_text(model.predict(FLOWERS))
+    assert {*columns} == {"prediction", *labels}
 
 
 def test_the_output_goes_to_a_file(models, predict, tmp_path, capsys):
@@ -357,11 +436,23 @@ def test_an_unfitted_model_is_refused(refuse):
         ),
         (
             "petal,sepal,größe\n1,2,3\n1,2\n",
-            "{}: column 'größe' has a gap in row 2; MLPClassifier takes finite numbers only",
+            "{}: line 3: expected 3 cells, as many as the first line has, got 2",
+        ),
+        (
+            'petal,sepal,größe\n"1",2,"3"\n"\n",2,3,4\n',
+            "{}: line 4: expected 3 cells, as many as the first line has, got 4",
+        ),
+        (
+            "petal,sepal,größe\n1,2,3\n\n1,2,3\n",
+            "{}: line 3: expected 3 cells, as many as the first line has, got 0",
+        ),
+        (
+            'petal,sepal,größe\n1,2,"3\n1,2,3\n',
+            "{}: line 3: unexpected end of data",
         ),
         (
             "petal,sepal,größe\n1,inf,3\n",
-            "{}: column 'sepal' holds inf in row 1; MLPClassifier takes finite numbers only",
+            "{}: column 'sepal' holds 'inf' in row 1; MLPClassifier takes finite numbers only",
         ),
         (
             "petal,petal,größe\n1,2,3\n",
@@ -378,15 +469,6 @@ def test_what_is_wrong_with_the_rows_is_said(text, complaint, refuse, tmp_path):
     assert refuse("predict", "words.safetensors", path) == complaint.format(path)
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
-@pytest.mark.parametrize("lines", ["1,2,3,4\n1,2,3,4\n", "1,2,3\n1,2,3,4\n"])
-def test_a_line_with_too_many_columns_is_refused(library, lines, refuse, tmp_path, monkeypatch):
-    pytest.importorskip(library)
-    monkeypatch.setattr(rows, "_READERS", {library: rows._READERS[library]})
-    path = write(tmp_path / "rows.csv", f"petal,sepal,größe\n{lines}")
-    assert refuse("predict", "words.safetensors", path).startswith(f"{path}: ")
-
-
 def test_another_number_of_columns_is_said_in_words(refuse):
     assert refuse("predict", "array.safetensors", "flowers.csv") == (
         "flowers.csv has 4 columns, but the model was fitted with 3"
@@ -397,7 +479,10 @@ def test_a_column_of_words_in_the_place_of_numbers_is_named(refuse, tmp_path):
     path = tmp_path / "rows.csv"
     HOUSES.assign(area="large").to_csv(path, index=False)
     error = refuse("predict", "table.safetensors", path)
-    assert error.startswith(f"{path}: column 'area' of X must hold numbers, got 'large'")
+    assert error == (
+        f"{path}: column 'area' holds 'large' in row 1; TabularMLPRegressor takes finite numbers "
+        "and gaps there"
+    )
 
 
 def test_options_for_other_models_are_refused(refuse):
@@ -414,17 +499,34 @@ def test_intervals_of_several_quantiles_are_refused(refuse):
     assert "predict_interval needs a loss of one estimate" in error
 
 
+@pytest.mark.parametrize(
+    ("label", "complaint"),
+    [
+        ("prediction", "the name 'prediction', which is that of a class: leave out --proba"),
+        ("a\ud800", r"stdout: 'utf-8' codec can't encode character '\ud800'"),
+    ],
+)
+def test_labels_that_cannot_be_written_are_named(label, complaint, refuse, tmp_path):
+    labels = np.where(NUMBERS > 1, label, "other")
+    path = tmp_path / "labels.safetensors"
+    make(MLPClassifier).fit(FLOWERS, labels).save(path)
+    error = refuse("predict", path, "bare.csv", "--proba")
+    assert complaint in error
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_path_with_a_null_character_is_refused(place, refuse):
+    paths = ["words.safetensors", "bare.csv", "out.csv"]
+    paths[place] = "a\0b"
+    model, table, output = paths
+    assert "null" in refuse("predict", model, table, "--output", output)
+
+
 def test_an_output_in_a_folder_that_is_not_there_is_refused(refuse, tmp_path):
     path = tmp_path / "missing" / "out.csv"
     assert refuse("predict", "words.safetensors", "bare.csv", "--output", path) == (
         f"{path}: No such file or directory"
     )
-
-
-def test_without_a_library_that_reads_rows_the_error_says_what_to_install(refuse, monkeypatch):
-    monkeypatch.setattr(rows, "find_spec", lambda name: None)
-    error = refuse("predict", "words.safetensors", "bare.csv")
-    assert error.endswith("none of which is installed: pip install 'mlp_c[pandas]'")
 
 
 def test_too_little_memory_is_an_error_of_one_line(refuse, monkeypatch):
@@ -445,6 +547,8 @@ def test_too_little_memory_is_an_error_of_one_line(refuse, monkeypatch):
         (["predict", "a", "b", "--interval", "2"], "must be a number between 0 and 1, got '2'"),
         (["predict", "a", "b", "--interval", "x"], "must be a number between 0 and 1, got 'x'"),
         (["predict", "a", "b", "--delimiter", "ab"], "must be one ASCII character, got 'ab'"),
+        (["predict", "a", "b", "--output", ""], "must be the name of a file, got ''"),
+        (["predict", "a", ""], "must be the name of a file, got ''"),
         (["bench", "--seconds", "0"], "invalid positive number value: '0'"),
         (["bench", "--threads", "1.5"], "invalid positive integer value: '1.5'"),
     ],
@@ -482,6 +586,65 @@ def test_a_closed_pipe_is_quiet():
         process.stdout.close()  # long before anything is written
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "code"),
+    [
+        ("stdin", ["predict", "words.safetensors", "-"], 1),
+        ("stdout", ["predict", "words.safetensors", "bare.csv"], 1),
+        ("stdout", ["info"], 1),
+        ("stdout", ["predict", "words.safetensors", "bare.csv", "--output", "out.csv"], 0),
+    ],
+)
+def test_a_closed_stream_is_named_if_it_is_needed(name, argv, code, monkeypatch, capsys):
+    monkeypatch.setattr(sys, name, None)
+    assert main(argv) == code
+    expected = f"mlp_c {argv[0]}: {name} is closed\n" if code else ""
+    assert capsys.readouterr() == ("", expected)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [(["predict", "words.safetensors", "flowers.csv"], 0), (["predict", "a", "b"], 1)],
+)
+def test_without_stderr_notes_and_errors_are_not_on_stdout(argv, code, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(argv) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:1] == ([] if code else ["prediction"])
+
+
+def test_without_stderr_a_wrong_command_line_is_not_on_stdout(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["fit"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("argv", [["predict", "words.safetensors", "bare.csv"], ["--help"]])
+def test_a_full_disk_is_an_error_of_one_line(argv):
+    command = [sys.executable, "-m", "mlp_c", *argv]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=buffered, timeout=120
+        )
+    assert result.returncode == 1
+    assert re.fullmatch("mlp_c.*: No space left on device\n", result.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_for_notes_is_no_error(monkeypatch, capsys):
+    with open("/dev/full", "wb", buffering=0) as full:
+        stderr = io.TextIOWrapper(full, write_through=True)
+        monkeypatch.setattr(sys, "stderr", stderr)
+        assert main(["predict", "words.safetensors", "flowers.csv"]) == 0
+        with pytest.raises(OSError, match="No space"):
+            stderr.write("a note")
+    assert capsys.readouterr().out.startswith("prediction\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way")
@@ -550,6 +713,39 @@ def test_bench_in_a_process_compares_in_each_case():
     assert "A short measurement" in result.stdout
     progress = [line for line in result.stderr.splitlines() if line.endswith(".")]
     assert len(progress) == len(bench.CASES)
+
+
+class SlowMachine:
+    """A clock by which all takes longer than it should, and what keeps a benchmark busy."""
+
+    def __init__(self, slowness):
+        self.now, self.slowness, self.goals = 0.0, slowness, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def ask(self, name, worker, function, *arguments):
+        if function is rivals.measure:
+            self.goals += arguments
+            self.now += self.slowness * (arguments[0] + 0.05)
+            return 1.0
+        self.now += self.slowness * 0.3
+        return name
+
+
+@pytest.mark.parametrize("slowness", [1, 4, 8])
+def test_bench_holds_its_time_on_a_slow_machine(slowness, monkeypatch, capsys):
+    machine = SlowMachine(slowness)
+    monkeypatch.setattr(bench, "time", machine)
+    monkeypatch.setattr(bench, "_ask", machine.ask)
+    results = bench._run_cases(dict.fromkeys(rivals.RIVALS), 2, 60)
+    assert [case for case, _ in results] == list(bench.CASES)
+    assert 40 < machine.now < 66
+    assert len(machine.goals) >= len(rivals.RIVALS) * len(bench.CASES)
+    assert max(machine.goals) > 0
 
 
 @pytest.mark.parametrize("name", rivals.RIVALS)
