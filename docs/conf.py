@@ -99,7 +99,8 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": ["page-toc"],
+    # Without it, the lines of an example's code fit beside the menu.
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/examples/**": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "show_toc_level": 2,
