@@ -255,30 +255,30 @@ def _fit_together(
     """Fit the model that `begin` returns, from its beginning or from a checkpoint on."""
     MPI = require_mpi()
     comm = MPI.COMM_WORLD if comm is None else comm
-    with _one_fit_of(comm):
-        agreement = Agreement(comm)
-        models: list[Any] = []
+    agreement = Agreement(comm)
+    models: list[Any] = []
 
-        def work() -> float:
-            require_launched(MPI.COMM_WORLD.Get_size())
-            _check_arguments(agreement.comm, rows, n_shards)
-            ranks = Ranks(
-                agreement,
-                has_own_rows=rows == "own",
-                n_shards=None if n_shards is None else int(n_shards),
-            )
-            ranks.require_same("its beginning", {"the function of mlp_c.mpi": function})
-            model, checkpoint = begin(ranks)
-            _check_model(model, rows)
-            models.append(model)
-            machines = ranks.tell_all("its parameters", this_machine())
-            if model.n_threads is None:
-                ranks.n_threads = share_of_threads(ranks.rank, machines)
-            same = _what_must_be_same(model, given, rows, n_shards)
-            ranks.require_same("its parameters", same)
-            model._fit_in(ranks, given, checkpoint)
-            return checksum_of(model.coefs_, model.intercepts_)
+    def work() -> float:
+        require_launched(MPI.COMM_WORLD.Get_size())
+        _check_arguments(agreement.comm, rows, n_shards)
+        ranks = Ranks(
+            agreement,
+            has_own_rows=rows == "own",
+            n_shards=None if n_shards is None else int(n_shards),
+        )
+        ranks.require_same("its beginning", {"the function of mlp_c.mpi": function})
+        model, checkpoint = begin(ranks)
+        _check_model(model, rows)
+        models.append(model)
+        machines = ranks.tell_all("its parameters", this_machine())
+        if model.n_threads is None:
+            ranks.n_threads = share_of_threads(ranks.rank, machines)
+        same = _what_must_be_same(model, given, rows, n_shards)
+        ranks.require_same("its parameters", same)
+        model._fit_in(ranks, given, checkpoint)
+        return checksum_of(model.coefs_, model.intercepts_)
 
+    with agreement.interrupts, _one_fit_of(comm):
         agreement.together(work)
     return models[0]
 
@@ -290,7 +290,10 @@ _in_progress_lock = threading.RLock()  # a signal's handler may fit, too
 
 @contextmanager
 def _one_fit_of(comm: Any) -> Iterator[None]:
-    """Refuse a fit that another one would wait for, as that does whose callback has called it."""
+    """Refuse a fit that another one would wait for, as that does whose callback has called it.
+
+    Ctrl-C must wait while it is entered and left: what is in progress would be so for ever.
+    """
     thread = threading.get_ident()
     with _in_progress_lock:
         for other_thread, other in _in_progress:

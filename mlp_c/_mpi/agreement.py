@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mlp_c._mpi.interrupts import Interrupts, ToldInterrupt, When
+from mlp_c._mpi.interrupts import LATER, Interrupts, ToldInterrupt, When
 from mlp_c._mpi.launch import require_mpi
 from mlp_c._system.warnings import warn_caller
 
@@ -55,13 +55,15 @@ class Agreement:
     ----------
     comm : mpi4py.MPI.Comm
         The same processes with messages of their own, while they work together.
+    interrupts : Interrupts
+        When Ctrl-C is heard. It is to be entered around `together`.
     """
 
     def __init__(self, comm: Any) -> None:
         self._callers, self._max = comm, require_mpi().MAX
         self._process = os.getpid()
         self._told, self._heard = np.zeros((2, 5))
-        self._interrupts = Interrupts()
+        self.interrupts = Interrupts()
         self._is_over = False  # all have been told of an end: nothing is to be told any more
 
     def check(self, place: str, value: float = 0.0) -> tuple[float, float]:
@@ -78,9 +80,9 @@ class Agreement:
         """
         status = GOES_ON
         try:
-            self._interrupts.hear()
+            self.interrupts.hear()
         except KeyboardInterrupt:
-            if self._interrupts.behind is not When.AT_CHECK:
+            if self.interrupts.behind is not When.AT_CHECK:
                 raise
             status = INTERRUPTED
         if self._tell(status, place, value) == INTERRUPTED:
@@ -108,9 +110,9 @@ class Agreement:
         KeyboardInterrupt
             If it has ended more than that: if it was a second one, and the first still waits.
         """
-        if self._is_over or self._interrupts.is_pending:
+        if self._is_over or self.interrupts.is_pending:
             raise KeyboardInterrupt
-        self._interrupts.when = When.NOW
+        self.interrupts.when = When.NOW
         if not isinstance(sys.exception(), ToldInterrupt):
             with self.undisturbed():
                 self._tell(INTERRUPTED)
@@ -145,7 +147,7 @@ class Agreement:
                 f"{other} at {places[other]}"
             )
         if worst > status:
-            self._interrupts.ignore_same()
+            self.interrupts.ignore_same()
         return worst
 
     def _values(self) -> tuple[float, float]:
@@ -169,7 +171,7 @@ class Agreement:
 
     def _raise(self, error: BaseException | None) -> NoReturn:
         """Raise what has ended the work, on all ranks: the error itself where all have the same."""
-        mine = None if error is None else _describe(error)
+        mine = _describe(error)
         failures = self.comm.allgather(mine)
         if error is not None and all(failure == mine for failure in failures):
             raise error
@@ -181,27 +183,27 @@ class Agreement:
     def together(self, work: Callable[[], float]) -> None:
         """Do what all processes do; where one fails or is interrupted, all are.
 
-        It returns a checksum of the weights. Ctrl-C waits from the moment that the work has ended,
-        however it has: a signal is heard where a function is called, and none is before the others
-        are told.
+        It returns a checksum of the weights. When it has ended, however it has, Ctrl-C waits until
+        the others are told. A signal is heard where a function is called, so that a mere store
+        defers Ctrl-C, before any is.
         """
-        with self._interrupts as interrupts:
-            self.comm = self._callers.Dup()
-            try:
-                interrupts.when = When.NOW
-                interrupts.hear()
-                checksum = work()
-                interrupts.wait()
-                self._conclude(checksum)
-            except BaseException as error:
-                interrupts.wait()
-                if not self._is_over:
-                    cancels = isinstance(error, KeyboardInterrupt)
-                    self._tell(CANCELLED if cancels else FAILED, error=error)
-                raise
-            finally:
-                if os.getpid() == self._process:
-                    self.comm.Free()
+        interrupts = self.interrupts
+        self.comm = self._callers.Dup()
+        try:
+            interrupts.when = When.NOW
+            interrupts.hear()
+            checksum = work()
+            interrupts.when = interrupts.behind = LATER
+            self._conclude(checksum)
+        except BaseException as error:
+            interrupts.when = interrupts.behind = LATER
+            if not self._is_over:
+                cancels = isinstance(error, KeyboardInterrupt)
+                self._tell(CANCELLED if cancels else FAILED, error=error)
+            raise
+        finally:
+            if os.getpid() == self._process:
+                self.comm.Free()
 
     def _conclude(self, checksum: float) -> None:
         """End the work where all do, but for some whose training Ctrl-C ends: that end is near."""
@@ -209,25 +211,25 @@ class Agreement:
         while self._tell(GOES_ON, "its end", checksum) == INTERRUPTED:
             is_interrupted = True
         self._require_same_weights("its end", checksum)
-        self._interrupts.hear()  # of what has come meanwhile, which may be long
-        self._tell(GOES_ON, "its end")
-        self._end()
         if is_interrupted:
             warn_caller("Training interrupted by user.")
+        self.interrupts.hear()  # of what has come meanwhile, which may be long
+        self._tell(GOES_ON, "its end")
+        self._end()
 
     def _end(self) -> None:
         self._is_over = True
-        self._interrupts.wait()
+        self.interrupts.wait()
 
     # ---- parts of the work ----
 
     def begin_training(self) -> None:
         """From now on, have Ctrl-C end the training of all in the same check; they then go on."""
-        self._interrupts.when = When.AT_CHECK
+        self.interrupts.when = When.AT_CHECK
 
     def breaking_off(self) -> AbstractContextManager[None]:
         """Do in training what Ctrl-C may end at any place, as other processes wait."""
-        return self._interrupts.at_once()
+        return self.interrupts.at_once()
 
     def undisturbed(self) -> AbstractContextManager[None]:
         """Exchange something: Ctrl-C is heard afterwards, lest others wait for what does not come.
@@ -235,7 +237,7 @@ class Agreement:
         When all is over, it is not heard before `together` ends.
         """
         self.require_own_process()
-        return self._interrupts.later()
+        return self.interrupts.later()
 
     def require_own_process(self) -> None:
         """Refuse to go on in a child process, whose messages would be its parent's.
@@ -253,8 +255,10 @@ class Agreement:
             )
 
 
-def _describe(error: BaseException) -> str:
-    """The name and the text of an error, where it has one."""
+def _describe(error: BaseException | None) -> str | None:
+    """The name and the text of an error, where it has one; None where it is none, as of Ctrl-C."""
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return None
     name = type(error).__name__
     try:
         return without_addresses(f"{name}: {error}")

@@ -15,6 +15,7 @@ from scipy.optimize import OptimizeResult
 from mlp_c import _core
 from mlp_c._mpi.batches import Division, cut, share_epoch
 from mlp_c._mpi.exchanges import Chain, Exchange, Tree
+from mlp_c._mpi.interrupts import LATER
 from mlp_c._system.blocks import Array
 from mlp_c._training.data import Data, Objective, digest_of
 
@@ -190,6 +191,7 @@ class SharedData(Data):
                 },
             )
         except BaseException:
+            self.ranks.agreement.interrupts.when = LATER  # nothing may be called before that
             exchange.abandon()
             raise
 

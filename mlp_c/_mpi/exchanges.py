@@ -131,11 +131,14 @@ class Chain(Exchange):
             return
         self._agreement.check("a batch")
         self._is_begun = True
+        self._begin_receiving()
+
+    def _begin_receiving(self) -> None:
+        """Ask for the pieces that are not asked for yet: something may have failed in the midst."""
         if self._rank > 0:
-            self._receiving = [
-                self._comm.Irecv(piece, self._rank - 1, index)
-                for index, piece in enumerate(self._pieces)
-            ]
+            for index in range(len(self._receiving), len(self._pieces)):
+                request = self._comm.Irecv(self._pieces[index], self._rank - 1, index)
+                self._receiving.append(request)
 
     def _receive(self, index: int, loss: float) -> float:
         self._begin_batch()
@@ -171,6 +174,7 @@ class Chain(Exchange):
         if not self._is_begun:
             return
         with self._agreement.undisturbed():
+            self._begin_receiving()
             for index in range(self._n_sent, len(self._pieces)):
                 self._wait(self._receiving[index : index + 1])
                 self._send_piece(index)

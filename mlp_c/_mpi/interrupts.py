@@ -1,7 +1,9 @@
 """Ctrl-C in a process that others wait for: when it is heard."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -15,6 +17,14 @@ class When(Enum):
     NOW = auto()  # at once: the others are told in their next check
     AT_CHECK = auto()  # in the next check, where it ends the training of all; a second one at once
     LATER = auto()  # behind the exchange in progress, in which others wait for this process
+
+
+# To defer Ctrl-C where nothing may be called before, for a signal is heard in calls: a member of an
+# enumeration may be read by one.
+LATER = When.LATER
+
+# Where a terminal sends all processes one, each has its own so long after another's at most.
+_SECONDS_OF_SAME = 1.0
 
 
 class ToldInterrupt(KeyboardInterrupt):
@@ -33,9 +43,9 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.when, self.behind = When.LATER, When.NOW
+        self.when, self.behind = LATER, When.NOW
         self._pending: tuple[int, FrameType | None] | None = None
-        self._ignores_next = False
+        self._ignores_until = -math.inf
         self._previous: Any = None
 
     def __enter__(self) -> Self:
@@ -52,11 +62,11 @@ class Interrupts:
         self.hear()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self._ignores_next:
-            self._ignores_next = False
+        if time.monotonic() < self._ignores_until:
+            self._ignores_until = -math.inf
             with suppress(KeyboardInterrupt):
                 self._previous(signum, frame)
-        elif self.when is When.LATER or (self.when is When.AT_CHECK and not self.is_pending):
+        elif self.when is LATER or (self.when is When.AT_CHECK and not self.is_pending):
             self._pending = signum, frame
         else:
             self._previous(signum, frame)
@@ -73,19 +83,19 @@ class Interrupts:
             self._previous(*pending)
 
     def ignore_same(self) -> None:
-        """Ignore one that waits, or else the next: all processes have been told of another's.
+        """Ignore one that waits, or else the next, if it comes soon: all know of another's.
 
-        Where a terminal sends all of them one, they do not come at the same moment.
+        Where a terminal sends all processes one, they do not come at the same moment.
         """
-        self._ignores_next = True
         if self.is_pending:
             with suppress(KeyboardInterrupt):
                 self.hear()
-            self._ignores_next = False
+        else:
+            self._ignores_until = time.monotonic() + _SECONDS_OF_SAME
 
     def wait(self) -> None:
         """From now on, have it wait until this is left."""
-        self.when = self.behind = When.LATER
+        self.when = self.behind = LATER
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -100,7 +110,10 @@ class Interrupts:
     @contextmanager
     def later(self) -> Iterator[None]:
         """Do what Ctrl-C must not end."""
-        self.behind, self.when = self.when, When.LATER
+        if self.when is LATER:
+            yield
+            return
+        self.behind, self.when = self.when, LATER
         try:
             yield
         finally:

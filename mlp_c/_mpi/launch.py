@@ -31,8 +31,8 @@ def require_mpi() -> Any:
         from mpi4py import MPI
     except ImportError as error:
         raise ImportError(
-            "mlp_c.mpi needs mpi4py and an MPI library: pip install 'mlp_c[mpi-local]' brings "
-            "both; where the cluster has an MPI of its own, pip install 'mlp_c[mpi]' takes that one"
+            "mlp_c.mpi needs mpi4py and an MPI library: pip install mpi4py takes the MPI that the "
+            "machine has; where there is none, pip install mpi4py mpich brings one"
         ) from error
     return MPI
 

@@ -1,5 +1,6 @@
 """What ranks find out of each other before and while they train."""
 
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -58,6 +59,12 @@ def test_of_two_threads_that_begin_at_once_one_is_refused(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(entered) == 1
+
+
+def test_without_mpi_the_libraries_are_named_that_bring_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(ImportError, match=r"needs mpi4py and .* pip install mpi4py mpich brings"):
+        mpi.rank()
 
 
 def said():
