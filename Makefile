@@ -45,9 +45,9 @@ notebook: $(VENV)/notebook ## run the notebooks on a fresh machine
 	    --ExecutePreprocessor.timeout=-1 --output-dir $(EXECUTED) notebooks/*.ipynb
 	@echo "The executed notebooks and their pictures: $(EXECUTED)/"
 
-docs: $(VENV)/docs ## the site, in build/docs/html (MLP_C_GALLERY=plot_digits: run that example alone)
+docs: $(VENV)/docs ## the site, in some minutes (MLP_C_GALLERY=plot_digits: run that example alone)
 	$(BIN)/sphinx-build -n -W --keep-going -c docs -d build/docs/doctrees . build/docs/html
-	@echo "The site: build/docs/html/index.html"
+	@echo "The site: build/docs/html/docs/index.html"
 
 ## Edit, build, look
 # These take the venv as it is and make it only if there is none: installing again takes longer.

@@ -99,8 +99,14 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 6,
-    # Without it, the lines of an example's code fit beside the menu.
-    "secondary_sidebar_items": {"**": ["page-toc"], "docs/examples/**": []},
+    # Not beside examples, where it would leave too little room for their lines of code.
+    "secondary_sidebar_items": {
+        "docs/start": ["page-toc"],
+        **{
+            f"docs/{section}": ["page-toc"]
+            for section in ("coming_from/*", "guide/*", "inside/*", "reference/**")
+        },
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "show_toc_level": 2,

@@ -18,8 +18,9 @@ class EpochTable:
 
     The columns are the epoch, the loss, the loss and the score of the rows held out, the learning
     rate, and the seconds that the epoch took, callbacks not counted. Columns that a fit does not
-    have are left out. Of an estimator for tables, a row has the epoch, how many members trained in
-    it, the means of their losses and scores, and the seconds. Epochs are counted as in `history_`.
+    have are left out, and the score with ``scoring="loss"``, which is minus the loss. Of an
+    estimator for tables, a row has the epoch, how many members trained in it, the means of their
+    losses and scores, and the seconds. Epochs are counted as in `history_`.
 
     A terminal shows a printed line for each row. A notebook shows one table that is kept up to
     date and has the last 20 rows. Fits of a single epoch, as ``partial_fit`` makes, print lines in

@@ -135,7 +135,8 @@ def _last_row(network: Any) -> dict[str, float]:
     row = {"loss": network.loss_curve_[-1]}
     if hasattr(network, "validation_loss_curve_"):
         row["validation_loss"] = network.validation_loss_curve_[-1]
-        row["validation_score"] = network.validation_scores_[-1]
+        if network.scoring != "loss":  # a score that says what the loss does
+            row["validation_score"] = network.validation_scores_[-1]
     if hasattr(network, "learning_rate_curve_"):
         row["learning_rate"] = network.learning_rate_curve_[-1]
     return {**row, "seconds": vars(network)[SECONDS][-1]}

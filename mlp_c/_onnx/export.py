@@ -129,9 +129,7 @@ def _import_onnx() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError(
-            "to_onnx needs onnx, which is not installed: pip install onnx"
-        ) from error
+        raise ImportError("to_onnx needs onnx, which is not installed: pip install onnx") from error
     return onnx
 
 

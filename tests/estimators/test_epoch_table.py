@@ -46,17 +46,27 @@ def printed(capsys):
 # ---- columns and rows ----
 
 
+def constant(estimator, X, y):
+    """A score that lbfgs watches, too: by itself it watches none."""
+    return 0.5
+
+
 @both
 @solvers
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("early_stopping", "scoring", "validation"),
+    [(False, None, []), (True, constant, VALIDATION), (True, "loss", VALIDATION[:1])],
+    ids=["training", "score", "loss"],
+)
 def test_a_table_has_the_columns_of_the_fit_and_a_row_for_each_epoch(
-    cls, solver, early_stopping, printed
+    cls, solver, early_stopping, scoring, validation, printed
 ):
-    model = make(cls, solver=solver, early_stopping=early_stopping, scoring="loss")
+    """With ``scoring="loss"`` the score would be minus the loss."""
+    model = make(cls, solver=solver, early_stopping=early_stopping, scoring=scoring)
     model.set_callbacks(EpochTable()).fit(X, Y)
     [(titles, rows)] = printed()
     rates = [] if solver == "lbfgs" else ["learning rate"]
-    assert titles == ["epoch", "loss", *VALIDATION * early_stopping, *rates, "seconds"]
+    assert titles == ["epoch", "loss", *validation, *rates, "seconds"]
     history = model.history_
     want = [history[title.replace(" ", "_")] for title in titles]
     np.testing.assert_allclose(rows, np.transpose(want), rtol=1e-3)
@@ -177,16 +187,16 @@ def test_an_ensemble_has_the_means_of_the_members_at_work(cls, printed):
     model = tabular.make(cls, max_iter=40, n_iter_no_change=2).set_callbacks(EpochTable())
     model.fit(tabular.MIXED, tabular.targets_for(cls))
     [(titles, rows)] = printed()
-    assert titles == ["epoch", "members", "loss", *VALIDATION, "seconds"]
+    assert titles == ["epoch", "members", "loss", "validation loss", "seconds"]
     assert [row[0] for row in rows] == list(range(1, model.n_iter_ + 1))
     members = [row[1] for row in rows]
     assert members == [sum(m.n_iter_ > e for m in model.members_) for e in range(model.n_iter_)]
     assert members[0] == 3 > members[-1]
-    for epoch, _, loss, held_out, score, _ in rows:
+    for epoch, _, loss, held_out, _ in rows:
         at_work = [m for m in model.members_ if m.n_iter_ >= epoch]
-        curves = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+        curves = ("loss_curve_", "validation_loss_curve_")
         want = [np.mean([getattr(m, name)[int(epoch) - 1] for m in at_work]) for name in curves]
-        assert [loss, held_out, score] == pytest.approx(want, rel=1e-5)
+        assert [loss, held_out] == pytest.approx(want, rel=1e-5)
 
 
 # ---- pipelines, searches, copies ----
