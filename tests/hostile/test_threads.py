@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 
 from mlp_c import MLPClassifier, MLPRegressor
 from mlp_c._system.threads import effective_n_threads
+from support.processes import end_parked_threads
 from support.wide import X, Y, bits, in_a_thread, make
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -180,6 +181,7 @@ def test_the_jobs_of_a_grid_search_run_on_no_more_threads_than_there_are_cpus(ba
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
     def most(n_threads):
+        end_parked_threads()  # which would not be new to the fits
         model = CountsThreads((100,), max_iter=20, n_threads=n_threads)
         search = GridSearchCV(model, {"alpha": [0, 1]}, cv=2, n_jobs=2, refit=False)
         with parallel_config(backend=backend):
