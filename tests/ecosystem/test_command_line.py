@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -647,17 +646,26 @@ def test_a_full_disk_for_notes_is_no_error(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("prediction\n")
 
 
+INTERRUPTED = """
+import sys
+from mlp_c._cli import rows
+from mlp_c._cli.main import main
+
+read = rows.read
+rows.read = lambda *args, **options: (print(flush=True), read(*args, **options))[1]
+sys.exit(main())
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way")
 def test_ctrl_c_is_quiet():
-    code = "import sys; from mlp_c._cli.main import main; print(flush=True); sys.exit(main())"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "predict", "words.safetensors", "-"],
+        [sys.executable, "-c", INTERRUPTED, "predict", "words.safetensors", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        process.stdout.readline()  # it is imported, and soon waits for rows
-        time.sleep(0.5)
+        process.stdout.readline()  # it begins to wait for rows
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == b""
         assert process.wait() == 130
