@@ -3,7 +3,6 @@
 import math
 from contextlib import suppress
 from numbers import Integral
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,8 @@ def last_epoch_of(model: Any) -> dict[str, Any]:
     rows = [_last_row(network) for network in trained]
     if trained == [model]:
         return {"epoch": n, **rows[0]}
-    means = {name: fmean(row[name] for row in rows) for name in rows[0] if name != "learning_rate"}
+    averaged = [name for name in rows[0] if name != "learning_rate"]
+    means = {name: float(np.mean([row[name] for row in rows])) for name in averaged}
     seconds = max(row["seconds"] for row in rows)  # they train together
     return {"epoch": n, "members": len(rows), **means, "seconds": seconds}
 
